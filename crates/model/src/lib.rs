@@ -1,0 +1,24 @@
+//! The vocabulary of Opterius: names that were checked once, sizes with their units, ids, secrets and the [`Spec`] of an account.
+//!
+//! Nothing here does I/O. A value of one of these types is valid wherever it appears, so nothing below the edge takes a bare string
+//! for a name. Every constructor says why it refuses, in a sentence meant for the person who typed the value.
+
+mod domain;
+mod id;
+mod limits;
+mod package_name;
+mod password;
+mod spec;
+mod text;
+mod username;
+
+pub use domain::{DomainName, InvalidDomain, MAX_DOMAIN_BYTES};
+pub use id::{AccountId, InvalidId, OperationId, OwnerId, PackageId, RequestId, ServerId, TokenId};
+pub use limits::{InvalidLimit, Limit, Limits, MIB};
+pub use package_name::{InvalidPackageName, PackageName};
+pub use password::{InvalidPassword, InvalidPasswordHash, Password, PasswordHash};
+pub use spec::{
+    Addresses, Docroot, Generation, Hold, InvalidPhpVersion, InvalidPoolName, InvalidSpec, PhpVersion, Pool, PoolName, SPEC_VERSION, Site,
+    Spec, State, Tls,
+};
+pub use username::{InvalidUsername, RESERVED_USERNAMES, UID_RANGE, Uid, Username};

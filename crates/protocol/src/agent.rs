@@ -1,0 +1,367 @@
+//! Panel → Agent.
+//!
+//! An operation id has exactly one outcome, decided and fsynced by the Agent and kept until the Panel acknowledges it. Sending the same
+//! id again returns the outcome, or that it is running, and never starts again.
+
+use http::Method;
+use opterius_model::{AccountId, Generation, OperationId, RequestId, Spec, State, Uid, Username};
+use serde::{Deserialize, Serialize};
+
+use crate::{Call, Micros};
+
+/// Where the Agent listens.
+pub const SOCKET: &str = "/run/opterius/agent.sock";
+
+/// `POST /accounts/create`: makes an account that is not on the server, or leaves nothing of it.
+///
+/// The Spec is `active`, and has no uid: the Agent chooses one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CreateAccount(pub Change);
+
+/// `POST /accounts/apply`: converges an account to a newer Spec, `absent` included.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ApplySpec(pub Change);
+
+/// What every changing call carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// The operation, chosen by the Panel. The same id is never begun twice.
+    pub operation_id: OperationId,
+    /// The request that asked for it, for the journal.
+    pub request_id: RequestId,
+    /// A request that arrives later than this is refused: its caller gave up long ago.
+    pub not_after: Micros,
+    /// How long the answer may wait for the outcome, in milliseconds, at most 60,000. The work goes on whatever the caller does.
+    pub wait_ms: u32,
+    /// The whole desired state.
+    pub spec: Spec,
+}
+
+impl Call for CreateAccount {
+    type Reply = OperationReport;
+    const METHOD: Method = Method::POST;
+    const ROUTE: &'static str = "/accounts/create";
+}
+
+impl Call for ApplySpec {
+    type Reply = OperationReport;
+    const METHOD: Method = Method::POST;
+    const ROUTE: &'static str = "/accounts/apply";
+}
+
+/// `POST /accounts/plan`: what converging to this Spec would change, without touching anything.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanAccount {
+    /// The state to compare with.
+    pub spec: Spec,
+}
+
+impl Call for PlanAccount {
+    type Reply = Plan;
+    const METHOD: Method = Method::POST;
+    const ROUTE: &'static str = "/accounts/plan";
+}
+
+/// What would change, in the order in which it would.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// One sentence a change; empty if everything is as the Spec says.
+    pub changes: Vec<PlannedChange>,
+    /// What is in the way, if anything is.
+    pub conflicts: Vec<Failure>,
+}
+
+/// One change of a [`Plan`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedChange {
+    /// The resource, as in [`StepReport::name`].
+    pub resource: String,
+    /// What would be done, in a sentence.
+    pub change: String,
+}
+
+/// `GET /accounts`: what this server knows, page by page, ordered by id.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListAccounts {
+    /// Continue behind this id.
+    pub after: Option<AccountId>,
+    /// At most so many, 1 to 1,000.
+    pub limit: u16,
+}
+
+impl Call for ListAccounts {
+    type Reply = AccountPage;
+    const METHOD: Method = Method::GET;
+    const ROUTE: &'static str = "/accounts";
+
+    fn target(&self) -> String {
+        match self.after {
+            Some(after) => format!("/accounts?limit={}&after={after}", self.limit),
+            None => format!("/accounts?limit={}", self.limit),
+        }
+    }
+}
+
+/// One page of accounts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountPage {
+    /// The accounts, tombstones (`absent`) included.
+    pub accounts: Vec<AccountSummary>,
+    /// How many there are in all.
+    pub total: u64,
+}
+
+/// What the Agent knows of one account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountSummary {
+    /// The account.
+    pub id: AccountId,
+    /// Its Linux user.
+    pub username: Username,
+    /// The generation of its committed Spec.
+    pub generation: Generation,
+    /// SHA-256 of the committed Spec's JSON, hexadecimal.
+    pub spec_hash: String,
+    /// What it was committed to be.
+    pub state: State,
+    /// Its uid.
+    pub uid: Option<Uid>,
+    /// When the Spec was committed.
+    pub committed_at: Micros,
+}
+
+/// `GET /accounts/{id}`: the committed Spec of one account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GetAccount {
+    /// The account.
+    pub id: AccountId,
+}
+
+impl Call for GetAccount {
+    type Reply = AccountDetail;
+    const METHOD: Method = Method::GET;
+    const ROUTE: &'static str = "/accounts/{id}";
+
+    fn target(&self) -> String {
+        format!("/accounts/{}", self.id)
+    }
+}
+
+/// One account whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountDetail {
+    /// The summary.
+    pub summary: AccountSummary,
+    /// The committed Spec.
+    pub spec: Spec,
+}
+
+/// `GET /operations/{id}?seen=&wait_ms=`: an operation, at once or as soon as there is more to say.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GetOperation {
+    /// The operation.
+    pub id: OperationId,
+    /// The `revision` that the caller has; with `wait_ms` the answer waits for a later one.
+    pub seen: u64,
+    /// How long to wait for more, in milliseconds, at most 60,000.
+    pub wait_ms: u32,
+}
+
+impl Call for GetOperation {
+    type Reply = OperationReport;
+    const METHOD: Method = Method::GET;
+    const ROUTE: &'static str = "/operations/{id}";
+
+    fn target(&self) -> String {
+        format!("/operations/{}?seen={}&wait_ms={}", self.id, self.seen, self.wait_ms)
+    }
+}
+
+/// `POST /operations/{id}/acknowledge`: the Panel has recorded the outcome, so the Agent may forget the operation in time.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct AcknowledgeOperation {
+    /// The operation.
+    pub id: OperationId,
+}
+
+impl Call for AcknowledgeOperation {
+    type Reply = Acknowledged;
+    const METHOD: Method = Method::POST;
+    const ROUTE: &'static str = "/operations/{id}/acknowledge";
+
+    fn target(&self) -> String {
+        format!("/operations/{}/acknowledge", self.id)
+    }
+}
+
+/// The answer to [`AcknowledgeOperation`]; the same when repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {}
+
+/// `GET /health`: whether the parts that accounts need are there.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct GetHealth {}
+
+impl Call for GetHealth {
+    type Reply = Health;
+    const METHOD: Method = Method::GET;
+    const ROUTE: &'static str = "/health";
+}
+
+/// The state of the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// The Agent's version.
+    pub version: String,
+    /// [`crate::VERSION`].
+    pub protocol: u32,
+    /// Whether recovery after the start is over.
+    pub ready: bool,
+    /// Each part with what it says of itself.
+    pub parts: Vec<PartHealth>,
+    /// Which limits this server enforces, each decided by a probe.
+    pub enforcement: Vec<Enforcement>,
+    /// Operations without an outcome, or that need attention.
+    pub open_operations: Vec<OperationId>,
+    /// Accounts that are not absent.
+    pub accounts: u64,
+}
+
+/// Whether the server makes a limit true.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enforcement {
+    /// The limit's field name, as in [`opterius_model::Limits::named`].
+    pub limit: String,
+    /// Whether it is enforced.
+    pub enforced: bool,
+    /// What the probe saw, in a sentence.
+    pub detail: String,
+}
+
+/// One part of the server: `nginx`, `PowerDNS`, `phpd`, `disk`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartHealth {
+    /// Its name.
+    pub name: String,
+    /// Whether it does its work.
+    pub ok: bool,
+    /// What was seen, in a sentence.
+    pub detail: String,
+    /// What to do about it, unless it is well.
+    pub hint: Option<String>,
+}
+
+/// Where an operation stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationReport {
+    /// The operation.
+    pub operation_id: OperationId,
+    /// The account it changes.
+    pub account_id: AccountId,
+    /// Grows with everything that happens to the operation.
+    pub revision: u64,
+    /// The outcome, or that there is none yet.
+    pub outcome: Outcome,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// When the Agent took it on.
+    pub started_at: Micros,
+    /// When the outcome was decided.
+    pub finished_at: Option<Micros>,
+    /// Every step so far, in the order in which they began.
+    pub steps: Vec<StepReport>,
+    /// Why it turned back, if it did.
+    pub failure: Option<Failure>,
+    /// What could not be undone and is still there; empty unless attention is needed.
+    pub left: Vec<String>,
+    /// The account's uid, once chosen.
+    pub uid: Option<Uid>,
+}
+
+/// Whether an operation is decided, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Not decided yet.
+    Running,
+    /// The account is as the Spec says, and was seen to answer.
+    Committed,
+    /// The account is as it was before.
+    RolledBack,
+    /// Neither could be reached; the Agent goes on trying, and a person should look.
+    NeedsAttention,
+}
+
+/// Which way an operation goes. It turns at most once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// To the new Spec.
+    Forward,
+    /// Back to the one before.
+    Back,
+}
+
+/// One step of an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// `preflight`, a resource (`linux user`, `home`, `site`, `php pool`, `dns zone`), or `verify site`, `verify dns`.
+    pub name: String,
+    /// The direction it was taken in.
+    pub direction: Direction,
+    /// How it went.
+    pub state: StepState,
+    /// When it began.
+    pub started_at: Micros,
+    /// How long it took, in microseconds; nothing while it runs.
+    pub duration_us: Option<u64>,
+    /// What it did, or why it failed, in a sentence.
+    pub detail: Option<String>,
+}
+
+/// How a step went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    /// It is being done.
+    Running,
+    /// It changed something.
+    Done,
+    /// It found everything as it should be.
+    Unchanged,
+    /// It failed.
+    Failed,
+}
+
+/// Why a step failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The step, as in [`StepReport::name`].
+    pub step: String,
+    /// What kind of failure, for programs.
+    pub kind: FailureKind,
+    /// What went wrong, in a sentence for staff, causes included.
+    pub detail: String,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+/// The failures that callers tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// A user, group or home of this name is there and is not the account's.
+    UsernameTaken,
+    /// A site or zone of this name is there and is not the account's.
+    DomainTaken,
+    /// A service that is needed does not answer.
+    Unavailable,
+    /// Anything else.
+    Failed,
+}

@@ -1,0 +1,105 @@
+//! The contracts between the parts: Panel → Agent ([`agent`]) and Agent → phpd ([`phpd`]), one type per call, so that a caller and a
+//! server that disagree do not compile. Both are JSON over HTTP over a Unix socket. Unknown fields are refused.
+//!
+//! Panel N talks to Agent N−1 and N: a field is only ever added with a default, and [`VERSION`] grows when that is not enough.
+
+pub mod agent;
+pub mod client;
+pub mod phpd;
+pub mod telemetry;
+
+use serde::{Deserialize, Serialize};
+
+/// The version of the contracts that this build speaks.
+pub const VERSION: u32 = 1;
+
+/// One call: where it goes and what comes back. The value itself is the request's body, where it has one.
+pub trait Call: Serialize + Sync {
+    /// What a success answers.
+    type Reply: for<'de> Deserialize<'de> + Send;
+
+    /// The HTTP method.
+    const METHOD: http::Method;
+
+    /// The route, in the form that the server's router takes: `/operations/{id}`.
+    const ROUTE: &'static str;
+
+    /// The path and query of this very call.
+    fn target(&self) -> String {
+        Self::ROUTE.to_owned()
+    }
+}
+
+/// A moment, in microseconds since 1970-01-01 UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Micros(pub i64);
+
+impl Micros {
+    /// This moment.
+    pub fn now() -> Self {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Self(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    /// The moment `duration` after this one.
+    #[must_use]
+    pub fn plus(self, duration: std::time::Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// The time from `earlier` to this moment; nothing if `earlier` is later.
+    pub fn since(self, earlier: Self) -> std::time::Duration {
+        std::time::Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+/// What a refused call answers, with an HTTP status of 4xx or 5xx. Nothing was changed by the call that got it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{detail}")]
+pub struct WireError {
+    /// Which refusal this is, for programs.
+    pub code: WireCode,
+    /// The refusal in a sentence, for staff.
+    pub detail: String,
+}
+
+/// The refusals that callers tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WireCode {
+    /// The body is not what the call takes. 422.
+    Invalid,
+    /// The caller may not use this socket. 403.
+    Forbidden,
+    /// There is no such thing. 404.
+    NotFound,
+    /// The Spec's generation is not newer than what the server has. 409.
+    StaleGeneration,
+    /// The operation id is known with another content. 409.
+    OtherContent,
+    /// Another account holds this name, or something that is not the account's is in the way. 409.
+    Conflict,
+    /// The request arrived after its `not_after`. 410.
+    TooLate,
+    /// A part that is needed is not there now; nothing was begun. 503.
+    Unavailable,
+    /// Something else went wrong. 500.
+    Internal,
+}
+
+impl WireCode {
+    /// The HTTP status that carries the code.
+    pub fn status(self) -> http::StatusCode {
+        use http::StatusCode as S;
+        match self {
+            Self::Invalid => S::UNPROCESSABLE_ENTITY,
+            Self::Forbidden => S::FORBIDDEN,
+            Self::NotFound => S::NOT_FOUND,
+            Self::StaleGeneration | Self::OtherContent | Self::Conflict => S::CONFLICT,
+            Self::TooLate => S::GONE,
+            Self::Unavailable => S::SERVICE_UNAVAILABLE,
+            Self::Internal => S::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
