@@ -1,0 +1,22 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WHMCS\Module\Server\Opterius;
+
+/** One thing learned about an order. */
+final class Finding
+{
+    /**
+     * @param string $text what to tell the staff, where there is something to tell
+     * @param string $code the Panel's code, where it refused
+     * @param array $account where there is one
+     */
+    public function __construct(
+        public readonly Standing $standing,
+        public readonly string $text = '',
+        public readonly string $code = '',
+        public readonly array $account = [],
+    ) {
+    }
+}

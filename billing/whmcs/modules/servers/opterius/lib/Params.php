@@ -1,0 +1,54 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WHMCS\Module\Server\Opterius;
+
+/** The array that WHMCS hands to every function: untyped, and in some calls nearly empty. */
+final class Params
+{
+    public function __construct(#[\SensitiveParameter] private readonly array $params)
+    {
+    }
+
+    /** The value as text; empty where it is missing or cannot be text. */
+    public function text(string $key): string
+    {
+        return self::scalar($this->params[$key] ?? null);
+    }
+
+    public function number(string $key): int
+    {
+        return (int) $this->text($key);
+    }
+
+    public function email(): string
+    {
+        $client = $this->params['clientsdetails'] ?? null;
+        return is_array($client) ? trim(self::scalar($client['email'] ?? null)) : '';
+    }
+
+    /** The service or add-on record, where WHMCS passes one. */
+    public function model(): ?object
+    {
+        $model = $this->params['model'] ?? null;
+        return is_object($model) ? $model : null;
+    }
+
+    public function hasServer(): bool
+    {
+        return $this->host() !== '';
+    }
+
+    /** What the server form says: its host name, or else its address. */
+    public function host(): string
+    {
+        $hostname = trim($this->text('serverhostname'));
+        return $hostname !== '' ? $hostname : trim($this->text('serverip'));
+    }
+
+    private static function scalar(mixed $value): string
+    {
+        return is_scalar($value) ? (string) $value : '';
+    }
+}

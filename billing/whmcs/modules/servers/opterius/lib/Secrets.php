@@ -1,0 +1,78 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WHMCS\Module\Server\Opterius;
+
+/** The secrets of one call, in every form in which they could turn up in a log. */
+final class Secrets
+{
+    /**
+     * Shorter values are left alone. None is a valid password or token, and hiding each "8" or "on" would only make the
+     * log unreadable.
+     */
+    private const SHORTEST = 4;
+
+    /** @var list<string> */
+    private readonly array $forms;
+
+    public function __construct(#[\SensitiveParameter] string ...$values)
+    {
+        $forms = [];
+        foreach ($values as $value) {
+            if (strlen($value) >= self::SHORTEST) {
+                array_push($forms, ...self::formsOf($value));
+            }
+        }
+        $forms = array_values(array_unique(array_filter($forms, static fn (string $form): bool => $form !== '')));
+        // Longest first, so that the short form of a secret never cuts a longer one in two.
+        usort($forms, static fn (string $a, string $b): int => strlen($b) <=> strlen($a));
+        $this->forms = $forms;
+    }
+
+    public static function fromParams(Params $params): self
+    {
+        $password = $params->text('password');
+        $pasted = $params->text('serveraccesshash');
+        $hash = AccessHash::withoutSpace($pasted);
+        return new self(
+            $password,
+            Entities::decode($password),
+            $pasted,
+            $hash,
+            // The token, also when the rest of the hash is malformed and never used.
+            explode('.', $hash)[1] ?? '',
+            $params->text('serverpassword'),
+        );
+    }
+
+    /** @return list<string> what WHMCS is to replace in a log entry */
+    public function forms(): array
+    {
+        return $this->forms;
+    }
+
+    public function hide(string $text): string
+    {
+        return $this->forms === [] ? $text : strtr($text, array_fill_keys($this->forms, '[secret]'));
+    }
+
+    /** @return list<string> */
+    private static function formsOf(#[\SensitiveParameter] string $value): array
+    {
+        $forms = [$value, urlencode($value), rawurlencode($value), base64_encode($value)];
+        $forms[] = rtrim(base64_encode($value), '=');
+        $forms[] = strtr(rtrim(base64_encode($value), '='), '+/', '-_');
+        foreach ([0, JSON_UNESCAPED_SLASHES] as $slashes) {
+            foreach ([0, JSON_UNESCAPED_UNICODE] as $unicode) {
+                $json = json_encode($value, $slashes | $unicode | JSON_INVALID_UTF8_SUBSTITUTE);
+                $forms[] = substr((string) $json, 1, -1);
+            }
+        }
+        foreach ([ENT_QUOTES | ENT_HTML401, ENT_QUOTES | ENT_HTML5, ENT_COMPAT, ENT_NOQUOTES] as $quotes) {
+            $forms[] = htmlspecialchars($value, $quotes | ENT_SUBSTITUTE, 'UTF-8');
+            $forms[] = htmlentities($value, $quotes | ENT_SUBSTITUTE, 'UTF-8');
+        }
+        return $forms;
+    }
+}
