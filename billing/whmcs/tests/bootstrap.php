@@ -1,0 +1,9 @@
+<?php
+
+declare(strict_types=1);
+
+foreach (['Certificate', 'CurlWatch', 'FakePanel', 'ModuleLog', 'ServiceProperties', 'Whmcs', 'functions'] as $part) {
+    require_once __DIR__ . '/stand-in/' . $part . '.php';
+}
+require_once __DIR__ . '/stand-in/PanelTestCase.php';
+require_once dirname(__DIR__) . '/modules/servers/opterius/opterius.php';

@@ -1,0 +1,91 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Opterius\Whmcs\Unit;
+
+use PHPUnit\Framework\TestCase;
+
+/** The functions as WHMCS finds them. */
+final class EntryPointsTest extends TestCase
+{
+    public function test_nothing_is_defined_that_does_not_work_yet(): void
+    {
+        $functions = array_filter(
+            get_defined_functions()['user'],
+            static fn (string $name): bool => str_starts_with($name, 'opterius_'),
+        );
+        sort($functions);
+        self::assertSame([
+            'opterius_configoptions',
+            'opterius_createaccount',
+            'opterius_metadata',
+            'opterius_packageloader',
+            'opterius_testconnection',
+        ], $functions);
+    }
+
+    /** @dataProvider functions */
+    public function test_every_function_survives_empty_params(string $function, string $type): void
+    {
+        self::assertSame($type, get_debug_type($function([])));
+    }
+
+    public function functions(): array
+    {
+        return [
+            ['opterius_MetaData', 'array'],
+            ['opterius_ConfigOptions', 'array'],
+            ['opterius_PackageLoader', 'array'],
+            ['opterius_TestConnection', 'array'],
+            ['opterius_CreateAccount', 'string'],
+        ];
+    }
+
+    public function test_every_function_survives_params_of_the_wrong_types(): void
+    {
+        $keys = [
+            'serviceid', 'addonId', 'domain', 'username', 'password', 'configoption1', 'clientsdetails', 'model',
+            'serverhostname', 'serverip', 'serverport', 'serveraccesshash', 'serverpassword',
+        ];
+        foreach ([[], null, 1.5, false, new \stdClass()] as $value) {
+            $params = array_fill_keys($keys, $value);
+            foreach ($this->functions() as [$function, $type]) {
+                if ($function === 'opterius_PackageLoader' && is_float($value)) {
+                    continue; // A server called 1.5 is one, and a loader reports its failure by throwing.
+                }
+                $result = $function($params);
+                self::assertSame($type, get_debug_type($result));
+                self::assertStringNotContainsString('failed inside', (string) json_encode($result));
+            }
+        }
+    }
+
+    public function test_the_metadata_promises_only_what_is_there(): void
+    {
+        self::assertSame([
+            'DisplayName' => 'Opterius',
+            'APIVersion' => '1.1',
+            'RequiresServer' => true,
+            'DefaultSSLPort' => '8443',
+        ], opterius_MetaData());
+    }
+
+    public function test_the_package_is_option_1_and_stays_it(): void
+    {
+        $options = opterius_ConfigOptions();
+        self::assertSame('Package Name', array_key_first($options));
+        self::assertTrue($options['Package Name']['SimpleMode']);
+        self::assertTrue(function_exists($options['Package Name']['Loader']));
+        self::assertLessThanOrEqual(24, count($options));
+    }
+
+    public function test_the_description_of_the_module_is_complete(): void
+    {
+        $folder = dirname(__DIR__, 2) . '/modules/servers/opterius/';
+        $json = json_decode((string) file_get_contents($folder . 'whmcs.json'), true);
+        self::assertSame(['1.0', 'whmcs-servers', 'opterius'], [$json['schema'], $json['type'], $json['name']]);
+        [$width] = getimagesize($folder . $json['logo']['filename']);
+        self::assertLessThanOrEqual(500, $width);
+    }
+}
