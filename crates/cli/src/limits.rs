@@ -1,0 +1,88 @@
+//! Limits as a person reads them.
+
+use std::collections::BTreeMap;
+
+use opterius_model::Limits;
+
+use crate::output::{Align, Table};
+
+/// What a limit is called and counted in.
+fn words(limit: &str) -> (&str, &'static str) {
+    match limit {
+        "disk_mib" => ("disk", " MiB"),
+        "files" => ("files", ""),
+        "bandwidth_gib" => ("bandwidth", " GiB a month"),
+        "php_workers" => ("PHP workers", ""),
+        "php_memory_mib" => ("PHP memory", " MiB a request"),
+        "cpu_percent" => ("CPU", " % of a core"),
+        "memory_mib" => ("memory", " MiB"),
+        "processes" => ("processes", ""),
+        "sub_sites" => ("sub-sites", ""),
+        "databases" => ("databases", ""),
+        "mailboxes" => ("mailboxes", ""),
+        other => (other, ""),
+    }
+}
+
+/// The name of a limit.
+pub(crate) fn name(limit: &str) -> &str {
+    words(limit).0
+}
+
+/// Every limit that is not unlimited with its number, in one line.
+pub(crate) fn summary(limits: &BTreeMap<String, u64>) -> String {
+    let set: Vec<String> = in_order(limits)
+        .filter(|(_, number)| *number > 0)
+        .map(|(limit, number)| {
+            let (name, unit) = words(limit);
+            format!("{name} {number}{}", unit.split(" a ").next().unwrap_or(unit).trim_end_matches(" of a core"))
+        })
+        .collect();
+    if set.is_empty() { "nothing limited".to_owned() } else { set.join(", ") }
+}
+
+/// A table of all limits, and whether the server makes each true.
+pub(crate) fn table(limits: &BTreeMap<String, u64>, enforcement: &BTreeMap<String, String>) -> Table {
+    let mut table = Table::new(&[("LIMIT", Align::Left), ("VALUE", Align::Left), ("", Align::Left)]);
+    for (limit, number) in in_order(limits) {
+        let (name, unit) = words(limit);
+        let value = if number == 0 { "unlimited".to_owned() } else { format!("{number}{unit}") };
+        // Of what is unlimited there is nothing to enforce.
+        let note = match enforcement.get(limit) {
+            Some(verdict) if number > 0 && verdict != "enforced" => verdict.clone(),
+            _ => String::new(),
+        };
+        table.row([name.to_owned(), value, note]);
+    }
+    table
+}
+
+/// The limits in the order in which they are shown; those that this build does not know come last.
+fn in_order(limits: &BTreeMap<String, u64>) -> impl Iterator<Item = (&str, u64)> {
+    let known = Limits::DEFAULT.named().map(|(name, _)| name);
+    let first = known.into_iter().filter_map(|name| limits.get_key_value(name)).collect::<Vec<_>>();
+    let rest = limits.iter().filter(move |(name, _)| !known.contains(&name.as_str()));
+    first.into_iter().chain(rest).map(|(name, number)| (name.as_str(), *number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_limited_and_not_enforced_is_marked() {
+        let limits = BTreeMap::from([
+            ("disk_mib".to_owned(), 1024),
+            ("php_workers".to_owned(), 5),
+            ("files".to_owned(), 0),
+            ("novel".to_owned(), 1),
+        ]);
+        let enforcement = ["disk_mib", "files"].map(|limit| (limit.to_owned(), "not enforced on this server".to_owned())).into();
+        assert_eq!(
+            table(&limits, &enforcement).to_string(),
+            "LIMIT        VALUE\ndisk         1024 MiB   not enforced on this server\nfiles        unlimited\nPHP workers  5\nnovel        1"
+        );
+        assert_eq!(summary(&limits), "disk 1024 MiB, PHP workers 5, novel 1");
+        assert_eq!(summary(&BTreeMap::new()), "nothing limited");
+    }
+}
