@@ -1,0 +1,353 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Opterius\Whmcs\Contract;
+
+use Opterius\Whmcs\StandIn\FakePanel;
+use Opterius\Whmcs\StandIn\PanelTestCase;
+use Opterius\Whmcs\StandIn\Whmcs;
+
+final class CreateAccountTest extends PanelTestCase
+{
+    private const PROBLEM = ['type' => 'about:blank', 'title' => 'A problem', 'retryable' => false];
+
+    // The straight way.
+
+    public function test_an_order_becomes_an_active_service(): void
+    {
+        $whmcs = $this->whmcs();
+        self::assertSame('success', $whmcs->create());
+        self::assertSame(['Active', 1], [$whmcs->status, $whmcs->welcomeMails]);
+        $this->assertAccountsAndOrders(1, 1);
+        $order = $this->panel->requests('POST')[0];
+        self::assertSame([
+            'username' => 'examplec',
+            'domain' => 'example.com',
+            'password' => 'Kx7dQ2mVw9',
+            'package_id' => FakePanel::PACKAGE_ID,
+            'external_ref' => 's12',
+            'email' => 'ada@example.org',
+        ], $order['body']);
+        self::assertMatchesRegularExpression('/^[A-Za-z0-9._-]{8,64}$/D', $order['request_id']);
+    }
+
+    public function test_pressing_create_again_finds_the_same_account_and_sets_the_password(): void
+    {
+        self::assertSame('success', $this->whmcs()->create());
+        self::assertSame('success', $this->whmcs(['password' => 'another-one-1'])->create());
+        $this->assertAccountsAndOrders(1, 2);
+        self::assertSame(['examplec' => 'another-one-1'], $this->panel->state()['passwords']);
+    }
+
+    public function test_a_package_can_be_given_by_its_exact_name(): void
+    {
+        self::assertSame('success', $this->whmcs(['configoption1' => 'Starter'])->create());
+        self::assertSame('Starter', $this->panel->requests('POST')[0]['body']['package']);
+    }
+
+    public function test_a_package_name_that_whmcs_encoded_is_found(): void
+    {
+        $this->panel->set(['packages' => [['id' => 'x', 'name' => 'R&D "1"', 'limits' => []]]]);
+        self::assertSame('success', $this->whmcs(['configoption1' => 'R&amp;D &quot;1&quot;'])->create());
+        self::assertSame(
+            ['R&amp;D &quot;1&quot;', 'R&D "1"'],
+            array_column(array_column($this->panel->requests('POST'), 'body'), 'package'),
+        );
+    }
+
+    public function test_a_package_that_is_really_called_so_is_taken_as_it_is(): void
+    {
+        $this->panel->set(['packages' => [['id' => 'x', 'name' => 'R&amp;D', 'limits' => []]]]);
+        self::assertSame('success', $this->whmcs(['configoption1' => 'R&amp;D'])->create());
+        $this->assertAccountsAndOrders(1, 1);
+    }
+
+    public function test_an_encoded_password_arrives_as_the_customer_typed_it(): void
+    {
+        self::assertSame('success', $this->whmcs(['password' => 'R&amp;D&lt;&quot;1&#039;&gt;x'])->create());
+        self::assertSame(['examplec' => 'R&D<"1\'>x'], $this->panel->state()['passwords']);
+    }
+
+    public function test_an_addon_is_ordered_under_its_own_reference(): void
+    {
+        self::assertSame('success', $this->whmcs(['addonId' => 7])->create());
+        self::assertSame('a7', $this->panel->state()['accounts'][0]['external_ref']);
+    }
+
+    // What is written back.
+
+    public function test_the_id_of_the_account_is_saved(): void
+    {
+        $whmcs = $this->whmcs();
+        $whmcs->create();
+        self::assertSame(
+            ['Opterius Account ID' => $this->panel->state()['accounts'][0]['id']],
+            $whmcs->properties->saved,
+        );
+    }
+
+    public function test_a_username_that_the_panel_changed_is_saved(): void
+    {
+        $this->panel->set(['username_suffix' => '1']);
+        $whmcs = $this->whmcs();
+        self::assertSame('success', $whmcs->create());
+        self::assertSame('examplec1', $whmcs->properties->get('Username'));
+    }
+
+    public function test_a_failure_to_save_does_not_fail_the_order(): void
+    {
+        $whmcs = new Whmcs($this->params(), brokenProperties: true);
+        self::assertSame('success', $whmcs->create());
+        self::assertStringContainsString(
+            'The account was created, but WHMCS did not save Opterius Account ID',
+            Whmcs::log()->text(),
+        );
+    }
+
+    public function test_a_service_without_a_model_is_fine(): void
+    {
+        self::assertSame('success', opterius_CreateAccount($this->params()));
+        self::assertSame('success', opterius_CreateAccount($this->params(['model' => null])));
+    }
+
+    // Answers that say no.
+
+    public function test_an_unknown_package_starts_with_the_words_that_the_instructions_name(): void
+    {
+        $whmcs = $this->whmcs(['configoption1' => 'starter']);
+        self::assertSentence('Package not found: no package is called `starter`.', $whmcs->create());
+        self::assertSame('Pending', $whmcs->status);
+        $this->panel->script(['on' => 'POST /api/accounts', 'fault' => 'reply', 'status' => 404, 'body' => [
+            'code' => 'package_not_found', 'detail' => 'There is no such package',
+        ] + self::PROBLEM]);
+        self::assertSentence('Package not found: There is no such package.', $whmcs->create());
+    }
+
+    public function test_a_taken_username_and_a_taken_domain_say_what_to_do(): void
+    {
+        $this->whmcs(['serviceid' => 1])->create();
+        $sentence = $this->whmcs(['domain' => 'example.net'])->create();
+        self::assertSentence('The username `examplec` is taken on this server. Set another username', $sentence);
+        $sentence = $this->whmcs(['username' => 'other'])->create();
+        self::assertSentence('The domain example.com belongs to another account. Correct the domain', $sentence);
+        $this->assertAccountsAndOrders(1, 3);
+    }
+
+    /** @dataProvider definite */
+    public function test_a_definite_no_is_told_at_once(int $status, array $problem, string $start, string $within): void
+    {
+        $this->panel->script([
+            'on' => 'POST /api/accounts', 'fault' => 'reply', 'status' => $status, 'body' => $problem + self::PROBLEM,
+        ]);
+        $sentence = $this->whmcs()->create();
+        self::assertSentence($start, $sentence);
+        self::assertStringContainsString($within, $sentence);
+        self::assertCount(1, $this->panel->requests());
+    }
+
+    public function definite(): array
+    {
+        return [
+            'provisioning failed' => [
+                502,
+                ['code' => 'provisioning_failed', 'operation_id' => 'op-1',
+                    'detail' => 'The step dns zone failed; everything was undone'],
+                'The step dns zone failed; everything was undone. ',
+                ' Operation op-1. (request',
+            ],
+            'server unreachable' => [
+                503,
+                ['code' => 'server_unreachable', 'detail' => 'The server web1 does not answer.', 'hint' => 'Wait.'],
+                'The server web1 does not answer. Wait. (request',
+                '',
+            ],
+            'needs attention' => [
+                500,
+                ['code' => 'needs_attention', 'operation_id' => 'op-2', 'detail' => 'The zone could not be removed.'],
+                'The zone could not be removed. Somebody with access to the Panel has to look',
+                'Operation op-2.',
+            ],
+            'another order' => [
+                409,
+                ['code' => 'external_ref_mismatch', 'detail' => 'The username differs: a, not b.'],
+                'The username differs: a, not b. An account for this service exists already',
+                '',
+            ],
+            'suspended' => [
+                409,
+                ['code' => 'account_suspended', 'detail' => 'The account is suspended.'],
+                'The account is suspended. Unsuspend the account instead',
+                '',
+            ],
+            'field errors' => [
+                422,
+                ['code' => 'invalid_request', 'detail' => 'The request is not valid.', 'errors' => [
+                    ['field' => 'username', 'code' => 'reserved', 'detail' => '`root` is reserved.'],
+                    ['field' => 'password', 'code' => 'short', 'detail' => 'Use 8 to 128 characters'],
+                ]],
+                'The request is not valid. username: `root` is reserved. password: Use 8 to 128 characters. (request',
+                '',
+            ],
+            'token' => [
+                401,
+                ['code' => 'unauthorized', 'detail' => 'The token has expired.'],
+                'The Panel refused the token in the Access Hash. The token has expired. Create a new WHMCS token',
+                '',
+            ],
+            'too many requests' => [
+                429,
+                ['code' => 'too_many_requests', 'detail' => 'Too many requests.'],
+                'Too many requests. Wait a minute',
+                '',
+            ],
+            'markup in a message' => [
+                422,
+                ['code' => 'invalid_request', 'detail' => "`<img src=x>\n` is not a domain."],
+                '`‹img src=x› ` is not a domain.',
+                '',
+            ],
+        ];
+    }
+
+    public function test_a_panel_that_nobody_reached_is_a_definite_failure(): void
+    {
+        $sentence = $this->whmcs(['serverhostname' => 'no.such.invalid'])->create();
+        self::assertSentence('The name no.such.invalid cannot be resolved.', $sentence);
+    }
+
+    // Answers that got lost.
+
+    /** @dataProvider lost */
+    public function test_a_lost_answer_ends_in_success_with_one_account(array ...$rules): void
+    {
+        $this->panel->script(...array_map(static fn (array $rule): array => $rule + ['on' => 'POST /api/accounts'], $rules));
+        $whmcs = $this->whmcs();
+        self::assertSame('success', $whmcs->create());
+        self::assertSame(['Active', 1], [$whmcs->status, $whmcs->welcomeMails]);
+        $this->assertAccountsAndOrders(1, count($rules) + 1);
+        self::assertSame(['examplec' => 'Kx7dQ2mVw9'], $this->panel->state()['passwords']);
+    }
+
+    public function lost(): array
+    {
+        return [
+            'dropped before it was carried out' => [['fault' => 'drop_before']],
+            'dropped after it was carried out' => [['fault' => 'drop_after']],
+            'asked before the first one arrives' => [['fault' => 'late']],
+            'half an answer' => [['fault' => 'half']],
+            'half a document' => [['fault' => 'truncate']],
+            'a gateway page' => [['fault' => 'html', 'status' => 502]],
+            'another server\'s 404' => [['fault' => 'html', 'status' => 404]],
+            'another server\'s 200' => [['fault' => 'html', 'status' => 200]],
+            'a redirect' => [['fault' => 'redirect']],
+            'an internal error' => [
+                ['fault' => 'reply', 'status' => 500, 'body' => ['code' => 'internal', 'detail' => 'x'] + self::PROBLEM],
+            ],
+            'a 5xx of an unknown code' => [
+                ['fault' => 'reply', 'status' => 504, 'body' => ['code' => 'new', 'detail' => 'x'] + self::PROBLEM],
+            ],
+            'twice' => [['fault' => 'drop_after'], ['fault' => 'drop_after']],
+            'late and again' => [['fault' => 'late'], ['fault' => 'half']],
+        ];
+    }
+
+    public function test_an_active_account_is_success_even_if_no_order_is_ever_answered(): void
+    {
+        $this->panel->script(...array_fill(0, 3, ['on' => 'POST /api/accounts', 'fault' => 'drop_after']));
+        self::assertSame('success', $this->whmcs()->create());
+        $this->assertAccountsAndOrders(1, 3);
+    }
+
+    public function test_a_panel_that_answers_too_late_is_asked_what_became_of_the_order(): void
+    {
+        $this->panel->script(['on' => 'POST /api/accounts', 'fault' => 'hang_after']);
+        // The order gets seven eighths of the time; the rest has to be enough to ask on a busy machine.
+        self::assertSame('success', $this->whmcs()->create(12.0));
+        self::assertCount(1, $this->panel->state()['accounts']);
+    }
+
+    public function test_a_running_operation_is_waited_for(): void
+    {
+        $this->panel->script(['on' => 'POST /api/accounts', 'fault' => 'async', 'polls' => 2, 'end' => 'committed']);
+        self::assertSame('success', $this->whmcs()->create());
+        self::assertCount(3, $this->panel->requests('GET', '/api/accounts'));
+        self::assertCount(1, $this->panel->state()['accounts']);
+    }
+
+    public function test_an_operation_that_was_rolled_back_gives_its_own_error(): void
+    {
+        $this->panel->script(['on' => 'POST /api/accounts', 'fault' => 'async', 'polls' => 1, 'end' => 'rolled_back']);
+        $sentence = $this->whmcs()->create();
+        self::assertSentence('The step dns zone failed; everything was undone.', $sentence);
+        self::assertStringContainsString($this->panel->state()['operations'][0]['id'], $sentence);
+        $this->assertAccountsAndOrders(0, 1);
+    }
+
+    public function test_an_operation_that_goes_on_running_says_that_create_may_be_pressed_again(): void
+    {
+        $this->panel->script(['on' => 'POST /api/accounts', 'fault' => 'async', 'polls' => 999, 'end' => 'committed']);
+        $whmcs = $this->whmcs();
+        $sentence = $whmcs->create(self::SHORT_BUDGET);
+        $operation = $this->panel->state()['operations'][0]['id'];
+        self::assertSentence("The Panel is still creating this account. Operation $operation. Wait", $sentence);
+        self::assertStringContainsString('press Create again: that is safe', $sentence);
+        self::assertSame('Pending', $whmcs->status);
+        $this->assertAccountsAndOrders(1, 1);
+    }
+
+    public function test_an_order_that_nothing_is_known_of_never_counts_as_failed_or_done(): void
+    {
+        $silent = ['POST /api/accounts', 'GET /api/accounts', 'GET /api/operations'];
+        $this->panel->script(...array_merge(...array_fill(0, 20, array_map(
+            static fn (string $on): array => ['on' => $on, 'fault' => 'drop_before'],
+            $silent,
+        ))));
+        $sentence = $this->whmcs()->create(self::SHORT_BUDGET);
+        self::assertSentence('It is not known whether the account was created: ', $sentence);
+        self::assertStringContainsString('Press Create again: that is safe', $sentence);
+        self::assertLessThanOrEqual(3, count($this->panel->requests('POST')));
+    }
+
+    public function test_an_older_attempts_failure_is_not_taken_for_this_ones(): void
+    {
+        $this->panel->set(['operations' => [[
+            'id' => 'old', 'account_id' => 'gone', 'kind' => 'create', 'external_ref' => 's12',
+            'outcome' => 'rolled_back', 'request_id' => 'an-older-request',
+            'error' => ['code' => 'provisioning_failed', 'detail' => 'The old failure.'],
+        ]]]);
+        $this->panel->script(['on' => 'POST /api/accounts', 'fault' => 'drop_before']);
+        self::assertSame('success', $this->whmcs()->create());
+    }
+
+    public function test_a_refusal_of_the_repeated_order_is_definite(): void
+    {
+        $this->whmcs(['serviceid' => 1])->create();
+        $this->panel->script(['on' => 'POST /api/accounts', 'fault' => 'drop_before']);
+        self::assertSentence('The username `examplec` is taken on this server.', $this->whmcs()->create());
+    }
+
+    public function test_every_request_of_a_call_carries_one_id_that_the_sentence_names(): void
+    {
+        $this->panel->script(
+            ['on' => 'POST /api/accounts', 'fault' => 'drop_before'],
+            ['on' => 'POST /api/accounts', 'fault' => 'reply', 'status' => 409, 'body' => [
+                'code' => 'domain_taken', 'detail' => 'Taken.',
+            ] + self::PROBLEM],
+        );
+        $sentence = $this->whmcs()->create();
+        $ids = array_unique(array_column($this->panel->requests(), 'request_id'));
+        self::assertCount(1, $ids);
+        self::assertStringEndsWith('(request ' . $ids[0] . ')', $sentence);
+    }
+
+    public function test_202_alone_is_never_success(): void
+    {
+        $this->panel->script(['on' => 'POST /api/accounts', 'fault' => 'reply', 'status' => 202, 'body' => [
+            'data' => ['id' => 'x', 'status' => 'active', 'username' => 'examplec'],
+        ]]);
+        $whmcs = $this->whmcs();
+        self::assertNotSame('success', $whmcs->create(self::SHORT_BUDGET));
+        self::assertSame('Pending', $whmcs->status);
+    }
+}

@@ -1,0 +1,163 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Opterius\Whmcs\Contract;
+
+use Opterius\Whmcs\StandIn\CurlWatch;
+use Opterius\Whmcs\StandIn\FakePanel;
+use Opterius\Whmcs\StandIn\PanelTestCase;
+use Opterius\Whmcs\StandIn\Whmcs;
+
+/** Each of these went wrong in a provisioning module that people use. */
+final class DefectsTest extends PanelTestCase
+{
+    public function test_a_dead_panel_never_creates_an_account(): void
+    {
+        // `false == 0` is true in PHP: modules that compare curl's result so report success when nothing answered.
+        $port = $this->panel->port;
+        unset($this->panel);
+        $this->panel = new FakePanel(\Opterius\Whmcs\StandIn\Certificate::selfSigned());
+        $whmcs = $this->whmcs(['serverport' => (string) $port]);
+        self::assertSentence("Nothing accepts connections at 127.0.0.1:$port.", $whmcs->create());
+        self::assertSame(['Pending', 0], [$whmcs->status, $whmcs->welcomeMails]);
+    }
+
+    public function test_a_create_whose_answer_was_lost_does_not_fail_forever_with_already_created(): void
+    {
+        $silent = ['POST /api/accounts', 'GET /api/accounts', 'GET /api/operations'];
+        $this->panel->script(...array_merge(...array_fill(0, 20, array_map(
+            static fn (string $on): array => ['on' => $on, 'fault' => 'drop_after'],
+            $silent,
+        ))));
+        $whmcs = $this->whmcs();
+        self::assertNotSame('success', $whmcs->create(self::SHORT_BUDGET));
+        self::assertCount(1, $this->panel->state()['accounts']);
+        $this->panel->script();
+        self::assertSame('success', $whmcs->create());
+        self::assertCount(1, $this->panel->state()['accounts']);
+    }
+
+    public function test_a_repeated_order_never_makes_two_accounts(): void
+    {
+        $this->panel->script(
+            ['on' => 'POST /api/accounts', 'fault' => 'late'],
+            ['on' => 'POST /api/accounts', 'fault' => 'drop_after'],
+        );
+        self::assertSame('success', $this->whmcs()->create());
+        $refs = array_column(array_column($this->panel->requests('POST'), 'body'), 'external_ref');
+        self::assertSame(['s12'], array_values(array_unique($refs)));
+        self::assertCount(1, $this->panel->state()['accounts']);
+    }
+
+    public function test_a_failure_in_the_middle_leaves_nothing_that_blocks_the_next_attempt(): void
+    {
+        $this->panel->script(['on' => 'POST /api/accounts', 'fault' => 'async', 'polls' => 0, 'end' => 'rolled_back']);
+        $whmcs = $this->whmcs();
+        self::assertNotSame('success', $whmcs->create());
+        self::assertSame('success', $whmcs->create());
+        self::assertSame(['Active', 1], [$whmcs->status, $whmcs->welcomeMails]);
+    }
+
+    public function test_a_domain_that_exists_already_is_not_adopted_from_a_stranger(): void
+    {
+        $this->whmcs(['serviceid' => 99, 'username' => 'stranger'])->create();
+        $whmcs = $this->whmcs();
+        self::assertSentence('The domain example.com belongs to another account.', $whmcs->create());
+        self::assertSame('Pending', $whmcs->status);
+        self::assertSame(['stranger'], array_keys($this->panel->state()['passwords']));
+    }
+
+    public function test_the_package_does_not_depend_on_what_anything_is_called(): void
+    {
+        $package = $this->panel->state()['packages'][0];
+        $this->panel->set(['packages' => [['name' => 'Renamed'] + $package]]);
+        self::assertSame('success', $this->whmcs()->create());
+    }
+
+    public function test_an_account_with_the_same_email_is_not_taken_over(): void
+    {
+        $this->whmcs(['serviceid' => 99, 'username' => 'stranger', 'domain' => 'example.net'])->create();
+        self::assertSame('success', $this->whmcs()->create());
+        self::assertSame(['stranger', 'examplec'], array_column($this->panel->state()['accounts'], 'username'));
+    }
+
+    public function test_the_first_of_a_list_is_never_taken_for_ours(): void
+    {
+        $stranger = [
+            'id' => 'x', 'external_ref' => 's99', 'username' => 'examplec', 'domain' => 'example.com',
+            'status' => 'active',
+        ];
+        $drop = ['on' => 'POST /api/accounts', 'fault' => 'drop_before'];
+        $list = ['on' => 'GET /api/accounts', 'fault' => 'reply', 'status' => 200, 'body' => ['data' => [$stranger]]];
+        $this->panel->script(...array_fill(0, 9, $drop), ...array_fill(0, 20, $list));
+        self::assertSentence(
+            'It is not known whether the account was created',
+            $this->whmcs()->create(self::SHORT_BUDGET),
+        );
+    }
+
+    public function test_an_error_that_is_no_exception_does_not_escape(): void
+    {
+        $params = $this->params(['model' => new class {
+            public function __get(string $name): mixed
+            {
+                throw new \TypeError('not an Exception');
+            }
+        }]);
+        self::assertSame('success', opterius_CreateAccount($params));
+    }
+
+    public function test_an_inner_failure_is_a_sentence_and_its_cause_is_in_the_log(): void
+    {
+        $params = $this->params();
+        $params['username'] = "\xff";
+        $params['clientsdetails'] = ['email' => "\xfe"];
+        self::assertStringEndsWith(')', opterius_CreateAccount($params));
+        $result = \WHMCS\Module\Server\Opterius\Action::perform(
+            'Test',
+            $params,
+            1.0,
+            static fn () => throw new \ValueError('the cause with Kx7dQ2mVw9 in it'),
+            static fn (string $sentence): string => $sentence,
+        );
+        self::assertSentence('The Opterius module failed inside (ValueError).', $result);
+        self::assertStringNotContainsString('the cause', $result);
+        self::assertStringContainsString('the cause with [secret] in it', Whmcs::log()->text());
+    }
+
+    public function test_a_generic_404_is_not_an_answer_about_the_account(): void
+    {
+        $rule = ['fault' => 'html', 'status' => 404];
+        $this->panel->script(...array_merge(...array_fill(0, 20, [
+            ['on' => 'POST /api/accounts'] + $rule,
+            ['on' => 'GET /api/accounts'] + $rule,
+            ['on' => 'GET /api/operations'] + $rule,
+        ])));
+        $sentence = $this->whmcs()->create(self::SHORT_BUDGET);
+        self::assertSentence('It is not known whether the account was created', $sentence);
+        self::assertStringContainsString('not as an Opterius Panel does (HTTP 404)', $sentence);
+    }
+
+    public function test_verification_stays_on_where_curl_knows_no_pins(): void
+    {
+        CurlWatch::$refusePins = true;
+        $sentence = $this->whmcs()->create();
+        self::assertSentence('The curl library of this PHP cannot verify the Panel by the pins', $sentence);
+        self::assertSame([], $this->panel->requests());
+    }
+
+    public function test_a_proxy_in_the_environment_is_not_used(): void
+    {
+        foreach (['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'] as $name) {
+            putenv("$name=http://127.0.0.1:1");
+        }
+        try {
+            self::assertSame('success', $this->whmcs()->create());
+        } finally {
+            foreach (['https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY'] as $name) {
+                putenv($name);
+            }
+        }
+    }
+}
