@@ -183,4 +183,7 @@ pub struct Health {
     pub backing_off: Vec<PoolStatus>,
     /// Whether sandboxes go into cgroups of their own, in a sentence.
     pub cgroups: String,
+    /// What phpd could not read when it started, a sentence each. Those pools do not listen until they are put again.
+    #[serde(default)]
+    pub unreadable: Vec<String>,
 }
