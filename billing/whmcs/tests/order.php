@@ -15,14 +15,13 @@
 
 declare(strict_types=1);
 
-use Opterius\Whmcs\StandIn\ServiceProperties;
 use Opterius\Whmcs\StandIn\Whmcs;
 
 require __DIR__ . '/bootstrap.php';
 
 $usage = static function (string $problem): never {
-    fwrite(STDERR, "order.php: $problem\n"
-        . "usage: php order.php TestConnection|CreateAccount|PackageLoader [--log FILE] [--params FILE] < params.json\n");
+    fwrite(STDERR, "order.php: $problem\nusage: php order.php TestConnection|CreateAccount|PackageLoader"
+        . " [--log FILE] [--params FILE] < params.json\n");
     exit(2);
 };
 
@@ -45,22 +44,18 @@ if (!is_array($params)) {
     $usage('the parameters are not a JSON object');
 }
 
-$log = Whmcs::log();
-$log->watch($params);
-$properties = new ServiceProperties();
-$model = new stdClass();
-$model->serviceProperties = $properties;
-
+$whmcs = new Whmcs($params);
 $printed = [];
 try {
-    $printed['result'] = ('opterius_' . $action)($params + ['model' => $model]);
+    $printed['result'] = $action === 'CreateAccount' ? $whmcs->create() : ('opterius_' . $action)($params);
 } catch (Exception $exception) {
     $printed['exception'] = $exception->getMessage();
 }
 if ($action === 'CreateAccount') {
-    $printed['status'] = ($printed['result'] ?? null) === 'success' ? 'Active' : 'Pending';
-    $printed['saved'] = (object) $properties->saved;
+    $printed['status'] = $whmcs->status;
+    $printed['saved'] = (object) $whmcs->properties->saved;
 }
+$log = Whmcs::log();
 $json = JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE;
 $log->lookForSecrets(json_encode($printed, $json), 'the result');
 if ($options['--log'] !== null) {

@@ -34,7 +34,9 @@ abstract class PanelTestCase extends TestCase
 
     protected function params(array $changes = []): array
     {
-        return Whmcs::params($this->panel, $changes);
+        $params = Whmcs::params($this->panel, $changes);
+        Whmcs::log()->watch($params);
+        return $params;
     }
 
     protected function whmcs(array $changes = []): Whmcs

@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Opterius\Whmcs\StandIn;
 
+use WHMCS\Module\Server\Opterius\Module;
+
 /** As much of WHMCS as a provisioning module meets: one service, its parameters, and what a command does to it. */
 final class Whmcs
 {
@@ -17,7 +19,6 @@ final class Whmcs
 
     public readonly ServiceProperties $properties;
 
-    /** @param array $changes what differs from a complete set of parameters */
     public function __construct(public array $params = [], bool $brokenProperties = false)
     {
         $this->properties = new ServiceProperties($brokenProperties);
@@ -69,7 +70,7 @@ final class Whmcs
         $params = $this->params + ['model' => $model];
         $result = $budget === null
             ? opterius_CreateAccount($params)
-            : \WHMCS\Module\Server\Opterius\Module::createAccount($params, $budget);
+            : Module::createAccount($params, $budget);
         self::log()->lookForSecrets($result, 'the result');
         if ($result === 'success') {
             $this->status = 'Active';

@@ -32,7 +32,8 @@ final class SecretsTest extends TestCase
 
     public function test_missing_and_tiny_values_hide_nothing(): void
     {
-        $secrets = Secrets::fromParams(new Params(['password' => '', 'serverpassword' => '8', 'serveraccesshash' => []]));
+        $params = ['password' => '', 'serverpassword' => '8', 'serveraccesshash' => []];
+        $secrets = Secrets::fromParams(new Params($params));
         self::assertSame([], $secrets->forms());
         self::assertSame('18 on 8443', $secrets->hide('18 on 8443'));
     }

@@ -51,8 +51,8 @@ final class Order
         }
         if (!mb_check_encoding(implode('', $order->body()), 'UTF-8')) {
             throw new Refusal(
-                'The username, domain, password or package of this service contains bytes that are not UTF-8 text. '
-                . 'Enter it anew.' . $then
+                'The username, domain, password or package of this service, or the client\'s e-mail address, contains '
+                . 'bytes that are not UTF-8 text. Enter it anew.' . $then
             );
         }
         return $order;
