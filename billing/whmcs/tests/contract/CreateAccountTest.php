@@ -274,6 +274,21 @@ final class CreateAccountTest extends PanelTestCase
         self::assertCount(1, $this->panel->state()['accounts']);
     }
 
+    public function test_an_active_account_that_is_being_changed_is_waited_for(): void
+    {
+        $busy = [
+            'id' => 'x', 'external_ref' => 's12', 'username' => 'examplec', 'domain' => 'example.com',
+            'status' => 'active', 'operation' => ['id' => 'y', 'kind' => 'password', 'outcome' => 'running'],
+        ];
+        $this->panel->script(
+            ['on' => 'POST /api/accounts', 'fault' => 'drop_after'],
+            ['on' => 'GET /api/accounts', 'fault' => 'reply', 'status' => 200, 'body' => ['data' => [$busy]]],
+        );
+        self::assertSame('success', $this->whmcs()->create());
+        self::assertCount(2, $this->panel->requests('GET', '/api/accounts'));
+        $this->assertAccountsAndOrders(1, 2);
+    }
+
     public function test_an_operation_that_was_rolled_back_gives_its_own_error(): void
     {
         $this->panel->script(['on' => 'POST /api/accounts', 'fault' => 'async', 'polls' => 1, 'end' => 'rolled_back']);
