@@ -266,6 +266,16 @@ final class CreateAccountTest extends PanelTestCase
         self::assertCount(1, $this->panel->state()['accounts']);
     }
 
+    public function test_a_question_without_an_answer_leaves_time_to_order_again(): void
+    {
+        $this->panel->script(
+            ['on' => 'POST /api/accounts', 'fault' => 'drop_before'],
+            ['on' => 'GET /api/accounts', 'fault' => 'hang_before'],
+        );
+        self::assertSame('success', $this->whmcs()->create());
+        $this->assertAccountsAndOrders(1, 2);
+    }
+
     public function test_a_running_operation_is_waited_for(): void
     {
         $this->panel->script(['on' => 'POST /api/accounts', 'fault' => 'async', 'polls' => 2, 'end' => 'committed']);

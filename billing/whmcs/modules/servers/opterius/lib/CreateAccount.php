@@ -21,6 +21,9 @@ final class CreateAccount
      */
     private const SHARE_OF_TIME = 0.875;
 
+    /** Seconds for one question, so that a question without an answer leaves time to order again. */
+    private const LONGEST_LOOK = 5.0;
+
     /** A definite "no" among the codes that come with a 5xx status. With any other the outcome is not known. */
     private const DEFINITE = ['provisioning_failed', 'server_unreachable', 'needs_attention'];
 
@@ -147,7 +150,8 @@ final class CreateAccount
     private function look(string $path, array $query): array
     {
         $query = ['external_ref' => $this->order->ref] + $query;
-        return $this->panel->get($path, $query, $this->action->patience->left())->data() ?? [];
+        $timeout = min(self::LONGEST_LOOK, $this->action->patience->left());
+        return $this->panel->get($path, $query, $timeout)->data() ?? [];
     }
 
     private function judgeAccount(array $account): ?Finding
