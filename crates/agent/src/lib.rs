@@ -1,1 +1,16 @@
-//! Placeholder.
+//! opterius-agent: everything that changes a server.
+//!
+//! The Panel sends the whole Spec of an account over a Unix socket ([`http`]); the [`engine`] journals the change, converges the
+//! resources (`resources/`) in the order that `operations/` says, proves that the account answers, and decides the outcome. Nothing but
+//! [`host`] touches the operating system.
+
+pub mod config;
+pub mod engine;
+pub mod host;
+pub mod http;
+pub mod logs;
+mod operations;
+mod resources;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,143 @@
+//! `/etc/opterius/agent.toml`, which `opterius setup` writes.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// Where the configuration is unless the command line says otherwise.
+pub const PATH: &str = "/etc/opterius/agent.toml";
+
+/// The Agent's configuration. Unknown keys are refused.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The key of PowerDNS's API.
+    pub pdns_api_key: Secret,
+    /// The secret part of the path, and the header, of the probe through nginx.
+    pub probe_secret: Secret,
+    /// Where PowerDNS's API listens: below port 1024, so that no customer can take the port while PowerDNS is down.
+    #[serde(default = "default_pdns_api_address")]
+    pub pdns_api_address: SocketAddr,
+    /// Where the DNS server answers questions.
+    #[serde(default = "default_dns_address")]
+    pub dns_address: SocketAddr,
+    /// Where nginx serves sites.
+    #[serde(default = "default_nginx_address")]
+    pub nginx_address: SocketAddr,
+    /// phpd's socket.
+    #[serde(default = "default_phpd_socket")]
+    pub phpd_socket: PathBuf,
+    /// The user, beside root, who may use the Agent's socket.
+    #[serde(default = "default_panel_user")]
+    pub panel_user: String,
+}
+
+fn default_pdns_api_address() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 781))
+}
+
+fn default_dns_address() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 53))
+}
+
+fn default_nginx_address() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 80))
+}
+
+fn default_phpd_socket() -> PathBuf {
+    opterius_protocol::phpd::SOCKET.into()
+}
+
+fn default_panel_user() -> String {
+    "opterius".to_owned()
+}
+
+/// A text that prints nothing of itself.
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Secret {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let ok = (16..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        if ok { Ok(Self(text)) } else { Err("a secret is 16 to 128 letters, digits, hyphens and underscores") }
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Why the configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("could not read {}; `opterius setup` writes it", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file's content is not a configuration. The cause names the key, never a value.
+    #[error("{} is not a configuration of the Agent: {reason}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, without the line it stands in, which may hold a secret.
+        reason: String,
+    },
+}
+
+impl Config {
+    /// Reads the configuration from a file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        toml::from_str(&text).map_err(|error| ConfigError::Parse { path: path.to_owned(), reason: error.message().to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Config, ConfigError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Config::load(file.path())
+    }
+
+    #[test]
+    fn two_secrets_are_enough() {
+        let config = load("pdns_api_key = \"0123456789abcdef\"\nprobe_secret = \"fedcba9876543210\"\n").unwrap();
+        assert_eq!(config.pdns_api_address.port(), 781);
+        assert!(!format!("{config:?}").contains("0123456789abcdef"));
+    }
+
+    #[test]
+    fn a_mistake_is_named_and_no_secret_is_shown() {
+        for text in [
+            "pdns_api_key = \"0123456789abcdef\"\n",
+            "pdns_api_key = \"short secret\"\nprobe_secret = 1\n",
+            "pdns_api_key = \"0123456789abcdef",
+        ] {
+            let error = load(text).unwrap_err().to_string();
+            assert!(!error.contains("0123456789abcdef") && !error.contains("short secret"), "{error}");
+        }
+        let unknown = "pdns_api_key = \"0123456789abcdef\"\nprobe_secret = \"fedcba9876543210\"\nshell = \"sh\"\n";
+        assert!(load(unknown).unwrap_err().to_string().contains("shell"));
+    }
+}

@@ -1,0 +1,218 @@
+//! What the engine writes to disk, so that a crash at any point leaves a decision or the means to make it: one file of JSON lines an
+//! operation, one JSON file an account. Both bear a version, and a fixture of each version must still load.
+
+use opterius_model::{OperationId, RequestId, Spec};
+use opterius_protocol::Micros;
+use opterius_protocol::agent::{AccountSummary, Direction, Failure, OperationReport, Outcome};
+use serde::{Deserialize, Serialize};
+
+/// The version of both forms.
+const VERSION: u32 = 1;
+
+/// One line of an operation's journal. Lines are only ever added, and each is on disk before what it announces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Line {
+    /// The operation goes forwards from `previous` (nothing for a create) to `next`, which has its uid.
+    Announced { version: u32, at: Micros, operation_id: OperationId, request_id: RequestId, previous: Option<Box<Spec>>, next: Box<Spec> },
+    /// From here on it goes back to `previous`.
+    Turned { at: Micros, failure: Failure },
+    /// It has its outcome, which the report tells.
+    Decided { report: Box<OperationReport> },
+    /// The Panel knows the outcome.
+    Acknowledged { at: Micros },
+}
+
+impl Line {
+    pub(crate) fn announced(operation_id: OperationId, request_id: &RequestId, previous: Option<&Spec>, next: &Spec) -> Self {
+        Self::Announced {
+            version: VERSION,
+            at: Micros::now(),
+            operation_id,
+            request_id: request_id.clone(),
+            previous: previous.cloned().map(Box::new),
+            next: Box::new(next.clone()),
+        }
+    }
+
+    /// The line as it is written, with its end.
+    pub(crate) fn to_text(&self) -> String {
+        let mut text = serde_json::to_string(self).expect("a line holds nothing that JSON cannot");
+        text.push('\n');
+        text
+    }
+}
+
+/// An operation as its journal tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Story {
+    pub(crate) operation_id: OperationId,
+    pub(crate) request_id: RequestId,
+    pub(crate) announced_at: Micros,
+    pub(crate) previous: Option<Spec>,
+    pub(crate) next: Spec,
+    pub(crate) direction: Direction,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) decided: Option<OperationReport>,
+    pub(crate) acknowledged: bool,
+}
+
+/// Why a journal cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unreadable {
+    #[error("it is empty")]
+    Empty,
+    #[error("line {number} is not one of a journal")]
+    Line {
+        number: usize,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("it has version {0}, and this build reads version {VERSION}")]
+    Version(u32),
+    #[error("its lines are out of order")]
+    Order,
+}
+
+impl Story {
+    /// Reads a journal. A last line without its end was being written when the machine stopped; what it announces has not happened.
+    pub(crate) fn read(text: &str) -> Result<Self, Unreadable> {
+        let complete = text.rfind('\n').map_or("", |end| &text[..end]);
+        let mut story: Option<Self> = None;
+        for (index, line) in complete.split('\n').filter(|line| !line.is_empty()).enumerate() {
+            let line: Line = serde_json::from_str(line).map_err(|source| Unreadable::Line { number: index + 1, source })?;
+            match (line, &mut story) {
+                (Line::Announced { version, at, operation_id, request_id, previous, next }, None) => {
+                    if version != VERSION {
+                        return Err(Unreadable::Version(version));
+                    }
+                    story = Some(Self {
+                        operation_id,
+                        request_id,
+                        announced_at: at,
+                        previous: previous.map(|spec| *spec),
+                        next: *next,
+                        direction: Direction::Forward,
+                        failure: None,
+                        decided: None,
+                        acknowledged: false,
+                    });
+                }
+                (Line::Turned { failure, .. }, Some(story)) if story.decided.is_none() => {
+                    story.direction = Direction::Back;
+                    story.failure = Some(failure);
+                }
+                (Line::Decided { report }, Some(story)) if story.decided.is_none() => story.decided = Some(*report),
+                (Line::Acknowledged { .. }, Some(story)) if story.decided.is_some() => story.acknowledged = true,
+                _ => return Err(Unreadable::Order),
+            }
+        }
+        story.ok_or(Unreadable::Empty)
+    }
+
+    /// What the operation left committed, if it has its outcome.
+    pub(crate) fn committed(&self) -> Option<AccountRecord> {
+        let report = self.decided.as_ref()?;
+        let at = report.finished_at.unwrap_or(self.announced_at);
+        AccountRecord::after(report.outcome, self.operation_id, self.previous.as_ref(), &self.next, at)
+    }
+}
+
+/// What is committed of one account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccountRecord {
+    pub(crate) version: u32,
+    /// The operation that committed it.
+    pub(crate) operation_id: OperationId,
+    pub(crate) committed_at: Micros,
+    pub(crate) spec: Spec,
+}
+
+impl AccountRecord {
+    /// What is committed of an account once an operation has this outcome; `None` if that is what it was before.
+    ///
+    /// A create that was rolled back leaves a tombstone, so that a copy of its request that arrives later is refused as stale, and so
+    /// that its uid is not the next one's.
+    pub(crate) fn after(outcome: Outcome, operation_id: OperationId, previous: Option<&Spec>, next: &Spec, at: Micros) -> Option<Self> {
+        let spec = match (outcome, previous) {
+            (Outcome::Committed, _) => next.clone(),
+            (Outcome::RolledBack, None) => Spec { state: opterius_model::State::Absent, ..next.clone() },
+            (Outcome::RolledBack, Some(previous)) => Spec { generation: next.generation, ..previous.clone() },
+            _ => return None,
+        };
+        Some(Self { version: VERSION, operation_id, committed_at: at, spec })
+    }
+
+    pub(crate) fn to_text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a record holds nothing that JSON cannot")
+    }
+
+    pub(crate) fn read(text: &str) -> Result<Self, Unreadable> {
+        let record: Self = serde_json::from_str(text).map_err(|source| Unreadable::Line { number: 1, source })?;
+        if record.version == VERSION { Ok(record) } else { Err(Unreadable::Version(record.version)) }
+    }
+
+    pub(crate) fn summary(&self) -> AccountSummary {
+        AccountSummary {
+            id: self.spec.account_id,
+            username: self.spec.username.clone(),
+            generation: self.spec.generation,
+            spec_hash: spec_hash(&self.spec),
+            state: self.spec.state,
+            uid: self.spec.uid,
+            committed_at: self.committed_at,
+        }
+    }
+}
+
+/// SHA-256 of the Spec's JSON in hexadecimal. Fields are written in the order of the type, so equal Specs have equal hashes.
+fn spec_hash(spec: &Spec) -> String {
+    use sha2::Digest;
+    use std::fmt::Write;
+    let json = serde_json::to_vec(spec).expect("a Spec holds nothing that JSON cannot");
+    sha2::Sha256::digest(json).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPERATION_V1: &str = include_str!("../../fixtures/operation-v1.jsonl");
+    const ACCOUNT_V1: &str = include_str!("../../fixtures/account-v1.json");
+
+    #[test]
+    fn what_version_1_wrote_still_loads() {
+        let story = Story::read(OPERATION_V1).expect("the fixture is a journal");
+        assert_eq!(story.direction, Direction::Back);
+        assert_eq!(story.decided.as_ref().map(|report| report.outcome), Some(Outcome::RolledBack));
+        assert!(story.acknowledged);
+        let record = AccountRecord::read(ACCOUNT_V1).expect("the fixture is a record");
+        assert_eq!(record.summary().username.as_str(), "alice");
+    }
+
+    #[test]
+    fn a_line_that_was_being_written_has_not_happened() {
+        let whole = Story::read(OPERATION_V1).expect("the fixture is a journal");
+        let lines: Vec<&str> = OPERATION_V1.lines().collect();
+        let cut = |lines: &[&str], rest: &str| Story::read(&format!("{}\n{rest}", lines.join("\n")));
+        assert_eq!(cut(&lines[..1], &lines[1][..20]).expect("one line is a journal").direction, Direction::Forward);
+        assert_eq!(cut(&lines[..2], &lines[2][..lines[2].len() - 1]).expect("two lines are a journal").decided, None);
+        assert_eq!(cut(&lines, "").expect("all lines are a journal"), whole);
+        assert!(matches!(Story::read(""), Err(Unreadable::Empty)));
+        assert!(matches!(Story::read(lines[0]), Err(Unreadable::Empty)));
+        assert!(matches!(Story::read("nonsense\n"), Err(Unreadable::Line { number: 1, .. })));
+    }
+
+    #[test]
+    fn no_journal_turns_or_decides_twice() {
+        let lines: Vec<&str> = OPERATION_V1.lines().collect();
+        for order in [vec![1], vec![0, 2, 1], vec![0, 2, 2], vec![0, 0], vec![0, 3]] {
+            let text: String = order.iter().map(|n: &usize| format!("{}\n", lines[*n])).collect();
+            assert!(matches!(Story::read(&text), Err(Unreadable::Order)), "{order:?}");
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! One engine for every change: it takes a Spec, journals what it is about to do, makes the server as the Spec says, proves it, and
+//! decides the outcome. What fails turns back, once, to the Spec from before; what was killed goes on at the next start.
+
+mod journal;
+mod operation;
+mod recovery;
+mod run;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use opterius_model::{AccountId, DomainName, OperationId, Spec, State, UID_RANGE, Uid, Username};
+use opterius_protocol::agent::{AccountDetail, AccountSummary, Change, Plan};
+use opterius_protocol::{Micros, WireCode, WireError};
+use tokio::sync::{Semaphore, watch};
+
+pub use operation::Watcher;
+pub(crate) use run::Run;
+
+use crate::host::{Host, HostError};
+use crate::operations;
+use crate::resources::Target;
+use journal::AccountRecord;
+use operation::Operation;
+
+/// Operations that work at the same time. Each starts a PHP and several processes; more of them at once finish no sooner.
+const AT_ONCE: usize = 8;
+
+/// How long an acknowledged operation is remembered, so that a copy of its request that is still under way finds the outcome.
+const REMEMBERED: Duration = Duration::from_hours(1);
+
+/// Everything the Agent does to accounts. Cheap to clone; all clones are one engine.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    host: Arc<dyn Host>,
+    state: Mutex<Known>,
+    slots: Semaphore,
+    ready: watch::Sender<bool>,
+}
+
+/// What the engine knows, all of it also on disk.
+#[derive(Default)]
+struct Known {
+    accounts: BTreeMap<AccountId, AccountRecord>,
+    operations: HashMap<OperationId, Arc<Operation>>,
+    /// The operation that writes an account now, by account.
+    writers: HashMap<AccountId, OperationId>,
+    usernames: HashMap<Username, AccountId>,
+    domains: HashMap<DomainName, AccountId>,
+    last_uid: Option<Uid>,
+    /// Journals and accounts that could not be read, for the person on call.
+    unreadable: Vec<String>,
+}
+
+impl Known {
+    /// Reserves the Spec's names for its account, or answers who has which.
+    fn claim(&mut self, spec: &Spec) -> Result<(), (bool, AccountId)> {
+        if let Some(other) = self.usernames.get(&spec.username).filter(|other| **other != spec.account_id) {
+            return Err((true, *other));
+        }
+        let hosts = || spec.sites.iter().flat_map(|site| &site.hosts);
+        if let Some(other) = hosts().find_map(|host| self.domains.get(host).filter(|other| **other != spec.account_id)) {
+            return Err((false, *other));
+        }
+        self.usernames.insert(spec.username.clone(), spec.account_id);
+        self.domains.extend(hosts().map(|host| (host.clone(), spec.account_id)));
+        Ok(())
+    }
+
+    fn release(&mut self, account: AccountId) {
+        self.usernames.retain(|_, owner| *owner != account);
+        self.domains.retain(|_, owner| *owner != account);
+    }
+
+    fn commit(&mut self, record: AccountRecord) {
+        let account = record.spec.account_id;
+        if record.spec.state == State::Absent {
+            self.release(account);
+        } else {
+            // Recovery and commits only meet names that were claimed before, so this cannot refuse.
+            let _ = self.claim(&record.spec);
+        }
+        self.last_uid = self.last_uid.max(record.spec.uid);
+        self.accounts.insert(account, record);
+    }
+
+    /// The uid after the last one given, around the range; `None` when every uid belongs to a live account.
+    fn next_uid(&mut self) -> Option<Uid> {
+        let live: std::collections::HashSet<Uid> =
+            self.accounts.values().filter(|record| record.spec.state != State::Absent).filter_map(|record| record.spec.uid).collect();
+        let first = self.last_uid.map_or(*UID_RANGE.start(), |uid| uid.get() + 1);
+        let uid = (first..=*UID_RANGE.end()).chain(UID_RANGE).filter_map(|n| Uid::try_from(n).ok()).find(|uid| !live.contains(uid))?;
+        self.last_uid = Some(uid);
+        Some(uid)
+    }
+}
+
+impl Engine {
+    /// Reads everything that is on disk. Nothing is done until [`Engine::recover`].
+    pub async fn load(host: Arc<dyn Host>) -> Result<Self, HostError> {
+        let known = recovery::load(&*host).await?;
+        Ok(Self {
+            inner: Arc::new(Inner { host, state: Mutex::new(known), slots: Semaphore::new(AT_ONCE), ready: watch::Sender::new(false) }),
+        })
+    }
+
+    /// Finishes every open operation in its recorded direction, and after a power cut repairs the accounts committed shortly before.
+    pub async fn recover(&self) {
+        recovery::recover(self).await;
+        self.inner.ready.send_replace(true);
+    }
+
+    /// Whether recovery is over.
+    pub fn is_ready(&self) -> bool {
+        *self.inner.ready.borrow()
+    }
+
+    /// The host, for what is not about one account.
+    pub fn host(&self) -> &dyn Host {
+        &*self.inner.host
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Nothing that holds the lock can panic half-way through a change of what it guards.
+        self.inner.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Takes on a change, or finds the operation it is already. The work goes on by itself, whatever becomes of the caller.
+    pub fn submit(&self, change: Change, creates: bool) -> Result<Watcher, WireError> {
+        check(&change.spec, creates)?;
+        let mut known = self.known();
+        if let Some(operation) = known.operations.get(&change.operation_id) {
+            return if operation.asked == change.spec {
+                Ok(operation.watch())
+            } else {
+                Err(refusal(WireCode::OtherContent, format!("Operation {} is known with another Spec.", change.operation_id)))
+            };
+        }
+        if Micros::now() > change.not_after {
+            return Err(refusal(WireCode::TooLate, "The request arrived after the time at which its caller had given up.".to_owned()));
+        }
+        let account = change.spec.account_id;
+        let previous = known.accounts.get(&account).map(|record| record.spec.clone());
+        if let Some(previous) = previous.as_ref().filter(|previous| previous.generation >= change.spec.generation) {
+            return Err(refusal(
+                WireCode::StaleGeneration,
+                format!("Account {account} has generation {} here, and the Spec sent has {}.", previous.generation, change.spec.generation),
+            ));
+        }
+        if let Some(writer) = known.writers.get(&account) {
+            return Err(refusal(WireCode::Conflict, format!("Operation {writer} of account {account} is still being carried out.")));
+        }
+        let previous = previous.filter(|spec| spec.state != State::Absent);
+        if creates && previous.is_some() {
+            return Err(refusal(WireCode::Conflict, format!("Account {account} is on this server already.")));
+        }
+        if !creates && previous.is_none() && change.spec.state != State::Absent {
+            return Err(refusal(WireCode::NotFound, format!("Account {account} is not on this server.")));
+        }
+        let operation = Arc::new(Operation::new(&change, previous));
+        known.operations.insert(change.operation_id, operation.clone());
+        known.writers.insert(account, change.operation_id);
+        drop(known);
+        let watcher = operation.watch();
+        let engine = self.clone();
+        tokio::spawn(async move { engine.carry_out(&operation).await });
+        Ok(watcher)
+    }
+
+    /// An operation that was submitted and not yet forgotten.
+    pub fn operation(&self, id: OperationId) -> Option<Watcher> {
+        self.known().operations.get(&id).map(|operation| operation.watch())
+    }
+
+    /// The caller has recorded the outcome. Answers whether the operation is known; one that has no outcome yet stays as it is.
+    pub async fn acknowledge(&self, id: OperationId) -> bool {
+        let Some(operation) = self.known().operations.get(&id).cloned() else { return false };
+        if operation.is_decided() && operation.acknowledge() {
+            let line = journal::Line::Acknowledged { at: Micros::now() };
+            if let Err(error) = self.inner.host.append_journal(id, &line.to_text()).await {
+                tracing::warn!(operation.id = %id, "could not note that the Panel acknowledged the operation {id}: {}", run::chain(&error));
+            }
+            self.forget_later(id);
+        }
+        true
+    }
+
+    fn forget_later(&self, id: OperationId) {
+        let engine = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(REMEMBERED).await;
+            engine.forget(id).await;
+        });
+    }
+
+    async fn forget(&self, id: OperationId) {
+        if self.inner.host.remove_journal(id).await.is_ok() {
+            self.known().operations.remove(&id);
+        }
+    }
+
+    /// What is known of every account behind `after`, at most `limit` of them, and how many there are in all.
+    pub fn list(&self, after: Option<AccountId>, limit: usize) -> (Vec<AccountSummary>, usize) {
+        use std::ops::Bound;
+        let known = self.known();
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let page = known.accounts.range((start, Bound::Unbounded)).take(limit).map(|(_, record)| record.summary()).collect();
+        (page, known.accounts.len())
+    }
+
+    /// What is committed of one account.
+    pub fn account(&self, id: AccountId) -> Option<AccountDetail> {
+        let known = self.known();
+        let record = known.accounts.get(&id)?;
+        Some(AccountDetail { summary: record.summary(), spec: record.spec.clone() })
+    }
+
+    /// The live account that has this site.
+    pub fn owner_of(&self, domain: &DomainName) -> Option<(AccountId, Username)> {
+        let known = self.known();
+        let account = *known.domains.get(domain)?;
+        Some((account, known.accounts.get(&account)?.spec.username.clone()))
+    }
+
+    /// Operations without an outcome, live accounts, and what could not be read.
+    pub fn tally(&self) -> (Vec<OperationId>, usize, Vec<String>) {
+        let known = self.known();
+        let open = known.operations.values().filter(|operation| !operation.is_decided()).map(|operation| operation.id).collect();
+        let live = known.accounts.values().filter(|record| record.spec.state != State::Absent).count();
+        (open, live, known.unreadable.clone())
+    }
+
+    /// What converging to `spec` would change. Touches nothing.
+    pub async fn plan(&self, spec: Spec) -> Result<Plan, WireError> {
+        check(&spec, false)?;
+        let recorded = self.known().accounts.get(&spec.account_id).and_then(|record| record.spec.uid);
+        // An account that is not here yet has no uid; nothing can bear the last of the range before the others were given.
+        let uid = recorded.or(spec.uid).or_else(|| Uid::try_from(*UID_RANGE.end()).ok());
+        let uid = uid.expect("the range has an end");
+        Ok(operations::plan(&Run::unrecorded(self.inner.host.clone(), Target { spec, uid })).await)
+    }
+}
+
+fn refusal(code: WireCode, detail: String) -> WireError {
+    WireError { code, detail }
+}
+
+/// Refuses what no operation could make true.
+fn check(spec: &Spec, creates: bool) -> Result<(), WireError> {
+    let invalid = |detail: String| Err(refusal(WireCode::Invalid, detail));
+    if let Err(error) = spec.check() {
+        return invalid(error.to_string());
+    }
+    if spec.sites.len() > 1 || spec.sites[0].hosts.len() > 1 || spec.pools.len() > 1 {
+        return invalid("This Agent serves accounts with one site of one host name and one pool.".to_owned());
+    }
+    match spec.state {
+        State::Suspended => invalid("This Agent cannot suspend accounts.".to_owned()),
+        State::Absent if creates => invalid("An account cannot be created absent.".to_owned()),
+        State::Active if creates && spec.uid.is_some() => invalid("The uid of a new account is chosen by the Agent.".to_owned()),
+        _ => Ok(()),
+    }
+}

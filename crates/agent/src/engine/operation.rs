@@ -1,0 +1,215 @@
+//! One operation while the Agent knows it.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use opterius_model::{OperationId, RequestId, Spec, Uid};
+use opterius_protocol::Micros;
+use opterius_protocol::agent::{Change, Direction, Failure, OperationReport, Outcome, StepReport, StepState};
+use tokio::sync::watch;
+
+use super::journal::Story;
+
+/// An operation, with everything that is told of it.
+pub(crate) struct Operation {
+    pub(crate) id: OperationId,
+    pub(crate) request: RequestId,
+    /// The Spec as it was asked for.
+    pub(crate) asked: Spec,
+    /// The Spec committed before, unless that was `absent`.
+    pub(crate) previous: Option<Spec>,
+    /// The Spec to reach, with its uid as soon as that is chosen.
+    next: Mutex<Spec>,
+    /// Whether its journal is on disk.
+    pub(crate) announced: bool,
+    acknowledged: AtomicBool,
+    report: watch::Sender<OperationReport>,
+}
+
+/// Follows one operation.
+pub struct Watcher(watch::Receiver<OperationReport>);
+
+impl Watcher {
+    /// The operation as it stands.
+    pub fn now(&self) -> OperationReport {
+        self.0.borrow().clone()
+    }
+
+    /// The operation as soon as it has its outcome or needs attention, or as it stands after `patience`.
+    pub async fn outcome(mut self, patience: Duration) -> OperationReport {
+        let _ = tokio::time::timeout(patience, self.0.wait_for(|report| report.outcome != Outcome::Running)).await;
+        self.now()
+    }
+
+    /// The operation as soon as its revision is beyond `seen`, or as it stands after `patience`.
+    pub async fn beyond(mut self, seen: u64, patience: Duration) -> OperationReport {
+        let _ = tokio::time::timeout(patience, self.0.wait_for(|report| report.revision > seen)).await;
+        self.now()
+    }
+}
+
+impl Operation {
+    pub(crate) fn new(change: &Change, previous: Option<Spec>) -> Self {
+        let mut next = change.spec.clone();
+        next.uid = previous.as_ref().and_then(|spec| spec.uid).or(next.uid);
+        Self {
+            id: change.operation_id,
+            request: change.request_id.clone(),
+            asked: change.spec.clone(),
+            previous,
+            announced: false,
+            acknowledged: AtomicBool::new(false),
+            report: watch::Sender::new(OperationReport {
+                operation_id: change.operation_id,
+                account_id: change.spec.account_id,
+                revision: 0,
+                outcome: Outcome::Running,
+                direction: Direction::Forward,
+                started_at: Micros::now(),
+                finished_at: None,
+                steps: Vec::new(),
+                failure: None,
+                left: Vec::new(),
+                uid: next.uid,
+            }),
+            next: Mutex::new(next),
+        }
+    }
+
+    /// The operation that a journal tells of.
+    pub(crate) fn recovered(story: &Story) -> Self {
+        let report = story.decided.clone().unwrap_or_else(|| OperationReport {
+            operation_id: story.operation_id,
+            account_id: story.next.account_id,
+            revision: 1,
+            outcome: Outcome::Running,
+            direction: story.direction,
+            started_at: story.announced_at,
+            finished_at: None,
+            steps: Vec::new(),
+            failure: story.failure.clone(),
+            left: Vec::new(),
+            uid: story.next.uid,
+        });
+        // A create was asked for without a uid; every other Spec was asked for as it was announced.
+        let mut asked = story.next.clone();
+        if story.previous.is_none() && asked.state != opterius_model::State::Absent {
+            asked.uid = None;
+        }
+        Self {
+            id: story.operation_id,
+            request: story.request_id.clone(),
+            asked,
+            previous: story.previous.clone(),
+            next: Mutex::new(story.next.clone()),
+            announced: true,
+            acknowledged: AtomicBool::new(story.acknowledged),
+            report: watch::Sender::new(report),
+        }
+    }
+
+    pub(crate) fn watch(&self) -> Watcher {
+        Watcher(self.report.subscribe())
+    }
+
+    pub(crate) fn report(&self) -> OperationReport {
+        self.report.borrow().clone()
+    }
+
+    pub(crate) fn direction(&self) -> Direction {
+        self.report.borrow().direction
+    }
+
+    /// Committed or rolled back.
+    pub(crate) fn is_decided(&self) -> bool {
+        matches!(self.report.borrow().outcome, Outcome::Committed | Outcome::RolledBack)
+    }
+
+    pub(crate) fn is_acknowledged(&self) -> bool {
+        self.acknowledged.load(Ordering::Acquire)
+    }
+
+    /// Whether this is the first acknowledgement.
+    pub(crate) fn acknowledge(&self) -> bool {
+        !self.acknowledged.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn next(&self) -> Spec {
+        self.next.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_uid(&self, uid: Uid) {
+        self.next.lock().unwrap_or_else(std::sync::PoisonError::into_inner).uid = Some(uid);
+        self.tell(|report| report.uid = Some(uid));
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut OperationReport)) {
+        self.report.send_modify(|report| {
+            change(report);
+            report.revision += 1;
+        });
+    }
+
+    /// A step begins; answers its place in the list.
+    pub(crate) fn begin_step(&self, name: &str, direction: Direction) -> usize {
+        let mut index = 0;
+        self.tell(|report| {
+            index = report.steps.len();
+            report.steps.push(StepReport {
+                name: name.to_owned(),
+                direction,
+                state: StepState::Running,
+                started_at: Micros::now(),
+                duration_us: None,
+                detail: None,
+            });
+        });
+        index
+    }
+
+    pub(crate) fn end_step(&self, index: usize, state: StepState, detail: Option<String>) {
+        self.tell(|report| {
+            let step = &mut report.steps[index];
+            step.state = state;
+            step.duration_us = u64::try_from(Micros::now().since(step.started_at).as_micros()).ok();
+            step.detail = detail;
+        });
+    }
+
+    pub(crate) fn turn(&self, failure: Failure) {
+        self.tell(|report| {
+            report.direction = Direction::Back;
+            report.failure = Some(failure);
+        });
+    }
+
+    /// The report as it will be once `outcome` is decided, for the journal, which comes first.
+    pub(crate) fn deciding(&self, outcome: Outcome, failure: Option<Failure>) -> OperationReport {
+        let mut report = self.report();
+        report.outcome = outcome;
+        report.failure = failure.or(report.failure);
+        report.finished_at = Some(Micros::now());
+        report.left.clear();
+        report.revision += 1;
+        report
+    }
+
+    pub(crate) fn decide(&self, report: OperationReport) {
+        self.report.send_replace(report);
+    }
+
+    pub(crate) fn needs_attention(&self, left: Vec<String>) {
+        self.tell(|report| {
+            report.outcome = Outcome::NeedsAttention;
+            report.left = left;
+        });
+    }
+
+    /// Forgets the steps of attempts that are about to be repeated.
+    pub(crate) fn keep_steps(&self, count: usize) {
+        if self.report.borrow().steps.len() > count {
+            self.tell(|report| report.steps.truncate(count));
+        }
+    }
+}

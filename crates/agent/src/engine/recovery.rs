@@ -1,0 +1,142 @@
+//! What the engine does when it starts: reads its journals, and finishes what was open.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opterius_model::State;
+use opterius_protocol::Micros;
+
+use super::journal::{AccountRecord, Story};
+use super::operation::Operation;
+use super::run::chain;
+use super::{Engine, Known, Run};
+use crate::host::{Host, HostError};
+use crate::operations;
+use crate::resources::Target;
+
+/// How long a start waits for nginx, PowerDNS and phpd before it judges anything without them.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// After a power cut every account committed so shortly before the last one is repaired: what it consists of may not have reached the
+/// disk, though its journal has.
+const SUSPECT: Duration = Duration::from_mins(10);
+
+/// Reads everything on disk. One unreadable file must not keep the others from being recovered; it is named instead.
+pub(super) async fn load(host: &dyn Host) -> Result<Known, HostError> {
+    let mut known = Known::default();
+    for (id, text) in host.accounts().await? {
+        match AccountRecord::read(&text) {
+            Ok(record) => known.commit(record),
+            Err(error) => known.unreadable.push(format!("the record of account {id}: {}", chain(&error))),
+        }
+    }
+    let mut stories = Vec::new();
+    for (id, text) in host.journals().await? {
+        match Story::read(&text) {
+            Ok(story) => stories.push(story),
+            // A journal without a complete line announced nothing.
+            Err(super::journal::Unreadable::Empty) => drop(host.remove_journal(id).await),
+            Err(error) => known.unreadable.push(format!("the journal of operation {id}: {}", chain(&error))),
+        }
+    }
+    for what in &known.unreadable {
+        tracing::error!("could not read {what}");
+    }
+    stories.sort_by_key(|story| story.announced_at);
+    for story in stories {
+        let account = story.next.account_id;
+        known.last_uid = known.last_uid.max(story.next.uid);
+        if let Some(record) = story.committed() {
+            let newer = known.accounts.get(&account).is_none_or(|known| known.spec.generation < record.spec.generation);
+            if newer {
+                host.write_account(account, &record.to_text()).await?;
+                known.commit(record);
+            }
+        } else {
+            if story.next.state != State::Absent {
+                // The names were claimed when the operation was announced.
+                let _ = known.claim(&story.next);
+            }
+            known.writers.insert(account, story.operation_id);
+        }
+        known.operations.insert(story.operation_id, Arc::new(Operation::recovered(&story)));
+    }
+    Ok(known)
+}
+
+/// Finishes open operations, and repairs what a power cut may have lost.
+pub(super) async fn recover(engine: &Engine) {
+    let open: Vec<Arc<Operation>> = {
+        let known = engine.known();
+        known.operations.values().filter(|operation| operation.announced && !operation.is_decided()).cloned().collect()
+    };
+    let acknowledged: Vec<_> = {
+        let known = engine.known();
+        known.operations.values().filter(|operation| operation.is_acknowledged()).map(|operation| operation.id).collect()
+    };
+    for id in acknowledged {
+        engine.forget_later(id);
+    }
+    let cut_off = engine.inner.host.was_cut_off().await.unwrap_or(true);
+    let suspects = if cut_off { suspects(engine) } else { Vec::new() };
+    if open.is_empty() && suspects.is_empty() {
+        return;
+    }
+    wait_for_parts(engine).await;
+    tracing::info!("finishing {} open operations and looking at {} accounts after the start", open.len(), suspects.len());
+    let open = open.into_iter().map(|operation| {
+        let watcher = operation.watch();
+        let engine = engine.clone();
+        tokio::spawn(async move { engine.carry_out(&operation).await });
+        // One that needs attention goes on by itself, and keeps nobody waiting.
+        watcher.outcome(Duration::MAX)
+    });
+    let repairs = suspects.into_iter().map(|target| repair(engine, target));
+    tokio::join!(futures::future::join_all(open), futures::future::join_all(repairs));
+}
+
+fn suspects(engine: &Engine) -> Vec<Target> {
+    let known = engine.known();
+    let last = known.accounts.values().map(|record| record.committed_at).max().unwrap_or(Micros(0));
+    known
+        .accounts
+        .values()
+        .filter(|record| record.spec.state != State::Absent && last.since(record.committed_at) <= SUSPECT)
+        .filter(|record| !known.writers.contains_key(&record.spec.account_id))
+        .filter_map(|record| Some(Target { uid: record.spec.uid?, spec: record.spec.clone() }))
+        .collect()
+}
+
+async fn repair(engine: &Engine, target: Target) {
+    let _slot = engine.inner.slots.acquire().await;
+    let (account, username) = (target.spec.account_id, target.spec.username.clone());
+    let run = Run::unrecorded(engine.inner.host.clone(), target);
+    let plan = operations::plan(&run).await;
+    if plan.changes.is_empty() && plan.conflicts.is_empty() {
+        return;
+    }
+    let changes: Vec<String> = plan.changes.into_iter().map(|change| change.change).collect();
+    match operations::reach(&run).await {
+        Ok(()) => {
+            tracing::warn!(account.id = %account, "repaired the account {username} ({account}) after a power cut: {}", changes.join(", "))
+        }
+        Err(failures) => {
+            let failures: Vec<String> = failures.into_iter().map(|failure| format!("{}: {}", failure.step, failure.detail)).collect();
+            tracing::error!(account.id = %account, "could not repair the account {username} ({account}) after a power cut: {}", failures.join(" "));
+        }
+    }
+}
+
+async fn wait_for_parts(engine: &Engine) {
+    let all_well = async {
+        loop {
+            match engine.inner.host.parts().await {
+                Ok(parts) if parts.iter().all(|part| part.ok) => return,
+                _ => tokio::time::sleep(Duration::from_millis(200)).await,
+            }
+        }
+    };
+    if tokio::time::timeout(PATIENCE, all_well).await.is_err() {
+        tracing::warn!("went on after {} s although not every part of the server answers", PATIENCE.as_secs());
+    }
+}

@@ -1,0 +1,103 @@
+//! Running other programs: by absolute path, with an argument vector and an empty environment, never through a shell.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
+
+use crate::host::HostError;
+
+/// No program that the Agent runs may take longer. Debian's user tools take up to some seconds with tens of thousands of users.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The most of a program's output that is kept for an error.
+const KEPT: usize = 2000;
+
+/// How a program ended.
+pub(super) struct Ended {
+    /// Its exit status; `None` if a signal ended it.
+    pub(super) code: Option<i32>,
+    /// What it wrote to standard error, cut to a bounded length, in one line.
+    pub(super) said: String,
+}
+
+/// Why a program did not do what it was run for.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CommandError {
+    #[error("{program} could not be started")]
+    Start {
+        program: &'static str,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{program} did not end within {} s and was killed", DEADLINE.as_secs())]
+    Deadline { program: &'static str },
+    #[error("{program} ended with status {} and said: {said}", code.map_or("of a signal".to_owned(), |code| code.to_string()))]
+    Status { program: &'static str, code: Option<i32>, said: String },
+}
+
+impl Ended {
+    /// Success, or an error that tells what the program said.
+    pub(super) fn success(self, program: &'static str) -> Result<(), CommandError> {
+        if self.code == Some(0) { Ok(()) } else { Err(CommandError::Status { program, code: self.code, said: self.said }) }
+    }
+}
+
+/// Runs `program` to its end, with `input` on its standard input. Secrets go there, never into `arguments`.
+///
+/// The program is in a process group of its own. Past the deadline the whole group is killed, and waited for, before this answers: a
+/// child that goes on working after we said that it failed would race whatever comes next. For the same reason this must not be dropped
+/// before it answers.
+pub(super) async fn run(program: &'static str, arguments: &[&str], input: &str) -> Result<Ended, CommandError> {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LC_ALL", "C.UTF-8")
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .map_err(|source| CommandError::Start { program, source })?;
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+    let mut stdin = child.stdin.take();
+    let mut stderr = child.stderr.take();
+    let mut said = Vec::new();
+    let talk = async {
+        if let Some(mut stdin) = stdin.take() {
+            // A program that ends without reading its input is judged by its status.
+            let _ = stdin.write_all(input.as_bytes()).await;
+        }
+        if let Some(stderr) = &mut stderr {
+            let _ = stderr.take(KEPT as u64).read_to_end(&mut said).await;
+        }
+        child.wait().await
+    };
+    match tokio::time::timeout(DEADLINE, talk).await {
+        Ok(Ok(status)) => {
+            let said = String::from_utf8_lossy(&said).split_whitespace().collect::<Vec<_>>().join(" ");
+            Ok(Ended { code: status.code(), said })
+        }
+        Ok(Err(source)) => Err(CommandError::Start { program, source }),
+        Err(_) => {
+            if let Some(group) = group {
+                let _ = killpg(group, Signal::SIGKILL);
+            }
+            let _ = child.wait().await;
+            Err(CommandError::Deadline { program })
+        }
+    }
+}
+
+/// Runs a program for which every status but 0 is a failure.
+pub(super) async fn run_or_fail(doing: String, program: &'static str, arguments: &[&str], input: &str) -> Result<(), HostError> {
+    match run(program, arguments, input).await.and_then(|ended| ended.success(program)) {
+        Ok(()) => Ok(()),
+        Err(error) => Err(HostError::failed(doing)(error)),
+    }
+}

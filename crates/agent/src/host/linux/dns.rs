@@ -1,0 +1,314 @@
+//! PowerDNS: changed through its HTTP API, and asked as a resolver asks it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use hickory_proto::op::{Message, Query, ResponseCode};
+use hickory_proto::rr::{Name, RData, RecordType};
+use opterius_model::{AccountId, DomainName};
+use reqwest::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+
+use crate::config::Config;
+use crate::host::{HostError, RecordSet, ZonePlan, ZoneSeen};
+
+/// One call of the API, or one question.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// SQLite answers "database is locked" when several write at once; PowerDNS passes that on as a 500 (its issues 14564, 15384).
+const LOCKED_TRIES: u32 = 20;
+const LOCKED_PAUSE: Duration = Duration::from_millis(50);
+
+/// The kinds of records that the Agent writes.
+const KINDS: [&str; 6] = ["SOA", "NS", "A", "AAAA", "MX", "TXT"];
+
+pub(super) struct PowerDns {
+    http: reqwest::Client,
+    zones: String,
+    api_key: reqwest::header::HeaderValue,
+    server: SocketAddr,
+}
+
+/// A zone as the API tells it, as far as we look.
+#[derive(Debug, Deserialize)]
+struct ApiZone {
+    #[serde(default)]
+    account: String,
+    #[serde(default)]
+    rrsets: Vec<ApiRecordSet>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ApiRecordSet {
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+    ttl: u32,
+    records: Vec<ApiRecord>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ApiRecord {
+    content: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct ApiError {
+    error: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("PowerDNS answered {status}: {said}")]
+    Api { status: StatusCode, said: String },
+    #[error("the answer over {transport} was {code}")]
+    Answer { transport: &'static str, code: ResponseCode },
+    #[error("the answer over {transport} was not authoritative")]
+    NotAuthoritative { transport: &'static str },
+    #[error("the answer holds no {0} record")]
+    Missing(RecordType),
+    #[error("UDP and TCP answered differently")]
+    Differ,
+}
+
+fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> HostError {
+    HostError::Unavailable {
+        part: "PowerDNS",
+        hint: "Start it with `systemctl start pdns`, and see `journalctl -u pdns -n 50`.".to_owned(),
+        source: source.into(),
+    }
+}
+
+/// The contents of a SOA without its serial, which PowerDNS counts.
+fn without_serial(content: &str) -> String {
+    let mut fields: Vec<&str> = content.split_whitespace().collect();
+    if fields.len() == 7 {
+        fields.remove(2);
+    }
+    fields.join(" ")
+}
+
+/// Records in the form that the API takes.
+fn to_api(records: &BTreeSet<RecordSet>, change: Option<&str>) -> serde_json::Value {
+    let sets = records.iter().map(|set| {
+        let contents = set.contents.iter().map(|content| {
+            let mut fields: Vec<&str> = content.split(' ').collect();
+            if set.kind == "SOA" {
+                fields.insert(2, "0");
+            }
+            json!({ "content": fields.join(" "), "disabled": false })
+        });
+        let mut api = json!({ "name": set.name, "type": set.kind, "ttl": set.ttl, "records": contents.collect::<Vec<_>>() });
+        if let Some(change) = change {
+            api["changetype"] = change.into();
+        }
+        api
+    });
+    sets.collect()
+}
+
+impl PowerDns {
+    pub(super) fn new(config: &Config) -> Self {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(PATIENCE)
+            .build()
+            .expect("a client without TLS needs nothing that could fail");
+        let mut api_key = reqwest::header::HeaderValue::from_str(config.pdns_api_key.expose()).expect("the configuration was checked");
+        api_key.set_sensitive(true);
+        Self {
+            http,
+            zones: format!("http://{}/api/v1/servers/localhost/zones", config.pdns_api_address),
+            api_key,
+            server: config.dns_address,
+        }
+    }
+
+    /// One call, again while the database is locked. Answers the status and the body of whatever is not an error of the transport.
+    async fn call(
+        &self,
+        method: reqwest::Method,
+        target: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<(StatusCode, Vec<u8>), HostError> {
+        for attempt in 1.. {
+            let mut request =
+                self.http.request(method.clone(), format!("{}{target}", self.zones)).header("X-API-Key", self.api_key.clone());
+            if let Some(body) = body {
+                request = request.json(body);
+            }
+            let response = request.send().await.map_err(|error| unavailable(error.without_url()))?;
+            let status = response.status();
+            let body = response.bytes().await.map_err(|error| unavailable(error.without_url()))?;
+            let locked = status == StatusCode::INTERNAL_SERVER_ERROR && String::from_utf8_lossy(&body).contains("locked");
+            if !locked || attempt == LOCKED_TRIES {
+                return Ok((status, body.to_vec()));
+            }
+            tokio::time::sleep(LOCKED_PAUSE).await;
+        }
+        unreachable!("the attempts are counted to their end")
+    }
+
+    fn refused(doing: String, status: StatusCode, body: &[u8]) -> HostError {
+        let said = serde_json::from_slice::<ApiError>(body).map(|error| error.error);
+        let said = said.unwrap_or_else(|_| String::from_utf8_lossy(body).chars().take(200).collect());
+        HostError::failed(doing)(Refused::Api { status, said })
+    }
+
+    pub(super) async fn zone(&self, domain: &DomainName) -> Result<Option<ZoneSeen>, HostError> {
+        let doing = || format!("look at the DNS zone {domain}");
+        let (status, body) = self.call(reqwest::Method::GET, &format!("/{domain}."), None).await?;
+        match status {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok(None),
+            // PowerDNS 4.7 says 422 "Could not find domain" for a zone that is not there.
+            StatusCode::UNPROCESSABLE_ENTITY if String::from_utf8_lossy(&body).contains("Could not find domain") => return Ok(None),
+            _ => return Err(Self::refused(doing(), status, &body)),
+        }
+        let zone: ApiZone = serde_json::from_slice(&body).map_err(HostError::failed(doing()))?;
+        let mut records: BTreeMap<(String, &'static str), RecordSet> = BTreeMap::new();
+        for set in zone.rrsets {
+            let Some(kind) = KINDS.into_iter().find(|kind| *kind == set.kind) else { continue };
+            let contents =
+                set.records.into_iter().map(|record| if kind == "SOA" { without_serial(&record.content) } else { record.content });
+            records.insert((set.name.clone(), kind), RecordSet { contents: contents.collect(), name: set.name, kind, ttl: set.ttl });
+        }
+        Ok(Some(ZoneSeen { account: AccountId::parse(&zone.account).ok(), records: records.into_values().collect() }))
+    }
+
+    /// One POST, which PowerDNS carries out in one transaction.
+    pub(super) async fn add(&self, zone: &ZonePlan) -> Result<(), HostError> {
+        let body = json!({
+            "name": format!("{}.", zone.domain),
+            "kind": "Native",
+            "account": zone.account.to_string(),
+            "soa_edit_api": "DEFAULT",
+            "rrsets": to_api(&zone.records, None),
+        });
+        let (status, answer) = self.call(reqwest::Method::POST, "", Some(&body)).await?;
+        match status {
+            StatusCode::CREATED => Ok(()),
+            StatusCode::CONFLICT => Err(HostError::Taken { what: format!("a DNS zone {}", zone.domain) }),
+            _ => Err(Self::refused(format!("make the DNS zone {}", zone.domain), status, &answer)),
+        }
+    }
+
+    /// Replaces the sets of the plan and deletes the others of the kinds we write; what customers add in other kinds stays.
+    pub(super) async fn mend(&self, zone: &ZonePlan) -> Result<(), HostError> {
+        let doing = || format!("correct the DNS zone {}", zone.domain);
+        let serde_json::Value::Array(mut sets) = to_api(&zone.records, Some("REPLACE")) else { unreachable!("records are a list") };
+        let seen = self.zone(&zone.domain).await?.map(|seen| seen.records).unwrap_or_default();
+        let planned = |set: &RecordSet| zone.records.iter().any(|planned| planned.name == set.name && planned.kind == set.kind);
+        sets.extend(
+            seen.iter().filter(|set| !planned(set)).map(|set| json!({ "name": set.name, "type": set.kind, "changetype": "DELETE" })),
+        );
+        let (status, answer) = self.call(reqwest::Method::PATCH, &format!("/{}.", zone.domain), Some(&json!({ "rrsets": sets }))).await?;
+        if status == StatusCode::NO_CONTENT { Ok(()) } else { Err(Self::refused(doing(), status, &answer)) }
+    }
+
+    pub(super) async fn remove(&self, account: AccountId, domain: &DomainName) -> Result<(), HostError> {
+        if self.zone(domain).await?.is_none_or(|zone| zone.account != Some(account)) {
+            return Ok(());
+        }
+        let (status, body) = self.call(reqwest::Method::DELETE, &format!("/{domain}."), None).await?;
+        match status {
+            StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => Ok(()),
+            _ => Err(Self::refused(format!("remove the DNS zone {domain}"), status, &body)),
+        }
+    }
+
+    /// Whether the API answers.
+    pub(super) async fn answers(&self) -> Result<(), HostError> {
+        // A zone that no account can have. Asking for the list would take a second with 100,000 zones (measured).
+        let (status, body) = self.call(reqwest::Method::GET, "/probe.invalid.", None).await?;
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(Self::refused("use the API of PowerDNS".to_owned(), status, &body));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn ask_soa(&self, domain: &DomainName) -> Result<String, HostError> {
+        let records = self.ask(domain, RecordType::SOA).await?;
+        let soa = records.iter().find_map(|data| if let RData::SOA(soa) = data { Some(soa) } else { None });
+        let soa = soa.ok_or_else(|| HostError::failed(asking(domain, RecordType::SOA))(Refused::Missing(RecordType::SOA)))?;
+        Ok(soa.mname.to_ascii().trim_end_matches('.').to_owned())
+    }
+
+    pub(super) async fn ask_a(&self, domain: &DomainName) -> Result<BTreeSet<Ipv4Addr>, HostError> {
+        let records = self.ask(domain, RecordType::A).await?;
+        Ok(records.into_iter().filter_map(|data| if let RData::A(a) = data { Some(a.0) } else { None }).collect())
+    }
+
+    /// Asks over UDP and TCP at the same time; both must say the same.
+    async fn ask(&self, domain: &DomainName, kind: RecordType) -> Result<BTreeSet<RData>, HostError> {
+        let doing = || asking(domain, kind);
+        let name = Name::from_ascii(format!("{domain}.")).map_err(HostError::failed(doing()))?;
+        let mut message = Message::query();
+        message.add_query(Query::query(name, kind));
+        let question = message.to_vec().map_err(HostError::failed(doing()))?;
+        let (udp, tcp) = tokio::join!(self.exchange_udp(&question), self.exchange_tcp(&question));
+        let mut answers = Vec::new();
+        for (transport, reply) in [("UDP", udp), ("TCP", tcp)] {
+            let reply = Message::from_vec(&reply.map_err(unavailable)?).map_err(HostError::failed(doing()))?;
+            if reply.metadata.response_code != ResponseCode::NoError {
+                return Err(HostError::failed(doing())(Refused::Answer { transport, code: reply.metadata.response_code }));
+            }
+            if !reply.metadata.authoritative {
+                return Err(HostError::failed(doing())(Refused::NotAuthoritative { transport }));
+            }
+            answers.push(reply.answers.into_iter().map(|record| record.data).collect::<BTreeSet<_>>());
+        }
+        let tcp = answers.pop().unwrap_or_default();
+        if answers.pop().as_ref() == Some(&tcp) { Ok(tcp) } else { Err(HostError::failed(doing())(Refused::Differ)) }
+    }
+
+    async fn exchange_udp(&self, question: &[u8]) -> std::io::Result<Vec<u8>> {
+        let socket = UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
+        // Connected, so that only the server's answer arrives.
+        socket.connect(self.server).await?;
+        socket.send(question).await?;
+        let mut reply = vec![0; 4096];
+        let length = tokio::time::timeout(PATIENCE, socket.recv(&mut reply)).await.map_err(|_| std::io::ErrorKind::TimedOut)??;
+        reply.truncate(length);
+        Ok(reply)
+    }
+
+    async fn exchange_tcp(&self, question: &[u8]) -> std::io::Result<Vec<u8>> {
+        let talk = async {
+            let mut stream = TcpStream::connect(self.server).await?;
+            let length = u16::try_from(question.len()).map_err(|_| std::io::ErrorKind::InvalidInput)?;
+            stream.write_all(&[&length.to_be_bytes()[..], question].concat()).await?;
+            let length = stream.read_u16().await?;
+            let mut reply = vec![0; length.into()];
+            stream.read_exact(&mut reply).await?;
+            Ok(reply)
+        };
+        tokio::time::timeout(PATIENCE, talk).await.map_err(|_| std::io::ErrorKind::TimedOut)?
+    }
+}
+
+fn asking(domain: &DomainName, kind: RecordType) -> String {
+    format!("ask the DNS server for the {kind} of {domain}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_serial_is_neither_written_nor_compared() {
+        assert_eq!(without_serial("ns1.a. host.b. 2026112301 1 2 3 4"), "ns1.a. host.b. 1 2 3 4");
+        let set = RecordSet { name: "b.".into(), kind: "SOA", ttl: 60, contents: BTreeSet::from(["ns1.a. host.b. 1 2 3 4".into()]) };
+        let api = to_api(&BTreeSet::from([set]), Some("REPLACE"));
+        assert_eq!(
+            api,
+            json!([{ "name": "b.", "type": "SOA", "ttl": 60, "changetype": "REPLACE",
+                     "records": [{ "content": "ns1.a. host.b. 0 1 2 3 4", "disabled": false }] }])
+        );
+    }
+}

@@ -1,0 +1,142 @@
+//! The Agent's own files: one of JSON lines an operation, one of JSON an account. An operator can read both with `cat`.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use opterius_model::{AccountId, OperationId};
+use rustix::fs::FallocateFlags;
+
+use super::{Paths, disk};
+use crate::host::HostError;
+
+/// Disk space that every operation has for its further lines from the moment it is announced, in bytes, so that a disk that fills up
+/// meanwhile cannot keep it from turning back.
+const RESERVED: u64 = 64 * 1024;
+
+fn operations(paths: &Paths) -> PathBuf {
+    paths.state.join("operations")
+}
+
+fn records(paths: &Paths) -> PathBuf {
+    paths.state.join("accounts")
+}
+
+fn operation_file(paths: &Paths, operation: OperationId) -> PathBuf {
+    operations(paths).join(format!("{operation}.jsonl"))
+}
+
+pub(super) fn begin(paths: &Paths, operation: OperationId, line: &str) -> Result<(), HostError> {
+    let path = operation_file(paths, operation);
+    let write = || -> io::Result<()> {
+        disk::ensure_dir(&paths.state, 0o700)?;
+        disk::ensure_dir(&operations(paths), 0o700)?;
+        let mut file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path)?;
+        let written = (|| {
+            rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, RESERVED)?;
+            file.write_all(line.as_bytes())?;
+            file.sync_all()?;
+            disk::sync_dir(&operations(paths))
+        })();
+        if written.is_err() {
+            // What was not announced must not be found at the next start.
+            let _ = fs::remove_file(&path);
+        }
+        written
+    };
+    write().map_err(HostError::failed(format!("announce the operation {operation}")))
+}
+
+pub(super) fn append(paths: &Paths, operation: OperationId, line: &str) -> Result<(), HostError> {
+    let write = || -> io::Result<()> {
+        let mut file = OpenOptions::new().append(true).open(operation_file(paths, operation))?;
+        let whole = file.metadata()?.len();
+        let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
+        if written.is_err() {
+            // Half a line would make nonsense of the next one.
+            file.set_len(whole)?;
+        }
+        written
+    };
+    write().map_err(HostError::failed(format!("write to the journal of operation {operation}")))
+}
+
+/// Every file named `<id>.<ending>` in a directory, as text.
+fn read_all<T>(dir: &Path, ending: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<(T, String)>, HostError> {
+    let doing = || format!("read {}", dir.display());
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(HostError::failed(doing())(error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(HostError::failed(doing()))?;
+        let name = entry.file_name();
+        if let Some(id) = name.to_str().and_then(|name| name.strip_suffix(ending)).and_then(&parse) {
+            // Bytes that are no text make one unreadable file, not an unreadable directory.
+            let bytes = fs::read(entry.path()).map_err(HostError::failed(format!("read {}", entry.path().display())))?;
+            found.push((id, String::from_utf8_lossy(&bytes).into_owned()));
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn all(paths: &Paths) -> Result<Vec<(OperationId, String)>, HostError> {
+    read_all(&operations(paths), ".jsonl", |id| OperationId::parse(id).ok())
+}
+
+pub(super) fn remove(paths: &Paths, operation: OperationId) -> Result<(), HostError> {
+    match fs::remove_file(operation_file(paths, operation)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(HostError::failed(format!("forget the operation {operation}"))(error)),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn write_account(paths: &Paths, account: AccountId, json: &str) -> Result<(), HostError> {
+    let dir = records(paths);
+    let (staged, place) = (dir.join(format!(".{account}")), dir.join(format!("{account}.json")));
+    let write = || -> io::Result<()> {
+        disk::ensure_dir(&paths.state, 0o700)?;
+        disk::ensure_dir(&dir, 0o700)?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&staged)?;
+        file.write_all(json.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&staged, &place)?;
+        disk::sync_dir(&dir)
+    };
+    write().map_err(HostError::failed(format!("write the record of account {account}")))
+}
+
+pub(super) fn accounts(paths: &Paths) -> Result<Vec<(AccountId, String)>, HostError> {
+    read_all(&records(paths), ".json", |id| AccountId::parse(id).ok())
+}
+
+/// The kernel's id of this boot.
+fn boot_id() -> io::Result<String> {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+}
+
+/// The file in which the Agent notes the boot it runs in, and an empty line once it has ended in good order.
+fn boot_file(paths: &Paths) -> PathBuf {
+    paths.state.join("boot")
+}
+
+pub(super) fn was_cut_off(paths: &Paths) -> Result<bool, HostError> {
+    let look = || -> io::Result<bool> {
+        disk::ensure_dir(&paths.state, 0o700)?;
+        let noted = fs::read_to_string(boot_file(paths)).unwrap_or_default();
+        let boot = boot_id()?;
+        fs::write(boot_file(paths), &boot)?;
+        File::open(boot_file(paths))?.sync_all()?;
+        Ok(!noted.trim().is_empty() && noted != boot)
+    };
+    look().map_err(HostError::failed("note that the Agent runs in this boot"))
+}
+
+/// Writes everything to the disk and notes that nothing can be lost any more. For the end of the Agent's life in good order.
+pub fn farewell(paths: &Paths) -> io::Result<()> {
+    rustix::fs::sync();
+    fs::write(boot_file(paths), "\n")
+}

@@ -1,0 +1,249 @@
+//! The real host: Debian's user tools, the file system, phpd, nginx and PowerDNS.
+
+mod commands;
+mod disk;
+mod dns;
+mod homes;
+mod journal;
+mod logs;
+mod parts;
+mod php;
+mod sites;
+mod users;
+mod web;
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use opterius_model::{AccountId, DomainName, OperationId, PasswordHash, PoolName, Uid, Username};
+use opterius_protocol::agent::{Enforcement, PartHealth};
+use opterius_protocol::phpd::PoolSpec;
+
+pub use journal::farewell;
+
+use super::{EntryPlan, HomePlan, HomeSeen, Host, HostError, LogsSeen, NewUser, PoolSeen, SiteSeen, UserSeen, ZonePlan, ZoneSeen};
+use crate::config::Config;
+
+/// Runs blocking work on the file system where it holds up nobody else.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, HostError> + Send + 'static) -> Result<T, HostError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| Err(HostError::failed("finish a task of the Agent")(panic)))
+}
+
+/// The server that this process runs on.
+pub struct LinuxHost {
+    paths: Paths,
+    users: users::Users,
+    dns: dns::PowerDns,
+    php: php::Phpd,
+    web: web::Nginx,
+}
+
+/// Where things are. Only the contract test has them anywhere but in `docs/ARCHITECTURE.md`'s places.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    /// `/home`.
+    pub homes: PathBuf,
+    /// `/var/lib/opterius`: entries, sites, staging.
+    pub web: PathBuf,
+    /// `/var/log/opterius`.
+    pub logs: PathBuf,
+    /// `/var/lib/opterius-agent`.
+    pub state: PathBuf,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self {
+            homes: "/home".into(),
+            web: "/var/lib/opterius".into(),
+            logs: "/var/log/opterius".into(),
+            state: "/var/lib/opterius-agent".into(),
+        }
+    }
+}
+
+impl LinuxHost {
+    /// A host with its services as `config` says.
+    pub fn new(config: &Config, paths: Paths) -> Self {
+        Self {
+            users: users::Users::default(),
+            dns: dns::PowerDns::new(config),
+            php: php::Phpd::new(config),
+            web: web::Nginx::new(config),
+            paths,
+        }
+    }
+}
+
+#[async_trait]
+impl Host for LinuxHost {
+    async fn user(&self, username: &Username) -> Result<Option<UserSeen>, HostError> {
+        let username = username.clone();
+        blocking(move || users::see(&username)).await
+    }
+
+    async fn uid_in_use(&self, uid: Uid) -> Result<bool, HostError> {
+        blocking(move || users::uid_in_use(uid)).await
+    }
+
+    async fn add_user(&self, user: &NewUser) -> Result<(), HostError> {
+        self.users.add(user).await
+    }
+
+    async fn set_password(&self, username: &Username, hash: &PasswordHash) -> Result<(), HostError> {
+        self.users.set_password(username, hash).await
+    }
+
+    async fn remove_user(&self, username: &Username, uid: Uid) -> Result<(), HostError> {
+        self.users.remove(username, uid).await
+    }
+
+    async fn end_processes(&self, uid: Uid) -> Result<(), HostError> {
+        users::end_processes(uid).await
+    }
+
+    async fn home(&self, account: AccountId, username: &Username) -> Result<HomeSeen, HostError> {
+        let (paths, username) = (self.paths.clone(), username.clone());
+        blocking(move || homes::see(&paths, account, &username)).await
+    }
+
+    async fn add_home(&self, home: &HomePlan) -> Result<(), HostError> {
+        let (paths, home) = (self.paths.clone(), home.clone());
+        blocking(move || homes::add(&paths, &home)).await
+    }
+
+    async fn mend_home(&self, username: &Username, uid: Uid) -> Result<(), HostError> {
+        let (paths, username) = (self.paths.clone(), username.clone());
+        blocking(move || homes::mend(&paths, &username, uid)).await
+    }
+
+    async fn remove_home(&self, account: AccountId, username: &Username, uid: Uid) -> Result<(), HostError> {
+        let (paths, username) = (self.paths.clone(), username.clone());
+        blocking(move || homes::remove(&paths, account, &username, uid)).await
+    }
+
+    async fn logs(&self, account: AccountId, username: &Username) -> Result<LogsSeen, HostError> {
+        let (paths, username) = (self.paths.clone(), username.clone());
+        blocking(move || logs::see(&paths, account, &username)).await
+    }
+
+    async fn add_logs(&self, account: AccountId, username: &Username, uid: Uid) -> Result<(), HostError> {
+        let (paths, username) = (self.paths.clone(), username.clone());
+        blocking(move || logs::add(&paths, account, &username, uid)).await
+    }
+
+    async fn remove_logs(&self, account: AccountId, username: &Username) -> Result<(), HostError> {
+        let (paths, username) = (self.paths.clone(), username.clone());
+        blocking(move || logs::remove(&paths, account, &username)).await
+    }
+
+    async fn site(&self, site: &DomainName) -> Result<Option<SiteSeen>, HostError> {
+        let (paths, site) = (self.paths.clone(), site.clone());
+        blocking(move || sites::see(&paths, &site)).await
+    }
+
+    async fn put_site(&self, entry: &EntryPlan) -> Result<(), HostError> {
+        let (paths, entry) = (self.paths.clone(), entry.clone());
+        blocking(move || sites::put(&paths, &entry)).await
+    }
+
+    async fn has_entries(&self, account: AccountId) -> Result<bool, HostError> {
+        let paths = self.paths.clone();
+        blocking(move || sites::has_entries(&paths, account)).await
+    }
+
+    async fn remove_site(&self, account: AccountId, site: &DomainName) -> Result<(), HostError> {
+        let (paths, site) = (self.paths.clone(), site.clone());
+        blocking(move || sites::remove(&paths, account, &site)).await
+    }
+
+    async fn pool(&self, account: AccountId, pool: &PoolName) -> Result<Option<PoolSeen>, HostError> {
+        self.php.pool(account, pool).await
+    }
+
+    async fn put_pool(&self, pool: &PoolSpec) -> Result<(), HostError> {
+        self.php.put(pool).await
+    }
+
+    async fn remove_pool(&self, account: AccountId, pool: &PoolName) -> Result<(), HostError> {
+        self.php.remove(account, pool).await
+    }
+
+    async fn zone(&self, domain: &DomainName) -> Result<Option<ZoneSeen>, HostError> {
+        self.dns.zone(domain).await
+    }
+
+    async fn add_zone(&self, zone: &ZonePlan) -> Result<(), HostError> {
+        self.dns.add(zone).await
+    }
+
+    async fn mend_zone(&self, zone: &ZonePlan) -> Result<(), HostError> {
+        self.dns.mend(zone).await
+    }
+
+    async fn remove_zone(&self, account: AccountId, domain: &DomainName) -> Result<(), HostError> {
+        self.dns.remove(account, domain).await
+    }
+
+    async fn web_server(&self) -> Result<(), HostError> {
+        self.web.accepts().await
+    }
+
+    async fn ping(&self, site: &DomainName) -> Result<String, HostError> {
+        self.web.ping(site).await
+    }
+
+    async fn ask_soa(&self, domain: &DomainName) -> Result<String, HostError> {
+        self.dns.ask_soa(domain).await
+    }
+
+    async fn ask_a(&self, domain: &DomainName) -> Result<BTreeSet<Ipv4Addr>, HostError> {
+        self.dns.ask_a(domain).await
+    }
+
+    async fn begin_journal(&self, operation: OperationId, line: &str) -> Result<(), HostError> {
+        let (paths, line) = (self.paths.clone(), line.to_owned());
+        blocking(move || journal::begin(&paths, operation, &line)).await
+    }
+
+    async fn append_journal(&self, operation: OperationId, line: &str) -> Result<(), HostError> {
+        let (paths, line) = (self.paths.clone(), line.to_owned());
+        blocking(move || journal::append(&paths, operation, &line)).await
+    }
+
+    async fn journals(&self) -> Result<Vec<(OperationId, String)>, HostError> {
+        let paths = self.paths.clone();
+        blocking(move || journal::all(&paths)).await
+    }
+
+    async fn remove_journal(&self, operation: OperationId) -> Result<(), HostError> {
+        let paths = self.paths.clone();
+        blocking(move || journal::remove(&paths, operation)).await
+    }
+
+    async fn write_account(&self, account: AccountId, json: &str) -> Result<(), HostError> {
+        let (paths, json) = (self.paths.clone(), json.to_owned());
+        blocking(move || journal::write_account(&paths, account, &json)).await
+    }
+
+    async fn accounts(&self) -> Result<Vec<(AccountId, String)>, HostError> {
+        let paths = self.paths.clone();
+        blocking(move || journal::accounts(&paths)).await
+    }
+
+    async fn was_cut_off(&self) -> Result<bool, HostError> {
+        let paths = self.paths.clone();
+        blocking(move || journal::was_cut_off(&paths)).await
+    }
+
+    async fn parts(&self) -> Result<Vec<PartHealth>, HostError> {
+        Ok(parts::all(self).await)
+    }
+
+    async fn enforcement(&self) -> Result<Vec<Enforcement>, HostError> {
+        let paths = self.paths.clone();
+        blocking(move || Ok(parts::enforcement(&paths))).await
+    }
+}

@@ -1,0 +1,91 @@
+//! How the services that accounts need are, and which limits the server enforces.
+
+use std::path::Path;
+
+use nix::sys::statvfs::statvfs;
+use opterius_model::{Limits, MIB};
+use opterius_protocol::agent::{Enforcement, PartHealth};
+use opterius_protocol::client::chain;
+
+use super::{LinuxHost, Paths};
+use crate::host::HostError;
+
+/// Less free space than this on a disk that accounts need is a problem, in bytes.
+const LITTLE_SPACE: u64 = 256 * MIB;
+
+pub(super) async fn all(host: &LinuxHost) -> Vec<PartHealth> {
+    let (nginx, pdns, phpd) = tokio::join!(host.web.accepts(), host.dns.answers(), host.php.health());
+    let phpd = match phpd {
+        Ok(health) => Ok(format!("phpd {} holds {} pools, of which {} run PHP now.", health.version, health.pools, health.running)),
+        Err(error) => Err(error),
+    };
+    vec![
+        part("nginx", nginx.map(|()| "nginx accepts connections.".to_owned())),
+        part("PowerDNS", pdns.map(|()| "PowerDNS answers through its API.".to_owned())),
+        part("phpd", phpd),
+        disk(&host.paths),
+    ]
+}
+
+fn part(name: &str, state: Result<String, HostError>) -> PartHealth {
+    match state {
+        Ok(detail) => PartHealth { name: name.to_owned(), ok: true, detail, hint: None },
+        Err(error) => {
+            let hint = if let HostError::Unavailable { hint, .. } = &error { Some(hint.clone()) } else { None };
+            PartHealth { name: name.to_owned(), ok: false, detail: chain(&error), hint }
+        }
+    }
+}
+
+fn disk(paths: &Paths) -> PartHealth {
+    let free = |path: &Path| statvfs(path).map(|fs| fs.blocks_available() * fs.fragment_size()).ok();
+    let short: Vec<String> = [&paths.homes, &paths.web, &paths.state]
+        .into_iter()
+        .filter_map(|path| Some((path, free(path)?)))
+        .filter(|(_, free)| *free < LITTLE_SPACE)
+        .map(|(path, free)| format!("{} has {} MiB left", path.display(), free / MIB))
+        .collect();
+    let hint = (!short.is_empty()).then(|| "Make room: accounts cannot be created on a full disk.".to_owned());
+    let detail = if short.is_empty() { "The disks that accounts need have room.".to_owned() } else { format!("{}.", short.join(", ")) };
+    PartHealth { name: "disk".to_owned(), ok: hint.is_none(), detail, hint }
+}
+
+/// Every limit, with what a probe of this server says about it. A limit counts as enforced only if this build makes it true here.
+pub(super) fn enforcement(paths: &Paths) -> Vec<Enforcement> {
+    let quota = quota_of(&paths.homes);
+    let cgroups = match std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers") {
+        Ok(controllers) => format!("The kernel offers the controllers {}, and this version does not use them.", controllers.trim()),
+        Err(_) => "The kernel's cgroup controllers are not available here in version 2.".to_owned(),
+    };
+    let one = |limit: &str| {
+        let (enforced, detail) = match limit {
+            "php_workers" | "php_memory_mib" => (true, "PHP-FPM keeps the account to it.".to_owned()),
+            "disk_mib" | "files" => (false, quota.clone()),
+            "cpu_percent" | "memory_mib" | "processes" => (false, cgroups.clone()),
+            "bandwidth_gib" => (false, "Traffic is counted, and nothing is done when it is used up.".to_owned()),
+            _ => (false, "This version offers none of these, so none can be too many.".to_owned()),
+        };
+        Enforcement { limit: limit.to_owned(), enforced, detail }
+    };
+    Limits::DEFAULT.named().map(|(name, _)| one(name)).to_vec()
+}
+
+/// What the mount of `path` says about quota.
+fn quota_of(path: &Path) -> String {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let mount = mounts
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split(' ').skip(1);
+            Some((fields.next()?, fields.next()?, fields.next()?))
+        })
+        .filter(|(point, _, _)| path.starts_with(point))
+        .max_by_key(|(point, _, _)| point.len());
+    match mount {
+        Some((point, kind, options)) if options.split(',').any(|option| option.contains("quota") && option != "noquota") => {
+            format!("The file system of {point} ({kind}) has quota, and this version does not set it.")
+        }
+        Some((point, kind, _)) => format!("The file system of {point} ({kind}) is mounted without quota."),
+        None => "The file system of the homes could not be found.".to_owned(),
+    }
+}

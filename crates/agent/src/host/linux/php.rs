@@ -1,0 +1,54 @@
+//! phpd, over its socket.
+
+use std::time::Duration;
+
+use opterius_model::{AccountId, PoolName};
+use opterius_protocol::client::{CallError, Client};
+use opterius_protocol::phpd::{DeletePool, GetHealth, GetPool, Health, PoolSpec, PutPool};
+use opterius_protocol::{Call, WireCode};
+
+use crate::config::Config;
+use crate::host::{HostError, PoolSeen};
+
+/// Closing a pool waits for its processes to end, which takes phpd at most some seconds.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+pub(super) struct Phpd {
+    client: Client,
+}
+
+impl Phpd {
+    pub(super) fn new(config: &Config) -> Self {
+        Self { client: Client::new(&config.phpd_socket) }
+    }
+
+    async fn call<C: Call>(&self, doing: String, call: &C) -> Result<Option<C::Reply>, HostError> {
+        match self.client.call(call, PATIENCE).await {
+            Ok(reply) => Ok(Some(reply)),
+            Err(CallError::Refused(refusal)) if refusal.code == WireCode::NotFound => Ok(None),
+            Err(error @ (CallError::NotSent { .. } | CallError::NoReply { .. })) => Err(HostError::Unavailable {
+                part: "phpd",
+                hint: "Start it with `systemctl start opterius-phpd`, and see `journalctl -u opterius-phpd -n 50`.".to_owned(),
+                source: error.into(),
+            }),
+            Err(error) => Err(HostError::failed(doing)(error)),
+        }
+    }
+
+    pub(super) async fn pool(&self, account: AccountId, pool: &PoolName) -> Result<Option<PoolSeen>, HostError> {
+        self.call(format!("look at the PHP pool {pool}"), &GetPool { account, pool: pool.clone() }).await
+    }
+
+    pub(super) async fn put(&self, spec: &PoolSpec) -> Result<(), HostError> {
+        self.call(format!("open the PHP pool of {}", spec.username), &PutPool { spec: spec.clone() }).await.map(drop)
+    }
+
+    pub(super) async fn remove(&self, account: AccountId, pool: &PoolName) -> Result<(), HostError> {
+        self.call(format!("close the PHP pool {pool}"), &DeletePool { account, pool: pool.clone() }).await.map(drop)
+    }
+
+    pub(super) async fn health(&self) -> Result<Health, HostError> {
+        let health = self.call("ask phpd how it is".to_owned(), &GetHealth {}).await?;
+        health.ok_or_else(|| HostError::failed("ask phpd how it is")("it does not know the question; update it"))
+    }
+}

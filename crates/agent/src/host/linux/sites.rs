@@ -1,0 +1,132 @@
+//! Site entries: a directory that root owns, and a link by which nginx finds it. Both come and go by one rename each, so that a visitor
+//! meets a whole entry or none; nginx needs no reload. What is being made is staged outside `sites/`, where nginx would serve it.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown, symlink};
+use std::path::{Path, PathBuf};
+
+use opterius_model::{AccountId, DomainName, Generation, PoolName, Username};
+use opterius_protocol::phpd::socket_path;
+use rustix::fs::{CWD, RenameFlags};
+
+use super::{Paths, disk, homes};
+use crate::host::{EntryPlan, HostError, SiteSeen};
+
+/// The file that holds the account's id.
+const MARK: &str = "account";
+
+fn link(paths: &Paths, site: &DomainName) -> PathBuf {
+    paths.web.join("sites").join(site.as_str())
+}
+
+fn entries(paths: &Paths, account: AccountId) -> PathBuf {
+    paths.web.join("entries").join(account.to_string())
+}
+
+fn staging(paths: &Paths, account: AccountId) -> PathBuf {
+    paths.web.join("staging").join(account.to_string())
+}
+
+fn entry_name(site: &DomainName, generation: Generation) -> String {
+    format!("{site}.g{generation}")
+}
+
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+pub(super) fn see(paths: &Paths, site: &DomainName) -> Result<Option<SiteSeen>, HostError> {
+    let target = match fs::read_link(link(paths, site)) {
+        Ok(target) => target,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // Something that is no link.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(Some(SiteSeen { entry: None, account: None })),
+        Err(error) => return Err(HostError::failed(format!("look at the site {site}"))(error)),
+    };
+    let account = target.to_str().and_then(|target| {
+        let (account, _) = target.strip_prefix("../entries/")?.split_once('/')?;
+        AccountId::parse(account).ok()
+    });
+    Ok(Some(SiteSeen { entry: account.and_then(|account| read_entry(paths, site, account, &target)), account }))
+}
+
+/// The entry behind a site's link, if it is whole.
+fn read_entry(paths: &Paths, site: &DomainName, account: AccountId, target: &Path) -> Option<EntryPlan> {
+    let generation = target.file_name()?.to_str()?.strip_prefix(site.as_str())?.strip_prefix(".g")?.parse().ok()?;
+    let generation = Generation::from_stored(generation);
+    let entry = entries(paths, account).join(entry_name(site, generation));
+    let mark = fs::read_to_string(entry.join(MARK)).ok()?;
+    let home = fs::read_link(entry.join("home")).ok()?;
+    let socket = fs::read_link(entry.join("php.sock")).ok()?;
+    let username = Username::parse(home.strip_prefix(&paths.homes).ok()?.to_str()?).ok()?;
+    let pool = PoolName::parse(socket.file_stem()?.to_str()?).ok()?;
+    let whole = mark.trim_end() == account.to_string() && socket == Path::new(&socket_path(account, &pool));
+    whole.then(|| EntryPlan { account, site: site.clone(), generation, username, pool })
+}
+
+pub(super) fn put(paths: &Paths, plan: &EntryPlan) -> Result<(), HostError> {
+    let doing = || format!("put the entry of {} in place", plan.site);
+    let link = link(paths, &plan.site);
+    let theirs = see(paths, &plan.site)?.filter(|seen| seen.account != Some(plan.account));
+    let taken = || HostError::Taken { what: format!("a site {}", plan.site) };
+    if theirs.is_some() {
+        return Err(taken());
+    }
+    let web = homes::web_group()?;
+    let place = || -> io::Result<()> {
+        let staging = staging(paths, plan.account);
+        disk::remove_tree(&staging)?;
+        disk::ensure_dir(&paths.web.join("staging"), 0o700)?;
+        disk::ensure_dir(&staging, 0o700)?;
+        build(&staging.join("entry"), paths, plan, web)?;
+
+        let entries = entries(paths, plan.account);
+        make_readable_to_nginx(&entries, web)?;
+        let name = entry_name(&plan.site, plan.generation);
+        // Exchanged where an entry of this name is there already, perhaps damaged, so that the site has one at every moment.
+        let flags = if exists(&entries.join(&name)) { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
+        rustix::fs::renameat_with(CWD, staging.join("entry"), CWD, entries.join(&name), flags)?;
+
+        symlink(Path::new("../entries").join(plan.account.to_string()).join(&name), staging.join("link"))?;
+        if exists(&link) {
+            fs::rename(staging.join("link"), &link)?;
+        } else {
+            disk::rename_exclusively(&staging.join("link"), &link)?;
+        }
+        for older in fs::read_dir(&entries)?.flatten().filter(|entry| entry.file_name().to_str() != Some(&name)) {
+            disk::remove_tree(&older.path())?;
+        }
+        disk::remove_tree(&staging)
+    };
+    place().map_err(|error| if error.kind() == io::ErrorKind::AlreadyExists { taken() } else { HostError::failed(doing())(error) })
+}
+
+/// Makes a directory that root owns and nginx's workers may enter.
+fn make_readable_to_nginx(path: &Path, web: u32) -> io::Result<()> {
+    disk::ensure_dir(path, 0o700)?;
+    let directory = fs::File::from(disk::open_dir(path)?);
+    fchown(&directory, Some(0), Some(web))?;
+    directory.set_permissions(fs::Permissions::from_mode(0o750))
+}
+
+fn build(entry: &Path, paths: &Paths, plan: &EntryPlan, web: u32) -> io::Result<()> {
+    make_readable_to_nginx(entry, web)?;
+    symlink(paths.homes.join(plan.username.as_str()), entry.join("home"))?;
+    symlink(socket_path(plan.account, &plan.pool), entry.join("php.sock"))?;
+    let mut mark = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(entry.join(MARK))?;
+    io::Write::write_all(&mut mark, format!("{}\n", plan.account).as_bytes())
+}
+
+pub(super) fn has_entries(paths: &Paths, account: AccountId) -> Result<bool, HostError> {
+    Ok(exists(&entries(paths, account)) || exists(&staging(paths, account)))
+}
+
+pub(super) fn remove(paths: &Paths, account: AccountId, site: &DomainName) -> Result<(), HostError> {
+    let doing = || format!("remove the entry of {site}");
+    if see(paths, site)?.is_some_and(|seen| seen.account == Some(account)) {
+        fs::remove_file(link(paths, site)).map_err(HostError::failed(doing()))?;
+    }
+    disk::remove_tree(&entries(paths, account)).map_err(HostError::failed(doing()))?;
+    disk::remove_tree(&staging(paths, account)).map_err(HostError::failed(doing()))
+}

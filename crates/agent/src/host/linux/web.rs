@@ -1,0 +1,73 @@
+//! nginx, as a visitor meets it.
+
+use std::time::Duration;
+
+use opterius_model::DomainName;
+use reqwest::header::HOST;
+
+use crate::config::Config;
+use crate::host::HostError;
+
+/// Starting a PHP takes some tens of milliseconds; on a loaded machine, seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The header without which the probe's path does not exist.
+const PROBE_HEADER: &str = "X-Opterius-Probe";
+
+pub(super) struct Nginx {
+    http: reqwest::Client,
+    address: std::net::SocketAddr,
+    probe_secret: String,
+}
+
+impl Nginx {
+    pub(super) fn new(config: &Config) -> Self {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(PATIENCE)
+            // A connection kept from before would answer with the configuration from before.
+            .pool_max_idle_per_host(0)
+            .build()
+            .expect("a client without TLS needs nothing that could fail");
+        Self { http, address: config.nginx_address, probe_secret: config.probe_secret.expose().to_owned() }
+    }
+
+    pub(super) async fn accepts(&self) -> Result<(), HostError> {
+        match tokio::time::timeout(PATIENCE, tokio::net::TcpStream::connect(self.address)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(unavailable(error)),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    pub(super) async fn ping(&self, site: &DomainName) -> Result<String, HostError> {
+        let doing = || format!("see {site} answered through nginx");
+        let response = self
+            .http
+            .get(format!("http://{}/.opterius-probe/{}", self.address, self.probe_secret))
+            .header(HOST, site.as_str())
+            .header(PROBE_HEADER, &self.probe_secret)
+            .send()
+            .await
+            // Without the address asked for, which holds the secret.
+            .map_err(
+                |error| if error.is_connect() { unavailable(error.without_url()) } else { HostError::failed(doing())(error.without_url()) },
+            )?;
+        let status = response.status();
+        let body = response.text().await.map_err(|error| HostError::failed(doing())(error.without_url()))?;
+        if status.is_success() {
+            Ok(body.trim_end().to_owned())
+        } else {
+            Err(HostError::failed(doing())(format!("nginx answered {status}")))
+        }
+    }
+}
+
+fn unavailable(source: impl std::error::Error + Send + Sync + 'static) -> HostError {
+    HostError::Unavailable {
+        part: "nginx",
+        hint: "Start it with `systemctl start nginx`, and see `nginx -t` and `journalctl -u nginx -n 50`.".to_owned(),
+        source: Box::new(source),
+    }
+}

@@ -1,0 +1,16 @@
+//! The only door to the operating system. [`Host`] is a closed vocabulary of what the Agent can see and do; [`linux::LinuxHost`] does it
+//! for real, and [`fake::FakeHost`] in memory with the same semantics, held to it by a contract test that runs on both.
+
+mod door;
+#[cfg(any(test, feature = "failpoints"))]
+mod watched;
+
+pub mod linux;
+
+pub use door::{
+    EntryPlan, HomePlan, HomeSeen, Host, HostError, LogsSeen, NewUser, PoolSeen, RecordSet, SiteSeen, UserSeen, ZonePlan, ZoneSeen,
+};
+#[cfg(feature = "failpoints")]
+pub use watched::with_failpoints;
+#[cfg(any(test, feature = "failpoints"))]
+pub use watched::{Hook, Moment, Watched};

@@ -1,0 +1,193 @@
+//! The routes of the Agent, one line a call of the contract.
+
+use std::time::Duration;
+
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use opterius_model::{AccountId, OperationId};
+use opterius_protocol::agent::{
+    AccountDetail, AccountPage, AcknowledgeOperation, Acknowledged, ApplySpec, Change, CreateAccount, GetAccount, GetHealth, GetOperation,
+    Health, ListAccounts, OperationReport, Outcome, Plan, PlanAccount,
+};
+use opterius_protocol::{Call, WireCode, WireError};
+use serde::Deserialize;
+use tokio::net::UnixListener;
+
+use super::peer::Peer;
+use crate::engine::{Engine, Watcher};
+
+/// The longest that an answer waits for something to happen.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
+/// Serves the contract on `listener` until `ended`. Only root and `panel_uid` are heard.
+pub async fn serve(
+    listener: UnixListener,
+    engine: Engine,
+    panel_uid: Option<u32>,
+    ended: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let app = router(engine).layer(middleware::from_fn(move |peer, request, next| only_ours(panel_uid, peer, request, next)));
+    axum::serve(listener, app.into_make_service_with_connect_info::<Peer>()).with_graceful_shutdown(ended).await
+}
+
+fn router(engine: Engine) -> Router {
+    Router::new()
+        .route(CreateAccount::ROUTE, post(create_account))
+        .route(ApplySpec::ROUTE, post(apply_spec))
+        .route(PlanAccount::ROUTE, post(plan_account))
+        .route(ListAccounts::ROUTE, get(list_accounts))
+        .route(GetAccount::ROUTE, get(get_account))
+        .route(GetOperation::ROUTE, get(get_operation))
+        .route(AcknowledgeOperation::ROUTE, post(acknowledge_operation))
+        .route(GetHealth::ROUTE, get(get_health))
+        .fallback(|| async { Refusal::not_found("call") })
+        .method_not_allowed_fallback(|| async { Refusal::not_found("call") })
+        .with_state(engine)
+}
+
+async fn only_ours(panel_uid: Option<u32>, ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next: Next) -> Response {
+    match peer.0 {
+        Some(uid) if uid == 0 || Some(uid) == panel_uid => next.run(request).await,
+        _ => {
+            tracing::warn!("refused a call to {} from uid {:?}", request.uri().path(), peer.0);
+            let detail = "Only root and the Panel may use the Agent's socket.".to_owned();
+            Refusal(WireError { code: WireCode::Forbidden, detail }).into_response()
+        }
+    }
+}
+
+/// A refusal on its way out.
+struct Refusal(WireError);
+
+impl Refusal {
+    fn not_found(what: &str) -> Self {
+        Self(WireError { code: WireCode::NotFound, detail: format!("There is no such {what}.") })
+    }
+}
+
+impl From<WireError> for Refusal {
+    fn from(error: WireError) -> Self {
+        Self(error)
+    }
+}
+
+/// What axum could not read is refused in our form. Its text names the field and never repeats a value that is a secret: passwords are
+/// only in Specs as hashes, and a hash that is not one is refused without being shown.
+macro_rules! refuse_rejections {
+    ($($rejection:ty),*) => {
+        $(impl From<$rejection> for Refusal {
+            fn from(rejection: $rejection) -> Self {
+                Self(WireError { code: WireCode::Invalid, detail: rejection.body_text() })
+            }
+        })*
+    };
+}
+refuse_rejections!(JsonRejection, PathRejection, QueryRejection);
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.code.status().as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        (status, Json(self.0)).into_response()
+    }
+}
+
+#[derive(FromRequest)]
+#[from_request(via(Json), rejection(Refusal))]
+struct Body<T>(T);
+
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Path), rejection(Refusal))]
+struct Path<T>(T);
+
+#[derive(FromRequestParts)]
+#[from_request(via(axum::extract::Query), rejection(Refusal))]
+struct Query<T>(T);
+
+fn wait(milliseconds: u32) -> Duration {
+    Duration::from_millis(milliseconds.into()).min(LONGEST_WAIT)
+}
+
+async fn submit(engine: &Engine, change: Change, creates: bool) -> Result<Json<OperationReport>, Refusal> {
+    let patience = wait(change.wait_ms);
+    let watcher = engine.submit(change, creates)?;
+    Ok(Json(watcher.outcome(patience).await))
+}
+
+async fn create_account(
+    State(engine): State<Engine>,
+    Body(CreateAccount(change)): Body<CreateAccount>,
+) -> Result<Json<OperationReport>, Refusal> {
+    submit(&engine, change, true).await
+}
+
+async fn apply_spec(State(engine): State<Engine>, Body(ApplySpec(change)): Body<ApplySpec>) -> Result<Json<OperationReport>, Refusal> {
+    submit(&engine, change, false).await
+}
+
+async fn plan_account(State(engine): State<Engine>, Body(call): Body<PlanAccount>) -> Result<Json<Plan>, Refusal> {
+    Ok(Json(engine.plan(call.spec).await?))
+}
+
+async fn list_accounts(State(engine): State<Engine>, Query(call): Query<ListAccounts>) -> Json<AccountPage> {
+    let (accounts, total) = engine.list(call.after, call.limit.clamp(1, 1000).into());
+    Json(AccountPage { accounts, total: total as u64 })
+}
+
+async fn get_account(State(engine): State<Engine>, Path(id): Path<AccountId>) -> Result<Json<AccountDetail>, Refusal> {
+    engine.account(id).map(Json).ok_or_else(|| Refusal::not_found("account"))
+}
+
+/// How an operation is asked about.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Following {
+    #[serde(default)]
+    seen: u64,
+    #[serde(default)]
+    wait_ms: u32,
+}
+
+async fn get_operation(
+    State(engine): State<Engine>,
+    Path(id): Path<OperationId>,
+    Query(following): Query<Following>,
+) -> Result<Json<OperationReport>, Refusal> {
+    let watcher: Watcher = engine.operation(id).ok_or_else(|| Refusal::not_found("operation"))?;
+    let decided = matches!(watcher.now().outcome, Outcome::Committed | Outcome::RolledBack);
+    Ok(Json(if decided { watcher.now() } else { watcher.beyond(following.seen, wait(following.wait_ms)).await }))
+}
+
+async fn acknowledge_operation(State(engine): State<Engine>, Path(id): Path<OperationId>) -> Json<Acknowledged> {
+    // One that is not known was acknowledged and forgotten before.
+    engine.acknowledge(id).await;
+    Json(Acknowledged {})
+}
+
+async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusal> {
+    let internal =
+        |error: crate::host::HostError| Refusal(WireError { code: WireCode::Internal, detail: opterius_protocol::client::chain(&error) });
+    let (open_operations, accounts, unreadable) = engine.tally();
+    let mut parts = engine.host().parts().await.map_err(internal)?;
+    if !unreadable.is_empty() {
+        parts.push(opterius_protocol::agent::PartHealth {
+            name: "journal".to_owned(),
+            ok: false,
+            detail: format!("The Agent could not read {}.", unreadable.join("; ")),
+            hint: Some("Look at the named files in /var/lib/opterius-agent, and restore them from a backup.".to_owned()),
+        });
+    }
+    Ok(Json(Health {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        protocol: opterius_protocol::VERSION,
+        ready: engine.is_ready(),
+        parts,
+        enforcement: engine.host().enforcement().await.map_err(internal)?,
+        open_operations,
+        accounts: accounts as u64,
+    }))
+}

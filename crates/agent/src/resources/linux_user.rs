@@ -1,0 +1,117 @@
+//! The Linux user of an account, with its group. Its password is a step of its own, beside the steps that need only the user.
+
+use async_trait::async_trait;
+use opterius_protocol::agent::FailureKind;
+
+use super::{Conflict, Resource, Target};
+use crate::host::{Host, HostError, NewUser, UserSeen};
+
+/// The Linux user.
+pub(crate) struct LinuxUser;
+
+/// What is to be done about the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    Create,
+    /// Ends in a later `Create` where the user is wanted: half a user cannot be completed, only made anew.
+    Remove,
+}
+
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Create => "make the user and its group",
+            Self::Remove => "remove the user and its group",
+        })
+    }
+}
+
+#[async_trait]
+impl Resource for LinuxUser {
+    const NAME: &'static str = "linux user";
+    const TAKEN: FailureKind = FailureKind::UsernameTaken;
+    type Seen = Option<UserSeen>;
+    type Change = Change;
+
+    async fn inspect(host: &dyn Host, target: &Target) -> Result<Self::Seen, HostError> {
+        host.user(&target.spec.username).await
+    }
+
+    fn diff(seen: &Self::Seen, target: &Target) -> Result<Option<Change>, Conflict> {
+        let (username, uid) = (&target.spec.username, target.uid.get());
+        let Some(seen) = seen else { return Ok((!target.absent()).then_some(Change::Create)) };
+        // A group without a user bears no mark but its number, which was chosen for this account and recorded before.
+        let ours = match seen.uid {
+            Some(found) => seen.account == Some(target.spec.account_id) && found == uid,
+            None => seen.group == Some(uid),
+        };
+        if !ours {
+            return if target.absent() {
+                Ok(None)
+            } else {
+                let what = match (seen.uid, seen.account) {
+                    (Some(found), Some(account)) => format!("a Linux user {username} (uid {found}) of the account {account}"),
+                    (Some(found), None) => format!("a Linux user {username} (uid {found}) that is not an account's"),
+                    (None, _) => format!("a Linux group {username} without a user of that name"),
+                };
+                Err(Conflict { detail: format!("There is already {what} on the server.") })
+            };
+        }
+        let whole = seen.uid.is_some() && seen.shadow.is_some() && seen.group == Some(uid);
+        Ok((target.absent() || !whole).then_some(Change::Remove))
+    }
+
+    async fn apply(host: &dyn Host, target: &Target, change: &Change) -> Result<(), HostError> {
+        let username = &target.spec.username;
+        match change {
+            Change::Create => {
+                host.add_user(&NewUser { username: username.clone(), uid: target.uid, account: target.spec.account_id }).await
+            }
+            Change::Remove => {
+                host.end_processes(target.uid).await?;
+                host.remove_user(username, target.uid).await
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{absent, target};
+    use opterius_model::AccountId;
+
+    #[test]
+    fn only_what_bears_the_mark_is_changed() {
+        let want = target();
+        let gone = absent();
+        let (uid, hash) = (want.uid.get(), want.spec.password_hash.expose().to_owned());
+        let ours = UserSeen { uid: Some(uid), account: Some(want.spec.account_id), group: Some(uid), shadow: Some(hash) };
+        let seen = |change: fn(&mut UserSeen)| {
+            let mut user = ours.clone();
+            change(&mut user);
+            Some(user)
+        };
+        let table = [
+            ("nothing there", None, Ok(Some(Change::Create)), None),
+            ("as wanted", seen(|_| ()), Ok(None), Some(Change::Remove)),
+            ("still locked", seen(|u| u.shadow = Some("!".into())), Ok(None), Some(Change::Remove)),
+            ("killed before shadow", seen(|u| u.shadow = None), Ok(Some(Change::Remove)), Some(Change::Remove)),
+            ("killed before group", seen(|u| u.group = None), Ok(Some(Change::Remove)), Some(Change::Remove)),
+            (
+                "killed while removing: only the group",
+                seen(|u| (u.uid, u.account, u.shadow) = (None, None, None)),
+                Ok(Some(Change::Remove)),
+                Some(Change::Remove),
+            ),
+            ("made by hand", seen(|u| u.account = None), Err(()), None),
+            ("another account's", seen(|u| u.account = Some(AccountId::generate())), Err(()), None),
+            ("our mark on another number", seen(|u| u.uid = Some(1000)), Err(()), None),
+            ("a group made by hand", seen(|u| *u = UserSeen { uid: None, account: None, group: Some(1000), shadow: None }), Err(()), None),
+        ];
+        for (case, seen, wanted, unwanted) in table {
+            assert_eq!(LinuxUser::diff(&seen, &want).map_err(|_| ()), wanted, "{case}, wanted");
+            assert_eq!(LinuxUser::diff(&seen, &gone).map_err(|_| ()), Ok(unwanted), "{case}, not wanted");
+        }
+    }
+}

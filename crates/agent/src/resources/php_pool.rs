@@ -1,0 +1,99 @@
+//! The PHP of an account, as phpd holds it.
+
+use async_trait::async_trait;
+use opterius_protocol::agent::FailureKind;
+use opterius_protocol::phpd::PoolSpec;
+
+use super::{Conflict, Resource, Target};
+use crate::host::{Host, HostError, PoolSeen};
+
+/// The PHP pool. It is kept under the account's id, so nobody else's can be in its place.
+pub(crate) struct PhpPool;
+
+/// What is to be done about the pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    Put,
+    Remove,
+}
+
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Put => "open the PHP pool",
+            Self::Remove => "close the PHP pool",
+        })
+    }
+}
+
+fn wanted(target: &Target) -> PoolSpec {
+    PoolSpec {
+        account_id: target.spec.account_id,
+        pool: target.pool().name.clone(),
+        username: target.spec.username.clone(),
+        uid: target.uid,
+        php_version: target.pool().php_version.clone(),
+        workers: target.spec.limits.php_workers,
+        memory_mib: target.spec.limits.php_memory_mib,
+        generation: target.spec.generation,
+    }
+}
+
+#[async_trait]
+impl Resource for PhpPool {
+    const NAME: &'static str = "php pool";
+    const TAKEN: FailureKind = FailureKind::Failed;
+    type Seen = Option<PoolSeen>;
+    type Change = Change;
+
+    async fn inspect(host: &dyn Host, target: &Target) -> Result<Self::Seen, HostError> {
+        host.pool(target.spec.account_id, &target.pool().name).await
+    }
+
+    fn diff(seen: &Self::Seen, target: &Target) -> Result<Option<Change>, Conflict> {
+        Ok(match (seen, target.absent()) {
+            (None, true) => None,
+            (Some(_), true) => Some(Change::Remove),
+            (None, false) => Some(Change::Put),
+            (Some(seen), false) => {
+                // A pool keeps the generation in which it was last changed: a new one would end its running PHP for nothing.
+                let same = PoolSpec { generation: seen.spec.generation, ..wanted(target) } == seen.spec;
+                (!same || !seen.listening).then_some(Change::Put)
+            }
+        })
+    }
+
+    async fn apply(host: &dyn Host, target: &Target, change: &Change) -> Result<(), HostError> {
+        match change {
+            Change::Put => host.put_pool(&wanted(target)).await,
+            Change::Remove => host.remove_pool(target.spec.account_id, &target.pool().name).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{absent, target};
+    use opterius_model::{Generation, Limit};
+    use opterius_protocol::phpd::PoolState;
+
+    #[test]
+    fn a_pool_is_replaced_only_when_it_differs() {
+        let status = |spec, listening| Some(PoolSeen { spec, state: PoolState::Asleep, listening, master_pid: None, last_failure: None });
+        let spec = wanted(&target());
+        let older = PoolSpec { generation: Generation::FIRST, ..spec.clone() };
+        let smaller = PoolSpec { workers: Limit::try_from(1).expect("a limit"), ..spec.clone() };
+        let table = [
+            ("nothing there", None, Some(Change::Put), None),
+            ("as wanted", status(spec.clone(), true), None, Some(Change::Remove)),
+            ("of an older generation", status(older, true), None, Some(Change::Remove)),
+            ("its socket lost", status(spec, false), Some(Change::Put), Some(Change::Remove)),
+            ("with other limits", status(smaller, true), Some(Change::Put), Some(Change::Remove)),
+        ];
+        for (case, seen, wanted, unwanted) in table {
+            assert_eq!(PhpPool::diff(&seen, &target()), Ok(wanted), "{case}, wanted");
+            assert_eq!(PhpPool::diff(&seen, &absent()), Ok(unwanted), "{case}, not wanted");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The vhost of a site: an entry directory and the link by which nginx finds it.
+
+use async_trait::async_trait;
+use opterius_protocol::agent::FailureKind;
+
+use super::{Conflict, Resource, Target};
+use crate::host::{EntryPlan, Host, HostError, SiteSeen};
+
+/// The vhost. nginx needs no reload to add, change or remove one.
+pub(crate) struct VirtualHost;
+
+/// What was seen of the vhost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) site: Option<SiteSeen>,
+    /// Whether the account has entries, linked or left over.
+    pub(crate) entries: bool,
+}
+
+/// What is to be done about the vhost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    Put,
+    Remove,
+}
+
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Put => "put the site's entry in place",
+            Self::Remove => "remove the site's entry",
+        })
+    }
+}
+
+fn wanted(target: &Target) -> EntryPlan {
+    EntryPlan {
+        account: target.spec.account_id,
+        site: target.site().primary().clone(),
+        generation: target.spec.generation,
+        username: target.spec.username.clone(),
+        pool: target.site().pool.clone(),
+    }
+}
+
+#[async_trait]
+impl Resource for VirtualHost {
+    const NAME: &'static str = "site";
+    const TAKEN: FailureKind = FailureKind::DomainTaken;
+    type Seen = Seen;
+    type Change = Change;
+
+    async fn inspect(host: &dyn Host, target: &Target) -> Result<Seen, HostError> {
+        if !target.absent() {
+            // A site that nginx cannot serve would fail at the end of the operation; it fails here, before anything is touched.
+            host.web_server().await?;
+        }
+        Ok(Seen { site: host.site(target.site().primary()).await?, entries: host.has_entries(target.spec.account_id).await? })
+    }
+
+    fn diff(seen: &Seen, target: &Target) -> Result<Option<Change>, Conflict> {
+        let ours = seen.site.as_ref().is_some_and(|site| site.account == Some(target.spec.account_id));
+        if target.absent() {
+            return Ok((ours || seen.entries).then_some(Change::Remove));
+        }
+        match &seen.site {
+            None => Ok(Some(Change::Put)),
+            // An entry keeps the generation in which it was last changed.
+            Some(SiteSeen { entry: Some(entry), .. })
+                if ours && (EntryPlan { generation: entry.generation, ..wanted(target) } == *entry) =>
+            {
+                Ok(None)
+            }
+            Some(_) if ours => Ok(Some(Change::Put)),
+            Some(_) => {
+                Err(Conflict { detail: format!("There is already a site {} on the server, of another account.", target.site().primary()) })
+            }
+        }
+    }
+
+    async fn apply(host: &dyn Host, target: &Target, change: &Change) -> Result<(), HostError> {
+        match change {
+            Change::Put => host.put_site(&wanted(target)).await,
+            Change::Remove => host.remove_site(target.spec.account_id, target.site().primary()).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{absent, target};
+    use opterius_model::{AccountId, Generation, Username};
+
+    #[test]
+    fn an_entry_is_replaced_only_when_it_differs() {
+        let entry = wanted(&target());
+        let ours = |entry| Seen { site: Some(SiteSeen { entry, account: Some(target().spec.account_id) }), entries: true };
+        let older = EntryPlan { generation: Generation::FIRST, ..entry.clone() };
+        let renamed = EntryPlan { username: Username::parse("bob").expect("a username"), ..entry.clone() };
+        let strangers = Seen { site: Some(SiteSeen { entry: None, account: Some(AccountId::generate()) }), entries: false };
+        let table = [
+            ("nothing there", Seen { site: None, entries: false }, Ok(Some(Change::Put)), None),
+            ("as wanted", ours(Some(entry)), Ok(None), Some(Change::Remove)),
+            ("of an older generation", ours(Some(older)), Ok(None), Some(Change::Remove)),
+            ("of another user", ours(Some(renamed)), Ok(Some(Change::Put)), Some(Change::Remove)),
+            ("broken", ours(None), Ok(Some(Change::Put)), Some(Change::Remove)),
+            ("left over, not linked", Seen { site: None, entries: true }, Ok(Some(Change::Put)), Some(Change::Remove)),
+            ("another account's", strangers, Err(()), None),
+        ];
+        for (case, seen, wanted, unwanted) in table {
+            assert_eq!(VirtualHost::diff(&seen, &target()).map_err(|_| ()), wanted, "{case}, wanted");
+            assert_eq!(VirtualHost::diff(&seen, &absent()).map_err(|_| ()), Ok(unwanted), "{case}, not wanted");
+        }
+    }
+}
