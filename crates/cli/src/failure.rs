@@ -11,6 +11,9 @@ pub(crate) struct Failure {
     /// The API's code, for programs; empty where the failure is this command's own.
     #[serde(default)]
     pub(crate) code: String,
+    /// The HTTP status; 0 where the failure is this command's own.
+    #[serde(default)]
+    pub(crate) status: u16,
     /// What went wrong, in a sentence, causes included.
     pub(crate) detail: String,
     /// What to do next.

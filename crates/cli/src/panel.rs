@@ -181,7 +181,7 @@ async fn refusal(response: reqwest::Response) -> Failure {
     let failure = problem.unwrap_or_else(|| {
         Failure::new(format!("the Panel answered {status} without saying why")).hint("see `journalctl -u opterius-panel`")
     });
-    Failure { request_id: failure.request_id.or(request_id), ..failure }
+    Failure { status: status.as_u16(), request_id: failure.request_id.or(request_id), ..failure }
 }
 
 /// Reads what the API sent into what a command shows of it.

@@ -1,8 +1,15 @@
-//! stub
-use crate::{failure::Failure, output::Format};
-#[derive(clap::Args)]
-pub(crate) struct Options {}
-pub(crate) async fn run(_o: &Options, _format: Format) -> Result<(), Failure> {
-    let _ = crate::secret::key();
-    Ok(())
-}
+//! `opterius setup`: makes a server with the packages on it ready to host accounts. It asks nothing and can be run again: keys, secrets
+//! and the administrator are kept, and only what the options say is changed.
+
+mod administrator;
+mod configuration;
+mod identity;
+mod nginx;
+mod panel;
+mod powerdns;
+mod progress;
+mod register;
+mod run;
+mod services;
+
+pub(crate) use run::{Options, run};

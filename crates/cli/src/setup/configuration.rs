@@ -1,0 +1,199 @@
+//! The parts' configuration files, with the secrets that they share.
+
+use super::progress::Progress;
+use crate::failure::Failure;
+use crate::secret;
+use crate::system::{Owner, ROOT, System, Written};
+
+const AGENT: &str = "/etc/opterius/agent.toml";
+const PHPD: &str = "/etc/opterius/phpd.toml";
+const PANEL: &str = "/etc/opterius/panel.toml";
+
+/// What the Agent shares with nginx and with PowerDNS.
+pub(super) struct Agent {
+    pub(super) pdns_api_key: String,
+    pub(super) probe_secret: String,
+    /// Whether the Agent has to read its file again.
+    pub(super) changed: bool,
+}
+
+/// Writes the Agent's file, with secrets of this server's own unless they are there.
+pub(super) fn agent(system: &System, progress: &mut Progress) -> Result<Agent, Failure> {
+    let mut file = TomlFile::read(system, AGENT, "# The Agent's configuration; see docs/operations.md for what may be added.\n")?;
+    let pdns_api_key = file.secret("pdns_api_key")?;
+    let probe_secret = file.secret("probe_secret")?;
+    let written = system.write(AGENT, &file.content, ROOT, 0o600)?;
+    progress.file(AGENT, written);
+    Ok(Agent { pdns_api_key, probe_secret, changed: written != Written::Kept })
+}
+
+/// Writes phpd's file, which says nothing but that phpd may start. Returns whether it was changed.
+pub(super) fn phpd(system: &System, progress: &mut Progress) -> Result<bool, Failure> {
+    let file = TomlFile::read(system, PHPD, "# phpd's configuration; see docs/operations.md for what may be added.\n")?;
+    let written = system.write(PHPD, &file.content, ROOT, 0o600)?;
+    progress.file(PHPD, written);
+    Ok(written != Written::Kept)
+}
+
+/// The host name that an earlier setup gave the Panel.
+pub(super) fn panel_hostname(system: &System) -> Result<Option<String>, Failure> {
+    TomlFile::read(system, PANEL, "").map(|file| file.text("hostname"))
+}
+
+/// Writes the Panel's file. Returns whether it was changed.
+pub(super) fn panel(system: &System, hostname: &str, progress: &mut Progress) -> Result<bool, Failure> {
+    let mut file = TomlFile::read(system, PANEL, "# The Panel's configuration; see docs/operations.md for what may be added.\n")?;
+    file.set("hostname", hostname);
+    let written = system.write(PANEL, &file.content, Owner { user: "root", group: "opterius" }, 0o640)?;
+    progress.file(PANEL, written);
+    Ok(written != Written::Kept)
+}
+
+/// A configuration file of which one line is ours and the rest may be the operator's: comments and order stay as they are.
+struct TomlFile {
+    path: &'static str,
+    content: String,
+    values: toml::Table,
+}
+
+impl TomlFile {
+    fn read(system: &System, path: &'static str, otherwise: &str) -> Result<Self, Failure> {
+        let content = system.read(path)?.unwrap_or_else(|| otherwise.to_owned());
+        // The error would quote the line, and with it a secret.
+        let values = content.parse::<toml::Table>().map_err(|error| {
+            let line = error.span().map_or(0, |span| content[..span.start.min(content.len())].lines().count().max(1));
+            Failure::new(format!("{path} is not valid TOML near line {line}"))
+                .hint(format!("mend it, or move it away to have setup write a new one: mv {path} {path}.old"))
+        })?;
+        Ok(Self { path, content, values })
+    }
+
+    fn text(&self, key: &str) -> Option<String> {
+        self.values.get(key).and_then(toml::Value::as_str).map(str::to_owned)
+    }
+
+    /// The secret under `key`, made now if there is none.
+    fn secret(&mut self, key: &str) -> Result<String, Failure> {
+        let Some(kept) = self.values.get(key) else {
+            let new = secret::key();
+            self.set(key, &new);
+            return Ok(new);
+        };
+        // It goes into configuration of other programs, where a quote or a line break would be more than a secret.
+        let usable = |text: &&str| text.len() >= 16 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        kept.as_str().filter(usable).map(str::to_owned).ok_or_else(|| {
+            Failure::new(format!("`{key}` in {} cannot be used: it must be a text of at least 16 letters, digits, - and _", self.path))
+                .hint("remove the line, and run setup again to have a new one made")
+        })
+    }
+
+    /// Sets a key of the top level to a text that needs no escapes.
+    fn set(&mut self, key: &str, value: &str) {
+        if self.text(key).as_deref() == Some(value) {
+            return;
+        }
+        let line = format!("{key} = \"{value}\"\n");
+        let is_ours = |text: &str| text.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='));
+        // Below a table's heading the same name would be another key.
+        let top = self.content.split_inclusive('\n').take_while(|line| !line.trim_start().starts_with('['));
+        let mut at = 0;
+        let mut place = None;
+        for text in top {
+            if is_ours(text) {
+                place = Some(at..at + text.len());
+            }
+            at += text.len();
+        }
+        let place = place.unwrap_or_else(|| {
+            let end = self.content[..at].trim_end().len();
+            let end = if end == 0 { 0 } else { (end + 1).min(at) };
+            end..end
+        });
+        let gap = if place.start > 0 && !self.content[..place.start].ends_with('\n') { "\n" } else { "" };
+        self.content.replace_range(place, &format!("{gap}{line}"));
+        self.values.insert(key.to_owned(), toml::Value::String(value.to_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    fn server() -> (tempfile::TempDir, System) {
+        let root = tempfile::tempdir().expect("a directory");
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
+        let system = System::below(root.path(), nowhere, nowhere);
+        system.directory("/etc/opterius").expect("a directory");
+        (root, system)
+    }
+
+    fn mode(system: &System, path: &str) -> u32 {
+        system.path(path).metadata().expect(path).mode() & 0o7777
+    }
+
+    #[test]
+    fn a_second_run_keeps_the_secrets_and_writes_nothing() {
+        let (_root, system) = server();
+        let first = agent(&system, &mut Progress::default()).expect("written");
+        assert!(first.changed && first.pdns_api_key != first.probe_secret && first.probe_secret.len() == 43);
+        let content = system.read(AGENT).expect("read");
+        let again = agent(&system, &mut Progress::default()).expect("kept");
+        assert!(!again.changed);
+        assert_eq!((again.pdns_api_key, again.probe_secret), (first.pdns_api_key, first.probe_secret));
+        assert_eq!(system.read(AGENT).expect("read"), content);
+        assert_eq!(mode(&system, AGENT), 0o600);
+    }
+
+    #[test]
+    fn what_the_operator_wrote_stays() {
+        let (_root, system) = server();
+        let secret = "s".repeat(43);
+        let old = format!("# ours\nprobe_secret = \"{secret}\"\n\n[limits] # theirs\npdns_api_key = \"not this one\"\n");
+        system.write(AGENT, &old, ROOT, 0o644).expect("written");
+        let kept = agent(&system, &mut Progress::default()).expect("written");
+        assert_eq!(kept.probe_secret, secret);
+        assert_eq!(
+            system.read(AGENT).expect("read").expect("there"),
+            format!(
+                "# ours\nprobe_secret = \"{secret}\"\npdns_api_key = \"{}\"\n\n[limits] # theirs\npdns_api_key = \"not this one\"\n",
+                kept.pdns_api_key
+            )
+        );
+        assert_eq!(mode(&system, AGENT), 0o600, "a mode that was too wide is narrowed");
+    }
+
+    #[test]
+    fn the_panels_host_name_changes_in_its_place() {
+        let (_root, system) = server();
+        assert!(panel(&system, "panel.example.com", &mut Progress::default()).expect("written"));
+        assert_eq!(mode(&system, PANEL), 0o640);
+        let more = system.read(PANEL).expect("read").expect("there") + "\n[tls]\nx = 1\n";
+        system.write(PANEL, &more, ROOT, 0o640).expect("written");
+        assert_eq!(panel_hostname(&system).expect("read").as_deref(), Some("panel.example.com"));
+        assert!(!panel(&system, "panel.example.com", &mut Progress::default()).expect("kept"));
+        assert!(panel(&system, "new.example.com", &mut Progress::default()).expect("changed"));
+        assert_eq!(system.read(PANEL).expect("read").expect("there"), more.replace("panel.example.com", "new.example.com"));
+    }
+
+    #[test]
+    fn a_broken_file_or_secret_is_refused_and_not_repeated() {
+        let (_root, system) = server();
+        system.write(AGENT, "probe_secret = \"abc\npdns_api_key = 1\n", ROOT, 0o600).expect("written");
+        let broken = agent(&system, &mut Progress::default()).err().expect("refused");
+        assert!(broken.detail.contains("not valid TOML near line 1") && !broken.detail.contains("abc"), "{}", broken.detail);
+        system.write(AGENT, "pdns_api_key = \"x\\\"; y\"\n", ROOT, 0o600).expect("written");
+        let unusable = agent(&system, &mut Progress::default()).err().expect("refused");
+        assert!(unusable.detail.contains("`pdns_api_key`"), "{}", unusable.detail);
+    }
+
+    #[test]
+    fn phpds_file_is_there_so_that_its_unit_starts() {
+        let (_root, system) = server();
+        assert!(phpd(&system, &mut Progress::default()).expect("written"));
+        assert!(!phpd(&system, &mut Progress::default()).expect("kept"));
+        assert_eq!(mode(&system, PHPD), 0o600);
+    }
+}

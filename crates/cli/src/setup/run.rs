@@ -1,0 +1,239 @@
+//! The whole of setup, in order.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use clap::Args;
+use opterius_model::DomainName;
+use opterius_protocol::client::{Client, chain};
+use opterius_protocol::{agent, phpd};
+use serde::Serialize;
+
+use super::identity::{self, Identity};
+use super::panel::Pins;
+use super::progress::Progress;
+use super::services::{self, News};
+use super::{administrator, configuration, nginx, panel, powerdns, register};
+use crate::failure::Failure;
+use crate::output::{self, Facts, Format};
+use crate::system::System;
+
+/// What is not given stays as it is, or is found out.
+#[derive(Args, Default)]
+pub(crate) struct Options {
+    /// The full name under which this server and its Panel are reached [default: the system's]
+    #[arg(long, value_name = "H", value_parser = identity::full_name)]
+    pub(super) hostname: Option<DomainName>,
+    /// An IPv4 address of the accounts' sites; can be given several times [default: that of the default route]
+    #[arg(long, value_name = "A", value_parser = identity::ipv4)]
+    pub(super) ipv4: Vec<Ipv4Addr>,
+    /// An IPv6 address of the accounts' sites; can be given several times [default: that of the default route]
+    #[arg(long, value_name = "A", value_parser = identity::ipv6)]
+    pub(super) ipv6: Vec<Ipv6Addr>,
+    /// A name server of the accounts' zones; can be given several times [default: ns1 and ns2 in the host name's domain]
+    #[arg(long = "nameserver", value_name = "N", value_parser = identity::full_name)]
+    pub(super) nameservers: Vec<DomainName>,
+}
+
+/// What an operator, or a program, needs to know afterwards.
+#[derive(Serialize)]
+struct Summary {
+    panel_url: String,
+    admin_user: &'static str,
+    /// Only of an administrator that was made now.
+    admin_password: Option<String>,
+    tls_pin: String,
+    tls_backup_pin: String,
+    hostname: DomainName,
+    ipv4: Vec<Ipv4Addr>,
+    ipv6: Vec<Ipv6Addr>,
+    nameservers: Vec<DomainName>,
+}
+
+pub(crate) async fn run(options: &Options, format: Format) -> Result<(), Failure> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err(Failure::new("setup changes the whole server, so it must be run by root").hint("run `sudo opterius setup`"));
+    }
+    let summary = set_up(&System::this(), options, &mut Progress::default()).await.map_err(|failure| {
+        let again = "then run `opterius setup` with the same options again: it continues where it stopped";
+        let hint = failure.hint.as_ref().map_or_else(|| again.to_owned(), |hint| format!("{hint}; {again}"));
+        failure.hint(hint)
+    })?;
+    match format {
+        Format::Json => output::json_line(&summary),
+        Format::Human => show(&summary),
+    }
+    Ok(())
+}
+
+/// Every step, each of which finds out first whether there is anything left to do.
+async fn set_up(system: &System, options: &Options, progress: &mut Progress) -> Result<Summary, Failure> {
+    let _lock = lock(system)?;
+    let kept = configuration::panel_hostname(system).during("host name")?;
+    let hostname = identity::hostname(system, options, kept.as_deref()).during("host name")?;
+    output::line(format!("Setting up this server as {hostname}"));
+    output::blank();
+
+    system.directory("/etc/opterius").during("configuration")?;
+    let agent = configuration::agent(system, progress).during("configuration")?;
+    let phpd_changed = configuration::phpd(system, progress).during("configuration")?;
+    let panel_changed = configuration::panel(system, hostname.as_str(), progress).during("configuration")?;
+
+    let pins = panel::init(system, progress).await.during("Panel")?;
+    let panel = panel::start(system, panel_changed, progress).await.during("Panel")?;
+    let record = identity::record(&panel).await.during("addresses")?;
+    let identity = identity::decide(hostname, options, &record, &identity::addresses()).during("addresses")?;
+
+    mask_stock_php(system, progress).await.during("stock PHP-FPM")?;
+    services::start(system, "opterius-firewall.service", News::None, progress).await.during("firewall")?;
+    services::start(system, "opterius-accounts.service", News::None, progress).await.during("cgroups of the accounts")?;
+    services::start(system, "opterius-phpd.service", News::restart_if(phpd_changed), progress).await.during("phpd")?;
+    phpd_answers(system, progress).await.during("phpd")?;
+    powerdns::set_up(system, &agent.pdns_api_key, &identity.nameservers[0], progress).await.during("PowerDNS")?;
+    nginx::set_up(system, &agent.probe_secret, progress).await.during("nginx")?;
+    services::start(system, "opterius-agent.socket", News::None, progress).await.during("Agent")?;
+    services::start(system, "opterius-agent.service", News::restart_if(agent.changed), progress).await.during("Agent")?;
+    agent_answers(system, progress).await.during("Agent")?;
+
+    register::register(&panel, &record, &identity, progress).await.during("registration")?;
+    // Last, since its password is shown only once: nothing that could fail comes behind it.
+    let admin_password = administrator::create(&panel, progress).await.during("administrator")?;
+    Ok(summary(identity, pins, admin_password))
+}
+
+/// Two setups at the same time would make each other's half-done work look finished.
+fn lock(system: &System) -> Result<File, Failure> {
+    const LOCK: &str = "/run/opterius/setup.lock";
+    system.directory("/run/opterius")?;
+    let failed = |error: std::io::Error| Failure::because(format!("could not lock {LOCK}"), &error);
+    let file = File::options().create(true).truncate(false).write(true).open(system.path(LOCK)).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(Failure::new("another `opterius setup` is running on this server").hint("wait for it to end"))
+        }
+        Err(std::fs::TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// Debian's own FPM would run its pool as www-data, outside of any sandbox.
+async fn mask_stock_php(system: &System, progress: &mut Progress) -> Result<(), Failure> {
+    for unit in stock_php(system) {
+        services::mask(system, &unit, progress).await?;
+    }
+    Ok(())
+}
+
+/// The units of every PHP-FPM that is installed.
+pub(crate) fn stock_php(system: &System) -> Vec<String> {
+    let entries = ["/lib/systemd/system", "/usr/lib/systemd/system"]
+        .into_iter()
+        .filter_map(|directory| std::fs::read_dir(system.path(directory)).ok());
+    let mut units: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| {
+            name.strip_prefix("php")
+                .and_then(|rest| rest.strip_suffix("-fpm.service"))
+                .is_some_and(|version| version.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
+        })
+        .collect();
+    units.sort();
+    units.dedup();
+    units
+}
+
+async fn phpd_answers(system: &System, progress: &mut Progress) -> Result<(), Failure> {
+    let client = Client::new(system.path(phpd::SOCKET));
+    services::until(system, "phpd", "see `journalctl -u opterius-phpd`", async || {
+        client.call(&phpd::GetHealth {}, Duration::from_secs(10)).await.map_err(|error| Failure::new(chain(&error)))
+    })
+    .await?;
+    progress.done("phpd answers");
+    Ok(())
+}
+
+/// Waits until the Agent is ready and finds the parts that accounts need.
+async fn agent_answers(system: &System, progress: &mut Progress) -> Result<(), Failure> {
+    let client = Client::new(system.path(agent::SOCKET));
+    let health = services::until(system, "the Agent", "see `journalctl -u opterius-agent`", async || {
+        let health = client.call(&agent::GetHealth {}, Duration::from_secs(10)).await.map_err(|error| Failure::new(chain(&error)))?;
+        if !health.ready {
+            return Err(Failure::new("it is still finishing what an earlier run left open"));
+        }
+        // A full disk is for a person to see to; a server that cannot do without it would not have come so far.
+        match health.parts.iter().find(|part| !part.ok && part.name != "disk") {
+            Some(part) => Err(Failure { hint: part.hint.clone(), ..Failure::new(format!("{}: {}", part.name, part.detail)) }),
+            None => Ok(health),
+        }
+    })
+    .await?;
+    progress.done("the Agent answers, and finds nginx, PowerDNS and phpd");
+    for part in health.parts.iter().filter(|part| !part.ok) {
+        progress.warning(format!("{}: {}", part.name, part.detail));
+    }
+    for limit in health.enforcement.iter().filter(|limit| !limit.enforced) {
+        progress.warning(format!("{} is not enforced on this server: {}", crate::limits::name(&limit.limit), limit.detail));
+    }
+    Ok(())
+}
+
+fn summary(identity: Identity, pins: Pins, admin_password: Option<String>) -> Summary {
+    Summary {
+        panel_url: format!("https://{}:8443", identity.hostname),
+        admin_user: administrator::NAME,
+        admin_password,
+        tls_pin: pins.tls_pin,
+        tls_backup_pin: pins.tls_backup_pin,
+        hostname: identity.hostname,
+        ipv4: identity.ipv4,
+        ipv6: identity.ipv6,
+        nameservers: identity.nameservers,
+    }
+}
+
+fn show(summary: &Summary) {
+    let list = |items: Vec<String>| items.join(", ");
+    let addresses = summary.ipv4.iter().map(ToString::to_string).chain(summary.ipv6.iter().map(ToString::to_string)).collect();
+    let mut facts = Facts::new();
+    facts.add("Panel", &summary.panel_url).add("Administrator", summary.admin_user);
+    match &summary.admin_password {
+        Some(password) => facts.add("Password", format!("{password}   (shown only now)")),
+        None => facts.add("Password", "as before"),
+    };
+    facts
+        .add("TLS pin", format!("sha256//{}", summary.tls_pin))
+        .add("Backup pin", format!("sha256//{}", summary.tls_backup_pin))
+        .add("Addresses", list(addresses))
+        .add("Nameservers", list(summary.nameservers.iter().map(ToString::to_string).collect()));
+    let mut next = Facts::new();
+    next.add("opterius doctor", "see that every part is well")
+        .add("opterius package create Starter --disk-mib 10240", "make something to sell")
+        .add("opterius token create --purpose whmcs", "connect WHMCS");
+    output::blank();
+    output::line("This server is ready.");
+    output::blank();
+    output::line(facts);
+    output::blank();
+    output::line("What to do next:");
+    output::blank();
+    output::line(next);
+    output::blank();
+    output::line(format!(
+        "The names {} must lead to this server: enter them where {} is registered.",
+        list(summary.nameservers.iter().map(ToString::to_string).collect()),
+        summary.hostname.registrable()
+    ));
+}
+
+/// Names the step in which something failed.
+trait During<T> {
+    fn during(self, step: &str) -> Result<T, Failure>;
+}
+
+impl<T> During<T> for Result<T, Failure> {
+    fn during(self, step: &str) -> Result<T, Failure> {
+        self.map_err(|failure| Failure { detail: format!("setup stopped at {step}: {}", failure.detail), ..failure })
+    }
+}
