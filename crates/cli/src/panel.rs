@@ -50,6 +50,14 @@ impl Panel {
         Ok(self.call(Method::GET, self.url(path, &[]), None).await?.data)
     }
 
+    /// The first page of a list.
+    pub(crate) async fn get_page(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<Value>, Failure> {
+        match self.call(Method::GET, self.url(path, query), None).await?.data {
+            Value::Array(page) => Ok(page),
+            _ => Err(not_a_list(path)),
+        }
+    }
+
     /// Every entry of a list, whatever its number of pages.
     pub(crate) async fn list(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<Value>, Failure> {
         let mut entries = Vec::new();
@@ -61,7 +69,7 @@ impl Panel {
             }
             let reply = self.call(Method::GET, self.url(path, &query), None).await?;
             let Value::Array(page) = reply.data else {
-                return Err(Failure::new(format!("the Panel answered {path} with something that is not a list")).hint(UPGRADE));
+                return Err(not_a_list(path));
             };
             entries.extend(page);
             match reply.next {
@@ -160,6 +168,10 @@ impl Panel {
 
 const UPGRADE: &str =
     "the `opterius` command and the Panel may be of different versions: compare `opterius --version` with `opterius doctor`";
+
+fn not_a_list(path: &str) -> Failure {
+    Failure::new(format!("the Panel answered {path} with something that is not a list")).hint(UPGRADE)
+}
 
 /// The kind of the I/O error that is the cause of `error`, if one is.
 fn io_kind(error: &reqwest::Error) -> Option<std::io::ErrorKind> {

@@ -12,4 +12,6 @@ mod register;
 mod run;
 mod services;
 
-pub(crate) use run::{Options, run};
+pub(crate) use nginx::{CONFIGURATION as NGINX_CONFIGURATION, running_configuration};
+pub(crate) use run::{Options, run, stock_php};
+pub(crate) use services::SYSTEMCTL;

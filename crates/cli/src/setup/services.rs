@@ -6,7 +6,7 @@ use super::progress::Progress;
 use crate::failure::Failure;
 use crate::system::System;
 
-pub(super) const SYSTEMCTL: &str = "/usr/bin/systemctl";
+pub(crate) const SYSTEMCTL: &str = "/usr/bin/systemctl";
 
 /// Longer than any of our units may take to start: the Agent may have an unclean shutdown to mend first.
 const START: Duration = Duration::from_secs(16 * 60);

@@ -1,0 +1,370 @@
+//! The server itself: units, files, and what keeps tenants apart.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::time::Duration;
+
+use opterius_model::UID_RANGE;
+use opterius_protocol::Micros;
+use x509_parser::pem::Pem;
+
+use super::report::Report;
+use crate::output;
+use crate::setup;
+use crate::system::{Owner, ROOT, System, described};
+
+const QUICK: Duration = Duration::from_secs(30);
+const SETUP: &str = "run `opterius setup`; it puts right what it finds wrong and keeps what it finds right";
+const TMPFILES: &str = "run `systemd-tmpfiles --create`; then see what changed it";
+
+const fn owner(user: &'static str, group: &'static str) -> Owner {
+    Owner { user, group }
+}
+
+/// What has to run, and to come back after a boot.
+const UNITS: [&str; 9] = [
+    "opterius-panel.socket",
+    "opterius-panel.service",
+    "opterius-agent.socket",
+    "opterius-agent.service",
+    "opterius-phpd.service",
+    "opterius-accounts.service",
+    "opterius-firewall.service",
+    "nginx.service",
+    "pdns.service",
+];
+
+/// Whether every unit is active and enabled, and does not crash again and again.
+pub(super) async fn units(system: &System, report: &mut Report) {
+    let mut arguments = vec!["show", "--property=Id,LoadState,ActiveState,UnitFileState,NRestarts", "--"];
+    arguments.extend(UNITS);
+    let said = match system.run(setup::SYSTEMCTL, &arguments, QUICK).await {
+        Ok(said) if said.ok => said,
+        Ok(said) => return report.problem("units", format!("systemd could not be asked: {}", said.complaint), "see that systemd runs this server"),
+        Err(failure) => return report.problem("units", format!("systemd could not be asked: {}", failure.detail), "see that systemd runs this server"),
+    };
+    let before = report.0.len();
+    let states: Vec<BTreeMap<&str, &str>> = said.out.split("\n\n").map(|unit| unit.lines().filter_map(|line| line.split_once('=')).collect()).collect();
+    for name in UNITS {
+        let state = states.iter().find(|state| state.get("Id") == Some(&name));
+        unit(name, |property| state.and_then(|state| state.get(property)).copied().unwrap_or_default(), report);
+    }
+    if report.0.len() == before {
+        report.ok("units", format!("{} units are active and start on boot", UNITS.len()));
+    }
+}
+
+fn unit<'a>(name: &str, property: impl Fn(&str) -> &'a str, report: &mut Report) {
+    match (property("LoadState"), property("ActiveState")) {
+        ("not-found" | "", _) => return report.problem("units", format!("{name} is not installed"), "install the packages: `apt install opterius-panel opterius-agent`"),
+        ("masked", _) => return report.problem("units", format!("{name} is masked"), format!("run `systemctl unmask {name}`, then `opterius setup`")),
+        (_, "active" | "reloading") => {}
+        (_, "activating") => report.warning("units", format!("{name} is still starting"), format!("see `systemctl status {name}`")),
+        (_, other) => report.problem("units", format!("{name} is {other}"), format!("see `journalctl -u {name}`, then run `opterius setup`")),
+    }
+    if !matches!(property("UnitFileState"), "enabled" | "enabled-runtime" | "static" | "indirect" | "generated") {
+        report.problem("units", format!("{name} does not start on boot ({})", property("UnitFileState")), format!("run `systemctl enable {name}`"));
+    }
+    if let Some(restarts) = property("NRestarts").parse::<u32>().ok().filter(|number| *number >= 3) {
+        report.warning("units", format!("{name} ended by itself and was started again {restarts} times"), format!("see why: `journalctl -u {name} --grep 'Main process exited'`"));
+    }
+}
+
+/// Whether each socket is there, and open to those it is for and nobody else.
+pub(super) fn sockets(system: &System, report: &mut Report) {
+    let sockets = [
+        ("/run/opterius/panel.sock", ROOT, 0o600, "opterius-panel.socket"),
+        ("/run/opterius/agent.sock", owner("root", "opterius"), 0o660, "opterius-agent.socket"),
+        ("/run/opterius/phpd.sock", ROOT, 0o600, "opterius-phpd.service"),
+    ];
+    let before = report.0.len();
+    for (path, owner, mode, unit) in sockets {
+        let hint = format!("run `systemctl restart {unit}`");
+        match system.path(path).symlink_metadata() {
+            Err(_) => report.problem("sockets", format!("{path} is not there"), hint),
+            Ok(found) if !found.file_type().is_socket() => report.problem("sockets", format!("{path} is not a socket"), format!("see what made it, remove it, and {hint}")),
+            Ok(found) => expect("sockets", path, &found, owner, mode, &hint, report),
+        }
+    }
+    if report.0.len() == before {
+        report.ok("sockets", format!("{} sockets have their owners and modes", sockets.len()));
+    }
+}
+
+/// Whether each directory has its owner and mode: with a wider one a tenant sees what is not theirs, with a narrower one sites fail.
+pub(super) fn directories(system: &System, report: &mut Report) {
+    let web = owner("root", "opterius-web");
+    let directories = [
+        ("/etc/opterius", ROOT, 0o755),
+        ("/run/opterius", ROOT, 0o755),
+        ("/run/opterius/php", web, 0o750),
+        ("/var/lib/opterius", ROOT, 0o755),
+        ("/var/lib/opterius/sites", web, 0o710),
+        ("/var/lib/opterius/entries", web, 0o750),
+        ("/var/lib/opterius/staging", ROOT, 0o700),
+        ("/var/lib/opterius-agent", ROOT, 0o700),
+        ("/var/lib/opterius-phpd", ROOT, 0o700),
+        ("/var/lib/opterius-phpd/pools", ROOT, 0o700),
+        ("/var/lib/opterius-panel", owner("opterius", "opterius"), 0o700),
+        ("/home/.opterius-staging", ROOT, 0o700),
+        ("/home/.opterius-trash", ROOT, 0o700),
+        ("/var/log/opterius", web, 0o750),
+        ("/var/log/opterius/accounts", ROOT, 0o711),
+    ];
+    let before = report.0.len();
+    for (path, owner, mode) in directories {
+        match system.path(path).symlink_metadata() {
+            Err(_) => report.problem("directories", format!("{path} is not there"), TMPFILES),
+            Ok(found) if !found.is_dir() => report.problem("directories", format!("{path} is not a directory"), "see what made it, and move it away"),
+            Ok(found) => expect("directories", path, &found, owner, mode, TMPFILES, report),
+        }
+    }
+    if report.0.len() == before {
+        report.ok("directories", format!("{} directories have their owners and modes", directories.len()));
+    }
+}
+
+/// Whether each file with a secret is closed to others.
+pub(super) fn files(system: &System, report: &mut Report) {
+    let files = [
+        ("/etc/opterius/agent.toml", ROOT, 0o600),
+        ("/etc/opterius/phpd.toml", ROOT, 0o600),
+        ("/etc/opterius/panel.toml", owner("root", "opterius"), 0o640),
+        ("/etc/nginx/opterius/probe.conf", ROOT, 0o600),
+        ("/etc/powerdns/pdns.d/opterius.conf", owner("root", "pdns"), 0o640),
+        ("/var/lib/powerdns/opterius.sqlite3", owner("pdns", "pdns"), 0o640),
+    ];
+    let before = report.0.len();
+    for (path, owner, mode) in files {
+        match system.path(path).symlink_metadata() {
+            Err(_) => report.problem("files", format!("{path} is not there"), SETUP),
+            Ok(found) => expect("files", path, &found, owner, mode, SETUP, report),
+        }
+    }
+    if report.0.len() == before {
+        report.ok("files", format!("{} files have their owners and modes", files.len()));
+    }
+}
+
+fn expect(check: &'static str, path: &str, found: &std::fs::Metadata, owner: Owner, mode: u32, hint: &str, report: &mut Report) {
+    let right = owner.ids().is_ok_and(|ids| ids == (found.uid(), found.gid())) && found.mode() & 0o7777 == mode;
+    if !right {
+        report.problem(check, format!("{path} is {}, and should be {owner} {mode:04o}", described(found)), hint);
+    }
+}
+
+/// Whether the Agent, nginx and PowerDNS hold the same secrets.
+pub(super) fn secrets(system: &System, report: &mut Report) {
+    let Some(agent) = system.read("/etc/opterius/agent.toml").ok().flatten().and_then(|content| content.parse::<toml::Table>().ok()) else {
+        return report.problem("secrets", "/etc/opterius/agent.toml cannot be read", SETUP);
+    };
+    let mut agree = true;
+    for (key, path) in [("probe_secret", "/etc/nginx/opterius/probe.conf"), ("pdns_api_key", "/etc/powerdns/pdns.d/opterius.conf")] {
+        let same = match (agent.get(key).and_then(toml::Value::as_str), system.read(path)) {
+            (Some(secret), Ok(Some(content))) => !secret.is_empty() && content.contains(secret),
+            _ => false,
+        };
+        if !same {
+            agree = false;
+            report.problem("secrets", format!("`{key}` of /etc/opterius/agent.toml is not the one in {path}"), SETUP);
+        }
+    }
+    if agree {
+        report.ok("secrets", "the Agent shares its secrets with nginx and PowerDNS");
+    }
+}
+
+/// Whether Debian's own PHP-FPM is kept from running.
+pub(super) async fn stock_php(system: &System, report: &mut Report) {
+    let mut masked = Vec::new();
+    for unit in setup::stock_php(system) {
+        match system.run(setup::SYSTEMCTL, &["is-enabled", &unit], QUICK).await {
+            Ok(said) if said.out.trim() == "masked" => masked.push(unit),
+            Ok(_) => report.problem("stock PHP", format!("{unit} is not masked: its pool runs as www-data, outside of any sandbox"), format!("run `systemctl mask --now {unit}`")),
+            Err(failure) => report.problem("stock PHP", format!("{unit} could not be looked at: {}", failure.detail), SETUP),
+        }
+    }
+    if !masked.is_empty() {
+        report.ok("stock PHP", format!("masked: {}", masked.join(", ")));
+    }
+}
+
+/// Whether PAM refuses accounts where a shell, a job or another user could be had.
+pub(super) fn pam(system: &System, report: &mut Report) {
+    let rules = system.read("/etc/pam.d/common-account").ok().flatten().unwrap_or_default();
+    let has = |what: &str| rules.lines().any(|line| !line.trim_start().starts_with('#') && line.contains("pam_succeed_if.so") && line.contains(what));
+    if has(&format!("uid < {}", UID_RANGE.start())) && has(&format!("uid > {}", UID_RANGE.end())) {
+        report.ok("PAM", "accounts are refused by sshd, su, login, cron and at");
+    } else {
+        report.problem("PAM", "/etc/pam.d/common-account does not refuse accounts: `ssh -N -L` would forward for them", "run `pam-auth-update --enable opterius`");
+    }
+}
+
+/// Whether the rules that keep accounts from each other's ports are loaded.
+pub(super) async fn firewall(system: &System, report: &mut Report) {
+    let hint = "run `systemctl restart opterius-firewall`, and see what emptied the rule set";
+    let range = format!("{}-{}", UID_RANGE.start(), UID_RANGE.end());
+    match system.run("/usr/sbin/nft", &["--numeric", "list", "table", "inet", "opterius"], QUICK).await {
+        Ok(said) if said.ok && said.out.contains("skuid") && said.out.contains(&range) => report.ok("firewall", "the rules for accounts are loaded"),
+        Ok(said) if said.ok => report.problem("firewall", "the table inet opterius does not hold the rules for accounts", hint),
+        Ok(said) => report.problem("firewall", format!("the rules for accounts are not loaded: {}", said.complaint), hint),
+        Err(failure) => report.problem("firewall", format!("the rules could not be listed: {}", failure.detail), "install nftables: `apt install nftables`"),
+    }
+}
+
+/// Without this a tenant could make a hard link to another's file, which nginx would take for the tenant's own.
+pub(super) fn hard_links(system: &System, report: &mut Report) {
+    match system.read("/proc/sys/fs/protected_hardlinks").ok().flatten().as_deref().map(str::trim) {
+        Some("1") => report.ok("hard links", "fs.protected_hardlinks is on"),
+        other => report.problem(
+            "hard links",
+            format!("fs.protected_hardlinks is {}: tenants could link to files of others", other.unwrap_or("not there")),
+            "run `sysctl -w fs.protected_hardlinks=1`, and see which file below /etc/sysctl.d turns it off",
+        ),
+    }
+}
+
+/// Whether the Panel's certificate is valid now, and will be for a while.
+pub(super) fn certificate(system: &System, report: &mut Report) {
+    let directory = system.path("/var/lib/opterius-panel/tls");
+    let found: Vec<(String, i64, i64)> = std::fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some((entry.as_ref().ok()?.file_name().to_string_lossy().into_owned(), std::fs::read(entry.ok()?.path()).ok()?)))
+        .flat_map(|(name, content)| validities(&content).into_iter().map(move |(from, to)| (name.clone(), from, to)))
+        .collect();
+    if found.is_empty() {
+        return report.problem("certificate", "the Panel has no TLS certificate in /var/lib/opterius-panel/tls", SETUP);
+    }
+    let now = Micros::now().0 / 1_000_000;
+    for (name, from, to) in found {
+        let until = output::moment(to.saturating_mul(1_000_000));
+        let renew = format!("move /var/lib/opterius-panel/tls/{name} away and run `opterius setup`: a new one is made for the same key, so no pin changes");
+        match (to - now) / 86_400 {
+            _ if now < from => report.problem("certificate", format!("{name} is not valid before {}", output::moment(from.saturating_mul(1_000_000))), "see that this server's clock is right: `timedatectl`"),
+            _ if to <= now => report.problem("certificate", format!("{name} ended on {until}"), renew),
+            days @ 0..30 => report.warning("certificate", format!("{name} ends in {days} days, on {until}"), renew),
+            _ => report.ok("certificate", format!("{name} is valid until {until}")),
+        }
+    }
+}
+
+/// From when to when the certificates in a PEM file are valid, in seconds since 1970-01-01 UTC.
+fn validities(content: &[u8]) -> Vec<(i64, i64)> {
+    Pem::iter_from_buffer(content)
+        .flatten()
+        .filter(|block| block.label == "CERTIFICATE")
+        .filter_map(|block| {
+            let certificate = block.parse_x509().ok()?;
+            let validity = certificate.validity();
+            Some((validity.not_before.timestamp(), validity.not_after.timestamp()))
+        })
+        .collect()
+}
+
+/// Whether the clock is kept right; orders carry a moment after which they are refused.
+pub(super) async fn clock(system: &System, report: &mut Report) {
+    let hint = "switch a time service on: `timedatectl set-ntp true`, after `apt install systemd-timesyncd` or chrony";
+    match system.run("/usr/bin/timedatectl", &["show", "--property=NTPSynchronized", "--value"], QUICK).await {
+        Ok(said) if said.ok && said.out.trim() == "yes" => report.ok("clock", "kept right by a time service"),
+        Ok(said) if said.ok => report.warning("clock", "no time service keeps the clock right", hint),
+        Ok(said) => report.warning("clock", format!("could not ask who keeps it right: {}", said.complaint), hint),
+        Err(failure) => report.warning("clock", format!("could not ask who keeps it right: {}", failure.detail), hint),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::super::report::Level;
+    use super::*;
+
+    fn server() -> (tempfile::TempDir, System) {
+        let root = tempfile::tempdir().expect("a directory");
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
+        let system = System::below(root.path(), nowhere, nowhere);
+        (root, system)
+    }
+
+    fn put(system: &System, path: &str, content: &str) {
+        let file = system.path(path);
+        std::fs::create_dir_all(file.parent().expect("a directory")).expect("a directory");
+        std::fs::write(file, content).expect("written");
+    }
+
+    fn levels(report: &Report) -> Vec<Level> {
+        report.0.iter().map(|finding| finding.level).collect()
+    }
+
+    #[test]
+    fn a_unit_is_judged_by_what_systemd_says_of_it() {
+        let judge = |load: &'static str, active: &'static str, enabled: &'static str, restarts: &'static str| {
+            let mut report = Report::default();
+            unit(
+                "x.service",
+                |property| match property {
+                    "LoadState" => load,
+                    "ActiveState" => active,
+                    "UnitFileState" => enabled,
+                    _ => restarts,
+                },
+                &mut report,
+            );
+            report.0.into_iter().map(|finding| finding.detail).collect::<Vec<_>>()
+        };
+        assert!(judge("loaded", "active", "enabled", "0").is_empty());
+        assert_eq!(judge("not-found", "inactive", "", ""), ["x.service is not installed"]);
+        assert_eq!(judge("masked", "inactive", "masked", ""), ["x.service is masked"]);
+        assert_eq!(judge("loaded", "failed", "disabled", "7"), [
+            "x.service is failed",
+            "x.service does not start on boot (disabled)",
+            "x.service ended by itself and was started again 7 times"
+        ]);
+    }
+
+    #[test]
+    fn a_mode_that_is_too_wide_is_a_problem_that_names_both() {
+        let (_root, system) = server();
+        put(&system, "/x", "");
+        std::fs::set_permissions(system.path("/x"), std::os::unix::fs::PermissionsExt::from_mode(0o666)).expect("a mode");
+        let mut report = Report::default();
+        expect("files", "/x", &system.path("/x").metadata().expect("there"), ROOT, 0o600, "mend it", &mut report);
+        assert!(report.0[0].detail.ends_with("0666, and should be root:root 0600"), "{report:?}");
+    }
+
+    #[test]
+    fn secrets_have_to_be_the_same_on_both_sides() {
+        let (_root, system) = server();
+        put(&system, "/etc/opterius/agent.toml", "probe_secret = \"one\"\npdns_api_key = \"two\"\n");
+        put(&system, "/etc/nginx/opterius/probe.conf", "location = /.opterius-probe/one {}");
+        put(&system, "/etc/powerdns/pdns.d/opterius.conf", "api-key=three\n");
+        let mut report = Report::default();
+        secrets(&system, &mut report);
+        assert_eq!(levels(&report), [Level::Problem]);
+        assert!(report.0[0].detail.contains("pdns_api_key") && !report.0[0].detail.contains("two"));
+        put(&system, "/etc/powerdns/pdns.d/opterius.conf", "api-key=two\n");
+        let mut report = Report::default();
+        secrets(&system, &mut report);
+        assert_eq!(levels(&report), [Level::Ok]);
+    }
+
+    #[test]
+    fn pam_and_hard_links_are_read_from_the_server() {
+        let (_root, system) = server();
+        let mut report = Report::default();
+        pam(&system, &mut report);
+        hard_links(&system, &mut report);
+        assert_eq!(levels(&report), [Level::Problem, Level::Problem]);
+        put(
+            &system,
+            "/etc/pam.d/common-account",
+            "account [success=1 default=ignore] pam_succeed_if.so quiet uid < 20000\naccount requisite pam_succeed_if.so quiet uid > 59999\n",
+        );
+        put(&system, "/proc/sys/fs/protected_hardlinks", "1\n");
+        let mut report = Report::default();
+        pam(&system, &mut report);
+        hard_links(&system, &mut report);
+        assert_eq!(levels(&report), [Level::Ok, Level::Ok]);
+    }
+}

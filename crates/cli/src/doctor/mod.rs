@@ -1,0 +1,10 @@
+//! `opterius doctor`: looks at every part of this server and says what to do about what is wrong. It changes nothing.
+
+mod host;
+mod operations;
+mod ports;
+mod report;
+mod run;
+mod services;
+
+pub(crate) use run::run;

@@ -1,0 +1,142 @@
+//! Who listens where.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::report::Report;
+use crate::system::System;
+
+/// A port that a part needs: its number, whether it is UDP, who should have it, and for what.
+const PORTS: [(u16, bool, &[&str], &str); 5] = [
+    (80, false, &["nginx"], "the sites"),
+    (53, false, &["pdns_server"], "DNS"),
+    (53, true, &["pdns_server"], "DNS"),
+    (781, false, &["pdns_server"], "PowerDNS's API"),
+    // systemd holds the socket, also while the Panel restarts.
+    (8443, false, &["systemd", "opterius-panel"], "the Panel"),
+];
+
+/// Whether each port is held by the part that needs it.
+pub(super) fn ports(system: &System, report: &mut Report) {
+    let listeners = listeners(system);
+    let before = report.0.len();
+    for (port, udp, expected, purpose) in PORTS {
+        let kind = if udp { "UDP" } else { "TCP" };
+        let holders: BTreeSet<&str> = listeners.iter().filter(|listener| listener.port == port && listener.udp == udp).flat_map(|listener| listener.programs.iter().map(String::as_str)).collect();
+        if expected.iter().any(|program| holders.contains(program)) {
+            continue;
+        }
+        let others: Vec<&str> = holders.into_iter().collect();
+        let (detail, hint) = if others.is_empty() {
+            (format!("nobody listens on {kind} port {port}, for {purpose}"), "run `opterius setup`, which starts what is missing".to_owned())
+        } else {
+            let others = others.join(", ");
+            (
+                format!("{others} has {kind} port {port}, which {} needs for {purpose}", expected[0]),
+                format!("stop {others} and keep it from starting again, then run `opterius setup`; `ss -lnp 'sport = :{port}'` shows its process"),
+            )
+        };
+        report.problem("ports", detail, hint);
+    }
+    if report.0.len() == before {
+        report.ok("ports", "80, 53, 781 and 8443 are held by the parts that need them");
+    }
+}
+
+/// A listening socket.
+#[derive(Debug, PartialEq, Eq)]
+struct Listener {
+    port: u16,
+    udp: bool,
+    programs: Vec<String>,
+}
+
+/// Every listening socket with the programs that hold it.
+fn listeners(system: &System) -> Vec<Listener> {
+    let programs = programs(system);
+    [("tcp", false), ("tcp6", false), ("udp", true), ("udp6", true)]
+        .into_iter()
+        .flat_map(|(table, udp)| sockets(&system.read(&format!("/proc/net/{table}")).ok().flatten().unwrap_or_default(), udp))
+        .map(|(port, udp, inode)| Listener { port, udp, programs: programs.get(&inode).cloned().unwrap_or_else(|| vec!["an unknown program".to_owned()]) })
+        .collect()
+}
+
+/// Port, kind and inode of every socket in a table of /proc/net that waits for somebody (proc(5), /proc/net/tcp).
+fn sockets(table: &str, udp: bool) -> Vec<(u16, bool, u64)> {
+    // TCP_LISTEN, and for UDP the state of a socket that is not connected (TCP_CLOSE).
+    let waiting = if udp { "07" } else { "0A" };
+    table
+        .lines()
+        .skip(1)
+        .filter_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let (_, port) = fields.get(1)?.rsplit_once(':')?;
+            let port = u16::from_str_radix(port, 16).ok()?;
+            (fields.get(3) == Some(&waiting)).then_some((port, udp, fields.get(9)?.parse().ok()?))
+        })
+        .collect()
+}
+
+/// The names of the programs that hold each socket, by its inode.
+fn programs(system: &System) -> HashMap<u64, Vec<String>> {
+    let mut programs: HashMap<u64, Vec<String>> = HashMap::new();
+    let processes = std::fs::read_dir(system.path("/proc")).into_iter().flatten().flatten();
+    for process in processes.filter(|entry| entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit())) {
+        // Processes and descriptors come and go while we look.
+        let Ok(name) = std::fs::read_to_string(process.path().join("comm")) else { continue };
+        for descriptor in std::fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten() {
+            let Ok(target) = std::fs::read_link(descriptor.path()) else { continue };
+            let target = target.to_string_lossy();
+            if let Some(inode) = target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')).and_then(|inode| inode.parse().ok()) {
+                let holders = programs.entry(inode).or_default();
+                if !holders.iter().any(|holder| holder == name.trim()) {
+                    holders.push(name.trim().to_owned());
+                }
+            }
+        }
+    }
+    programs
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpListener};
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_listening_socket_is_found_with_its_program() {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let found = listeners(&System::below(Path::new("/"), nowhere, nowhere));
+        let own = found.iter().find(|listener| listener.port == port && !listener.udp).expect("it is listed");
+        let name = std::fs::read_to_string("/proc/self/comm").expect("a name");
+        assert!(own.programs.iter().any(|program| program == name.trim()), "{own:?}");
+    }
+
+    #[test]
+    fn connections_are_not_listeners() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+                     \u{20}  0: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0\n\
+                     \u{20}  1: 0100007F:0050 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0 100 0 0 10 0\n";
+        assert_eq!(sockets(table, false), [(80, false, 4711)]);
+    }
+
+    #[test]
+    fn a_stranger_on_a_port_is_named() {
+        let root = tempfile::tempdir().expect("a directory");
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
+        let system = System::below(root.path(), nowhere, nowhere);
+        system.directory("/proc/net").expect("a directory");
+        system.directory("/proc/77/fd").expect("a directory");
+        std::fs::write(system.path("/proc/net/udp"), "head\n 0: 3500007F:0035 00000000:0000 07 0:0 0:0 0 0 0 99 2 0 0\n").expect("written");
+        std::fs::write(system.path("/proc/77/comm"), "systemd-resolve\n").expect("written");
+        std::os::unix::fs::symlink("socket:[99]", system.path("/proc/77/fd/3")).expect("a link");
+        let mut report = Report::default();
+        ports(&system, &mut report);
+        let details: Vec<&str> = report.0.iter().map(|finding| finding.detail.as_str()).collect();
+        assert!(details.contains(&"systemd-resolve has UDP port 53, which pdns_server needs for DNS"), "{details:?}");
+        assert!(details.contains(&"nobody listens on TCP port 80, for the sites"), "{details:?}");
+    }
+}

@@ -1,0 +1,77 @@
+//! Every check, in the order in which they are read.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use opterius_protocol::client::{Client, chain};
+use opterius_protocol::{agent, phpd};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::report::{Level, Report};
+use super::{host, operations, ports, services};
+use crate::failure::Failure;
+use crate::output::{self, Format};
+use crate::panel::{self, Panel};
+use crate::system::System;
+
+/// What the parts say of themselves, or why they do not.
+pub(super) struct Answers {
+    pub(super) agent: Result<agent::Health, String>,
+    pub(super) phpd: Result<phpd::Health, String>,
+    pub(super) panel: Result<Myself, Failure>,
+}
+
+/// What the Panel says of itself.
+#[derive(Debug, Deserialize)]
+pub(super) struct Myself {
+    pub(super) version: String,
+}
+
+pub(crate) async fn run(panel: &Panel, format: Format) -> Result<ExitCode, Failure> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err(Failure::new("doctor looks at what only root may see").hint("run `sudo opterius doctor`"));
+    }
+    let report = examine(&System::this(), panel).await;
+    let well = report.number(Level::Problem) == 0;
+    match format {
+        Format::Json => output::json(&json!({ "ok": well, "findings": report.0 })),
+        Format::Human => report.show(),
+    }
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+pub(super) async fn examine(system: &System, panel: &Panel) -> Report {
+    let answers = ask(system, panel).await;
+    let mut report = Report::default();
+    let r = &mut report;
+    host::units(system, r).await;
+    host::sockets(system, r);
+    host::directories(system, r);
+    host::files(system, r);
+    host::secrets(system, r);
+    services::panel(&answers, r);
+    services::agent(&answers, r);
+    services::phpd(&answers, r);
+    services::nginx(system, r).await;
+    services::versions(&answers, r);
+    ports::ports(system, r);
+    host::stock_php(system, r).await;
+    host::pam(system, r);
+    host::firewall(system, r).await;
+    host::hard_links(system, r);
+    host::certificate(system, r);
+    host::clock(system, r).await;
+    operations::operations(panel, &answers, r).await;
+    operations::accounts(panel, &answers, r).await;
+    operations::limits(panel, &answers, r).await;
+    report
+}
+
+async fn ask(system: &System, panel: &Panel) -> Answers {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let agent = Client::new(system.path(agent::SOCKET)).call(&agent::GetHealth {}, PATIENCE).await.map_err(|error| chain(&error));
+    let phpd = Client::new(system.path(phpd::SOCKET)).call(&phpd::GetHealth {}, PATIENCE).await.map_err(|error| chain(&error));
+    let panel = panel.get("/api/self").await.and_then(|data| panel::read(&data));
+    Answers { agent, phpd, panel }
+}
