@@ -38,13 +38,14 @@ pub(crate) struct Named {
 }
 
 /// A server; in an account only its id, name and host name are there.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct Server {
     pub(crate) id: String,
     #[serde(default)]
     pub(crate) name: String,
+    /// Nothing until setup has told the Panel.
     #[serde(default)]
-    pub(crate) hostname: String,
+    pub(crate) hostname: Option<String>,
     #[serde(default)]
     pub(crate) ipv4: Vec<String>,
     #[serde(default)]
@@ -53,6 +54,8 @@ pub(crate) struct Server {
     pub(crate) nameservers: Vec<String>,
     #[serde(default)]
     pub(crate) default: bool,
+    #[serde(default)]
+    pub(crate) reachable: bool,
     #[serde(default)]
     pub(crate) enforcement: BTreeMap<String, String>,
 }

@@ -71,7 +71,14 @@ pub(super) fn facts(account: &Account) -> Facts {
         .add("Domain", &account.domain)
         .add("Status", account.status.replace('_', " "))
         .add("Package", &account.package.name)
-        .add("Server", format!("{} ({})", account.server.name, account.server.hostname))
+        .add(
+            "Server",
+            account
+                .server
+                .hostname
+                .as_ref()
+                .map_or_else(|| account.server.name.clone(), |hostname| format!("{} ({hostname})", account.server.name)),
+        )
         .add("Addresses", [account.ipv4.as_slice(), account.ipv6.as_slice()].concat().join(", "))
         .add("Nameservers", account.nameservers.join(", "))
         .add_some("E-mail", account.email.as_ref())

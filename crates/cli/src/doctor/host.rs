@@ -40,11 +40,16 @@ pub(super) async fn units(system: &System, report: &mut Report) {
     arguments.extend(UNITS);
     let said = match system.run(setup::SYSTEMCTL, &arguments, QUICK).await {
         Ok(said) if said.ok => said,
-        Ok(said) => return report.problem("units", format!("systemd could not be asked: {}", said.complaint), "see that systemd runs this server"),
-        Err(failure) => return report.problem("units", format!("systemd could not be asked: {}", failure.detail), "see that systemd runs this server"),
+        Ok(said) => {
+            return report.problem("units", format!("systemd could not be asked: {}", said.complaint), "see that systemd runs this server");
+        }
+        Err(failure) => {
+            return report.problem("units", format!("systemd could not be asked: {}", failure.detail), "see that systemd runs this server");
+        }
     };
     let before = report.0.len();
-    let states: Vec<BTreeMap<&str, &str>> = said.out.split("\n\n").map(|unit| unit.lines().filter_map(|line| line.split_once('=')).collect()).collect();
+    let states: Vec<BTreeMap<&str, &str>> =
+        said.out.split("\n\n").map(|unit| unit.lines().filter_map(|line| line.split_once('=')).collect()).collect();
     for name in UNITS {
         let state = states.iter().find(|state| state.get("Id") == Some(&name));
         unit(name, |property| state.and_then(|state| state.get(property)).copied().unwrap_or_default(), report);
@@ -56,17 +61,35 @@ pub(super) async fn units(system: &System, report: &mut Report) {
 
 fn unit<'a>(name: &str, property: impl Fn(&str) -> &'a str, report: &mut Report) {
     match (property("LoadState"), property("ActiveState")) {
-        ("not-found" | "", _) => return report.problem("units", format!("{name} is not installed"), "install the packages: `apt install opterius-panel opterius-agent`"),
-        ("masked", _) => return report.problem("units", format!("{name} is masked"), format!("run `systemctl unmask {name}`, then `opterius setup`")),
+        ("not-found" | "", _) => {
+            return report.problem(
+                "units",
+                format!("{name} is not installed"),
+                "install the packages: `apt install opterius-panel opterius-agent`",
+            );
+        }
+        ("masked", _) => {
+            return report.problem("units", format!("{name} is masked"), format!("run `systemctl unmask {name}`, then `opterius setup`"));
+        }
         (_, "active" | "reloading") => {}
         (_, "activating") => report.warning("units", format!("{name} is still starting"), format!("see `systemctl status {name}`")),
-        (_, other) => report.problem("units", format!("{name} is {other}"), format!("see `journalctl -u {name}`, then run `opterius setup`")),
+        (_, other) => {
+            report.problem("units", format!("{name} is {other}"), format!("see `journalctl -u {name}`, then run `opterius setup`"))
+        }
     }
     if !matches!(property("UnitFileState"), "enabled" | "enabled-runtime" | "static" | "indirect" | "generated") {
-        report.problem("units", format!("{name} does not start on boot ({})", property("UnitFileState")), format!("run `systemctl enable {name}`"));
+        report.problem(
+            "units",
+            format!("{name} does not start on boot ({})", property("UnitFileState")),
+            format!("run `systemctl enable {name}`"),
+        );
     }
     if let Some(restarts) = property("NRestarts").parse::<u32>().ok().filter(|number| *number >= 3) {
-        report.warning("units", format!("{name} ended by itself and was started again {restarts} times"), format!("see why: `journalctl -u {name} --grep 'Main process exited'`"));
+        report.warning(
+            "units",
+            format!("{name} ended by itself and was started again {restarts} times"),
+            format!("see why: `journalctl -u {name} --grep 'Main process exited'`"),
+        );
     }
 }
 
@@ -82,7 +105,9 @@ pub(super) fn sockets(system: &System, report: &mut Report) {
         let hint = format!("run `systemctl restart {unit}`");
         match system.path(path).symlink_metadata() {
             Err(_) => report.problem("sockets", format!("{path} is not there"), hint),
-            Ok(found) if !found.file_type().is_socket() => report.problem("sockets", format!("{path} is not a socket"), format!("see what made it, remove it, and {hint}")),
+            Ok(found) if !found.file_type().is_socket() => {
+                report.problem("sockets", format!("{path} is not a socket"), format!("see what made it, remove it, and {hint}"))
+            }
             Ok(found) => expect("sockets", path, &found, owner, mode, &hint, report),
         }
     }
@@ -115,7 +140,9 @@ pub(super) fn directories(system: &System, report: &mut Report) {
     for (path, owner, mode) in directories {
         match system.path(path).symlink_metadata() {
             Err(_) => report.problem("directories", format!("{path} is not there"), TMPFILES),
-            Ok(found) if !found.is_dir() => report.problem("directories", format!("{path} is not a directory"), "see what made it, and move it away"),
+            Ok(found) if !found.is_dir() => {
+                report.problem("directories", format!("{path} is not a directory"), "see what made it, and move it away")
+            }
             Ok(found) => expect("directories", path, &found, owner, mode, TMPFILES, report),
         }
     }
@@ -180,7 +207,11 @@ pub(super) async fn stock_php(system: &System, report: &mut Report) {
     for unit in setup::stock_php(system) {
         match system.run(setup::SYSTEMCTL, &["is-enabled", &unit], QUICK).await {
             Ok(said) if said.out.trim() == "masked" => masked.push(unit),
-            Ok(_) => report.problem("stock PHP", format!("{unit} is not masked: its pool runs as www-data, outside of any sandbox"), format!("run `systemctl mask --now {unit}`")),
+            Ok(_) => report.problem(
+                "stock PHP",
+                format!("{unit} is not masked: its pool runs as www-data, outside of any sandbox"),
+                format!("run `systemctl mask --now {unit}`"),
+            ),
             Err(failure) => report.problem("stock PHP", format!("{unit} could not be looked at: {}", failure.detail), SETUP),
         }
     }
@@ -192,11 +223,17 @@ pub(super) async fn stock_php(system: &System, report: &mut Report) {
 /// Whether PAM refuses accounts where a shell, a job or another user could be had.
 pub(super) fn pam(system: &System, report: &mut Report) {
     let rules = system.read("/etc/pam.d/common-account").ok().flatten().unwrap_or_default();
-    let has = |what: &str| rules.lines().any(|line| !line.trim_start().starts_with('#') && line.contains("pam_succeed_if.so") && line.contains(what));
+    let has = |what: &str| {
+        rules.lines().any(|line| !line.trim_start().starts_with('#') && line.contains("pam_succeed_if.so") && line.contains(what))
+    };
     if has(&format!("uid < {}", UID_RANGE.start())) && has(&format!("uid > {}", UID_RANGE.end())) {
         report.ok("PAM", "accounts are refused by sshd, su, login, cron and at");
     } else {
-        report.problem("PAM", "/etc/pam.d/common-account does not refuse accounts: `ssh -N -L` would forward for them", "run `pam-auth-update --enable opterius`");
+        report.problem(
+            "PAM",
+            "/etc/pam.d/common-account does not refuse accounts: `ssh -N -L` would forward for them",
+            "run `pam-auth-update --enable opterius`",
+        );
     }
 }
 
@@ -205,10 +242,16 @@ pub(super) async fn firewall(system: &System, report: &mut Report) {
     let hint = "run `systemctl restart opterius-firewall`, and see what emptied the rule set";
     let range = format!("{}-{}", UID_RANGE.start(), UID_RANGE.end());
     match system.run("/usr/sbin/nft", &["--numeric", "list", "table", "inet", "opterius"], QUICK).await {
-        Ok(said) if said.ok && said.out.contains("skuid") && said.out.contains(&range) => report.ok("firewall", "the rules for accounts are loaded"),
+        Ok(said) if said.ok && said.out.contains("skuid") && said.out.contains(&range) => {
+            report.ok("firewall", "the rules for accounts are loaded")
+        }
         Ok(said) if said.ok => report.problem("firewall", "the table inet opterius does not hold the rules for accounts", hint),
         Ok(said) => report.problem("firewall", format!("the rules for accounts are not loaded: {}", said.complaint), hint),
-        Err(failure) => report.problem("firewall", format!("the rules could not be listed: {}", failure.detail), "install nftables: `apt install nftables`"),
+        Err(failure) => report.problem(
+            "firewall",
+            format!("the rules could not be listed: {}", failure.detail),
+            "install nftables: `apt install nftables`",
+        ),
     }
 }
 
@@ -230,7 +273,9 @@ pub(super) fn certificate(system: &System, report: &mut Report) {
     let found: Vec<(String, i64, i64)> = std::fs::read_dir(directory)
         .into_iter()
         .flatten()
-        .filter_map(|entry| Some((entry.as_ref().ok()?.file_name().to_string_lossy().into_owned(), std::fs::read(entry.ok()?.path()).ok()?)))
+        .filter_map(|entry| {
+            Some((entry.as_ref().ok()?.file_name().to_string_lossy().into_owned(), std::fs::read(entry.ok()?.path()).ok()?))
+        })
         .flat_map(|(name, content)| validities(&content).into_iter().map(move |(from, to)| (name.clone(), from, to)))
         .collect();
     if found.is_empty() {
@@ -239,9 +284,15 @@ pub(super) fn certificate(system: &System, report: &mut Report) {
     let now = Micros::now().0 / 1_000_000;
     for (name, from, to) in found {
         let until = output::moment(to.saturating_mul(1_000_000));
-        let renew = format!("move /var/lib/opterius-panel/tls/{name} away and run `opterius setup`: a new one is made for the same key, so no pin changes");
+        let renew = format!(
+            "move /var/lib/opterius-panel/tls/{name} away and run `opterius setup`: a new one is made for the same key, so no pin changes"
+        );
         match (to - now) / 86_400 {
-            _ if now < from => report.problem("certificate", format!("{name} is not valid before {}", output::moment(from.saturating_mul(1_000_000))), "see that this server's clock is right: `timedatectl`"),
+            _ if now < from => report.problem(
+                "certificate",
+                format!("{name} is not valid before {}", output::moment(from.saturating_mul(1_000_000))),
+                "see that this server's clock is right: `timedatectl`",
+            ),
             _ if to <= now => report.problem("certificate", format!("{name} ended on {until}"), renew),
             days @ 0..30 => report.warning("certificate", format!("{name} ends in {days} days, on {until}"), renew),
             _ => report.ok("certificate", format!("{name} is valid until {until}")),
@@ -316,11 +367,14 @@ mod tests {
         assert!(judge("loaded", "active", "enabled", "0").is_empty());
         assert_eq!(judge("not-found", "inactive", "", ""), ["x.service is not installed"]);
         assert_eq!(judge("masked", "inactive", "masked", ""), ["x.service is masked"]);
-        assert_eq!(judge("loaded", "failed", "disabled", "7"), [
-            "x.service is failed",
-            "x.service does not start on boot (disabled)",
-            "x.service ended by itself and was started again 7 times"
-        ]);
+        assert_eq!(
+            judge("loaded", "failed", "disabled", "7"),
+            [
+                "x.service is failed",
+                "x.service does not start on boot (disabled)",
+                "x.service ended by itself and was started again 7 times"
+            ]
+        );
     }
 
     #[test]

@@ -34,7 +34,11 @@ pub(super) async fn operations(panel: &Panel, answers: &Answers, report: &mut Re
                 open.insert(id, operation);
             }
             Err(failure) if failure.status == 404 => {
-                report.problem("operations", format!("the Agent has the operation {id} open, which the Panel does not know"), format!("see `journalctl -u opterius-agent OPERATION_ID={id}`"));
+                report.problem(
+                    "operations",
+                    format!("the Agent has the operation {id} open, which the Panel does not know"),
+                    format!("see `journalctl -u opterius-agent OPERATION_ID={id}`"),
+                );
             }
             Err(failure) => report.problem("operations", failure.detail, "see `journalctl -u opterius-panel`"),
         }
@@ -46,14 +50,25 @@ pub(super) async fn operations(panel: &Panel, answers: &Answers, report: &mut Re
         if operation.outcome == "needs_attention" {
             report.problem("operations", format!("the operation {} ({what}) could neither be finished nor be undone", operation.id), hint);
         } else if Micros::now().0 - operation.started_at > LONG {
-            report.warning("operations", format!("the operation {} ({what}) runs since {}", operation.id, output::moment(operation.started_at)), hint);
+            report.warning(
+                "operations",
+                format!("the operation {} ({what}) runs since {}", operation.id, output::moment(operation.started_at)),
+                hint,
+            );
         }
         if operation.started_at > Micros::now().0 + 60_000_000 {
-            report.problem("clock", format!("the operation {} began in the future, at {}", operation.id, output::moment(operation.started_at)), "see that this server's clock is right: `timedatectl`");
+            report.problem(
+                "clock",
+                format!("the operation {} began in the future, at {}", operation.id, output::moment(operation.started_at)),
+                "see that this server's clock is right: `timedatectl`",
+            );
         }
     }
     if report.0.len() == before {
-        report.ok("operations", if open.is_empty() { "none is open".to_owned() } else { format!("{} under way", output::count(open.len(), "operation")) });
+        report.ok(
+            "operations",
+            if open.is_empty() { "none is open".to_owned() } else { format!("{} under way", output::count(open.len(), "operation")) },
+        );
     }
 }
 
@@ -66,10 +81,15 @@ pub(super) async fn accounts(panel: &Panel, answers: &Answers, report: &mut Repo
     if answers.panel.is_err() {
         return;
     }
-    match panel.list("/api/accounts", &[("status", "needs_attention"), ("limit", "500")]).await.and_then(|data| read_all::<Account>(&data)) {
+    match panel.list("/api/accounts", &[("status", "needs_attention"), ("limit", "500")]).await.and_then(|data| read_all::<Account>(&data))
+    {
         Ok(accounts) => {
             for account in accounts {
-                report.problem("accounts", format!("the account {} ({}) needs attention", account.username, account.domain), format!("see `opterius account show {}`", account.id));
+                report.problem(
+                    "accounts",
+                    format!("the account {} ({}) needs attention", account.username, account.domain),
+                    format!("see `opterius account show {}`", account.id),
+                );
             }
         }
         Err(failure) => report.problem("accounts", failure.detail, "see `journalctl -u opterius-panel`"),
@@ -86,17 +106,24 @@ pub(super) async fn limits(panel: &Panel, answers: &Answers, report: &mut Report
         Err(failure) => return report.problem("limits", failure.detail, "see `journalctl -u opterius-panel`"),
     };
     let enforcement = api::default_server(servers).map(|server| server.enforcement).unwrap_or_default();
-    let why: BTreeMap<&str, &str> = answers.agent.iter().flat_map(|health| &health.enforcement).map(|limit| (limit.limit.as_str(), limit.detail.as_str())).collect();
+    let why: BTreeMap<&str, &str> =
+        answers.agent.iter().flat_map(|health| &health.enforcement).map(|limit| (limit.limit.as_str(), limit.detail.as_str())).collect();
     let missing: Vec<String> = enforcement
         .iter()
         .filter(|(_, verdict)| *verdict != "enforced")
-        .map(|(limit, _)| why.get(limit.as_str()).map_or_else(|| limits::name(limit).to_owned(), |why| format!("{} ({why})", limits::name(limit))))
+        .map(|(limit, _)| {
+            why.get(limit.as_str()).map_or_else(|| limits::name(limit).to_owned(), |why| format!("{} ({why})", limits::name(limit)))
+        })
         .collect();
     if enforcement.is_empty() {
         report.warning("limits", "the Panel does not say which limits this server enforces", "see that the Agent answers, above");
     } else if missing.is_empty() {
         report.ok("limits", "every limit is enforced");
     } else {
-        report.warning("limits", format!("not enforced on this server: {}", missing.join("; ")), "do not sell what these limits promise, or mend what is named");
+        report.warning(
+            "limits",
+            format!("not enforced on this server: {}", missing.join("; ")),
+            "do not sell what these limits promise, or mend what is named",
+        );
     }
 }

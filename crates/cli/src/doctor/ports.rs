@@ -21,18 +21,27 @@ pub(super) fn ports(system: &System, report: &mut Report) {
     let before = report.0.len();
     for (port, udp, expected, purpose) in PORTS {
         let kind = if udp { "UDP" } else { "TCP" };
-        let holders: BTreeSet<&str> = listeners.iter().filter(|listener| listener.port == port && listener.udp == udp).flat_map(|listener| listener.programs.iter().map(String::as_str)).collect();
+        let holders: BTreeSet<&str> = listeners
+            .iter()
+            .filter(|listener| listener.port == port && listener.udp == udp)
+            .flat_map(|listener| listener.programs.iter().map(String::as_str))
+            .collect();
         if expected.iter().any(|program| holders.contains(program)) {
             continue;
         }
         let others: Vec<&str> = holders.into_iter().collect();
         let (detail, hint) = if others.is_empty() {
-            (format!("nobody listens on {kind} port {port}, for {purpose}"), "run `opterius setup`, which starts what is missing".to_owned())
+            (
+                format!("nobody listens on {kind} port {port}, for {purpose}"),
+                "run `opterius setup`, which starts what is missing".to_owned(),
+            )
         } else {
             let others = others.join(", ");
             (
                 format!("{others} has {kind} port {port}, which {} needs for {purpose}", expected[0]),
-                format!("stop {others} and keep it from starting again, then run `opterius setup`; `ss -lnp 'sport = :{port}'` shows its process"),
+                format!(
+                    "stop {others} and keep it from starting again, then run `opterius setup`; `ss -lnp 'sport = :{port}'` shows its process"
+                ),
             )
         };
         report.problem("ports", detail, hint);
@@ -56,7 +65,11 @@ fn listeners(system: &System) -> Vec<Listener> {
     [("tcp", false), ("tcp6", false), ("udp", true), ("udp6", true)]
         .into_iter()
         .flat_map(|(table, udp)| sockets(&system.read(&format!("/proc/net/{table}")).ok().flatten().unwrap_or_default(), udp))
-        .map(|(port, udp, inode)| Listener { port, udp, programs: programs.get(&inode).cloned().unwrap_or_else(|| vec!["an unknown program".to_owned()]) })
+        .map(|(port, udp, inode)| Listener {
+            port,
+            udp,
+            programs: programs.get(&inode).cloned().unwrap_or_else(|| vec!["an unknown program".to_owned()]),
+        })
         .collect()
 }
 
@@ -86,7 +99,9 @@ fn programs(system: &System) -> HashMap<u64, Vec<String>> {
         for descriptor in std::fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten() {
             let Ok(target) = std::fs::read_link(descriptor.path()) else { continue };
             let target = target.to_string_lossy();
-            if let Some(inode) = target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')).and_then(|inode| inode.parse().ok()) {
+            if let Some(inode) =
+                target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')).and_then(|inode| inode.parse().ok())
+            {
                 let holders = programs.entry(inode).or_default();
                 if !holders.iter().any(|holder| holder == name.trim()) {
                     holders.push(name.trim().to_owned());

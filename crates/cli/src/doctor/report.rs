@@ -69,7 +69,9 @@ impl Report {
             (0, 0) => "Everything is well.".to_owned(),
             (0, warnings) => format!("No problem, and {} to look at.", output::count(warnings, "warning")),
             (problems, 0) => format!("{} to mend.", output::count(problems, "problem")),
-            (problems, warnings) => format!("{} to mend, and {} to look at.", output::count(problems, "problem"), output::count(warnings, "warning")),
+            (problems, warnings) => {
+                format!("{} to mend, and {} to look at.", output::count(problems, "problem"), output::count(warnings, "warning"))
+            }
         });
     }
 }

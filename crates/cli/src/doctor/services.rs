@@ -15,7 +15,11 @@ const INSTALLED: &str = env!("CARGO_PKG_VERSION");
 pub(super) fn panel(answers: &Answers, report: &mut Report) {
     match &answers.panel {
         Ok(myself) => report.ok("Panel", format!("answers, version {}", myself.version)),
-        Err(failure) => report.problem("Panel", failure.detail.clone(), failure.hint.clone().unwrap_or_else(|| "see `journalctl -u opterius-panel`".into())),
+        Err(failure) => report.problem(
+            "Panel",
+            failure.detail.clone(),
+            failure.hint.clone().unwrap_or_else(|| "see `journalctl -u opterius-panel`".into()),
+        ),
     }
 }
 
@@ -23,7 +27,13 @@ pub(super) fn panel(answers: &Answers, report: &mut Report) {
 pub(super) fn agent(answers: &Answers, report: &mut Report) {
     let health = match &answers.agent {
         Ok(health) => health,
-        Err(why) => return report.problem("Agent", why.clone(), "see `systemctl status opterius-agent.socket opterius-agent.service` and `journalctl -u opterius-agent`"),
+        Err(why) => {
+            return report.problem(
+                "Agent",
+                why.clone(),
+                "see `systemctl status opterius-agent.socket opterius-agent.service` and `journalctl -u opterius-agent`",
+            );
+        }
     };
     if health.ready {
         report.ok("Agent", format!("ready, {}", crate::output::count(usize::try_from(health.accounts).unwrap_or(usize::MAX), "account")));
@@ -44,15 +54,23 @@ pub(super) fn agent(answers: &Answers, report: &mut Report) {
 pub(super) fn phpd(answers: &Answers, report: &mut Report) {
     let health = match &answers.phpd {
         Ok(health) => health,
-        Err(why) => return report.problem("phpd", why.clone(), "see `systemctl status opterius-phpd.service` and `journalctl -u opterius-phpd`"),
+        Err(why) => {
+            return report.problem("phpd", why.clone(), "see `systemctl status opterius-phpd.service` and `journalctl -u opterius-phpd`");
+        }
     };
     report.ok("phpd", format!("holds {} pools, {} of them running; {}", health.pools, health.running, health.cgroups));
     for pool in &health.backing_off {
-        let why = pool.last_failure.as_ref().map_or_else(|| "it ended too soon, too often".to_owned(), |failure| format!("failed {} times: {}", failure.count, failure.detail));
+        let why = pool.last_failure.as_ref().map_or_else(
+            || "it ended too soon, too often".to_owned(),
+            |failure| format!("failed {} times: {}", failure.count, failure.detail),
+        );
         // One customer's PHP, most often for what that customer wrote: no problem of the server's.
         report.warning(
             "phpd",
-            format!("the PHP of {} (pool {}, account {}) does not stay up, {why}", pool.spec.username, pool.spec.pool, pool.spec.account_id),
+            format!(
+                "the PHP of {} (pool {}, account {}) does not stay up, {why}",
+                pool.spec.username, pool.spec.pool, pool.spec.account_id
+            ),
             format!("see /var/log/opterius/accounts/{}/php.log and `journalctl -u opterius-phpd`", pool.spec.username),
         );
     }
@@ -62,7 +80,9 @@ pub(super) fn phpd(answers: &Answers, report: &mut Report) {
 pub(super) async fn nginx(system: &System, report: &mut Report) {
     match setup::running_configuration(system).as_deref() {
         Some(setup::NGINX_CONFIGURATION) => {}
-        Some(other) => return report.problem("nginx", format!("runs with {other}, so no account's site is served"), "run `systemctl restart nginx`"),
+        Some(other) => {
+            return report.problem("nginx", format!("runs with {other}, so no account's site is served"), "run `systemctl restart nginx`");
+        }
         None => {
             let hint = "run `systemctl daemon-reload && systemctl restart nginx`; /etc/systemd/system/nginx.service.d/opterius.conf names our configuration";
             return report.problem("nginx", "does not run, or not with our configuration, so no account's site is served", hint);
@@ -75,11 +95,19 @@ pub(super) async fn nginx(system: &System, report: &mut Report) {
             Ok(404) => {}
             Ok(status) => {
                 let detail = format!("answers {status} to {path} of a host that nobody has, and should answer 404");
-                return report.problem("nginx", detail, "see which file in /etc/nginx/conf.d has a catch-all server of its own: `nginx -T -c /etc/nginx/opterius/nginx.conf`");
+                return report.problem(
+                    "nginx",
+                    detail,
+                    "see which file in /etc/nginx/conf.d has a catch-all server of its own: `nginx -T -c /etc/nginx/opterius/nginx.conf`",
+                );
             }
             Err(error) => {
                 let why = opterius_protocol::client::chain(&error.without_url());
-                return report.problem("nginx", format!("did not answer on {}: {why}", system.web), "see `journalctl -u nginx` and /var/log/opterius/nginx-error.log");
+                return report.problem(
+                    "nginx",
+                    format!("did not answer on {}: {why}", system.web),
+                    "see `journalctl -u nginx` and /var/log/opterius/nginx-error.log",
+                );
             }
         }
     }
@@ -97,13 +125,23 @@ pub(super) fn versions(answers: &Answers, report: &mut Report) {
     for (part, unit, version) in running {
         match version {
             Some(version) if version != INSTALLED => {
-                report.warning("versions", format!("{part} runs version {version}, and this command is of {INSTALLED}"), format!("finish the upgrade with `apt install opterius opterius-panel opterius-agent`, or run `systemctl restart {unit}`"));
+                report.warning(
+                    "versions",
+                    format!("{part} runs version {version}, and this command is of {INSTALLED}"),
+                    format!(
+                        "finish the upgrade with `apt install opterius opterius-panel opterius-agent`, or run `systemctl restart {unit}`"
+                    ),
+                );
             }
             _ => {}
         }
     }
     if let Some(protocol) = answers.agent.as_ref().ok().map(|health| health.protocol).filter(|protocol| *protocol != VERSION) {
-        report.problem("versions", format!("the Agent speaks version {protocol} of the contract, and this build speaks {VERSION}"), "install the packages of one version on this server");
+        report.problem(
+            "versions",
+            format!("the Agent speaks version {protocol} of the contract, and this build speaks {VERSION}"),
+            "install the packages of one version on this server",
+        );
     }
     if report.0.len() == before && answers.panel.is_ok() && answers.agent.is_ok() {
         report.ok("versions", format!("everything is of version {INSTALLED}"));

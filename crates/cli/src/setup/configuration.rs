@@ -37,13 +37,22 @@ pub(super) fn phpd(system: &System, progress: &mut Progress) -> Result<bool, Fai
 
 /// The host name that an earlier setup gave the Panel.
 pub(super) fn panel_hostname(system: &System) -> Result<Option<String>, Failure> {
-    TomlFile::read(system, PANEL, "").map(|file| file.text("hostname"))
+    Ok(TomlFile::read(system, PANEL, "")?.hostnames()?.and_then(|names| names.into_inner().into_iter().next()))
 }
 
 /// Writes the Panel's file. Returns whether it was changed.
 pub(super) fn panel(system: &System, hostname: &str, progress: &mut Progress) -> Result<bool, Failure> {
     let mut file = TomlFile::read(system, PANEL, "# The Panel's configuration; see docs/operations.md for what may be added.\n")?;
-    file.set("hostname", hostname);
+    match file.hostnames()? {
+        None => file.add("hostnames", &format!("[\"{hostname}\"]")),
+        Some(names) if names.get_ref().first().is_some_and(|first| first == hostname) => {}
+        // The first is ours; further ones are the operator's.
+        Some(names) => {
+            let further = names.get_ref().iter().skip(1).filter(|name| *name != hostname).map(String::as_str);
+            let all: Vec<String> = std::iter::once(hostname).chain(further).map(|name| format!("{name:?}")).collect();
+            file.content.replace_range(names.span(), &format!("[{}]", all.join(", ")));
+        }
+    }
     let written = system.write(PANEL, &file.content, Owner { user: "root", group: "opterius" }, 0o640)?;
     progress.file(PANEL, written);
     Ok(written != Written::Kept)
@@ -68,15 +77,23 @@ impl TomlFile {
         Ok(Self { path, content, values })
     }
 
-    fn text(&self, key: &str) -> Option<String> {
-        self.values.get(key).and_then(toml::Value::as_str).map(str::to_owned)
+    /// The Panel's host names, and where they stand in the file.
+    fn hostnames(&self) -> Result<Option<toml::Spanned<Vec<String>>>, Failure> {
+        #[derive(serde::Deserialize)]
+        struct Names {
+            hostnames: Option<toml::Spanned<Vec<String>>>,
+        }
+        toml::from_str::<Names>(&self.content).map(|names| names.hostnames).map_err(|error| {
+            Failure::new(format!("`hostnames` in {} cannot be used: {}", self.path, error.message()))
+                .hint("write it as a list: hostnames = [\"panel.example.com\"]")
+        })
     }
 
     /// The secret under `key`, made now if there is none.
     fn secret(&mut self, key: &str) -> Result<String, Failure> {
         let Some(kept) = self.values.get(key) else {
             let new = secret::key();
-            self.set(key, &new);
+            self.add(key, &format!("\"{new}\""));
             return Ok(new);
         };
         // It goes into configuration of other programs, where a quote or a line break would be more than a secret.
@@ -87,31 +104,12 @@ impl TomlFile {
         })
     }
 
-    /// Sets a key of the top level to a text that needs no escapes.
-    fn set(&mut self, key: &str, value: &str) {
-        if self.text(key).as_deref() == Some(value) {
-            return;
-        }
-        let line = format!("{key} = \"{value}\"\n");
-        let is_ours = |text: &str| text.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='));
-        // Below a table's heading the same name would be another key.
-        let top = self.content.split_inclusive('\n').take_while(|line| !line.trim_start().starts_with('['));
-        let mut at = 0;
-        let mut place = None;
-        for text in top {
-            if is_ours(text) {
-                place = Some(at..at + text.len());
-            }
-            at += text.len();
-        }
-        let place = place.unwrap_or_else(|| {
-            let end = self.content[..at].trim_end().len();
-            let end = if end == 0 { 0 } else { (end + 1).min(at) };
-            end..end
-        });
-        let gap = if place.start > 0 && !self.content[..place.start].ends_with('\n') { "\n" } else { "" };
-        self.content.replace_range(place, &format!("{gap}{line}"));
-        self.values.insert(key.to_owned(), toml::Value::String(value.to_owned()));
+    /// Adds a key that is not there yet, behind the others and before the first table, where the same line would be another key.
+    fn add(&mut self, key: &str, value: &str) {
+        let top: usize = self.content.split_inclusive('\n').take_while(|line| !line.trim_start().starts_with('[')).map(str::len).sum();
+        let (before, after) = self.content.split_at(top);
+        let gap = if after.is_empty() { "" } else { "\n" };
+        self.content = format!("{}\n{key} = {value}\n{gap}{after}", before.trim_end());
     }
 }
 
@@ -168,14 +166,22 @@ mod tests {
     #[test]
     fn the_panels_host_name_changes_in_its_place() {
         let (_root, system) = server();
+        assert_eq!(panel_hostname(&system).expect("read"), None);
         assert!(panel(&system, "panel.example.com", &mut Progress::default()).expect("written"));
         assert_eq!(mode(&system, PANEL), 0o640);
-        let more = system.read(PANEL).expect("read").expect("there") + "\n[tls]\nx = 1\n";
-        system.write(PANEL, &more, ROOT, 0o640).expect("written");
         assert_eq!(panel_hostname(&system).expect("read").as_deref(), Some("panel.example.com"));
         assert!(!panel(&system, "panel.example.com", &mut Progress::default()).expect("kept"));
+
+        let theirs = "# both\nhostnames = [\n  \"panel.example.com\",\n  \"panel.example.net\",\n]\nphp_version = \"8.2\"\n";
+        system.write(PANEL, theirs, ROOT, 0o640).expect("written");
+        assert!(!panel(&system, "panel.example.com", &mut Progress::default()).expect("kept"));
         assert!(panel(&system, "new.example.com", &mut Progress::default()).expect("changed"));
-        assert_eq!(system.read(PANEL).expect("read").expect("there"), more.replace("panel.example.com", "new.example.com"));
+        assert_eq!(
+            system.read(PANEL).expect("read").expect("there"),
+            "# both\nhostnames = [\"new.example.com\", \"panel.example.net\"]\nphp_version = \"8.2\"\n"
+        );
+        system.write(PANEL, "hostnames = \"panel.example.com\"\n", ROOT, 0o640).expect("written");
+        assert!(panel_hostname(&system).err().expect("refused").hint.expect("a hint").contains("list"));
     }
 
     #[test]

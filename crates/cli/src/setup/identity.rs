@@ -83,17 +83,18 @@ pub(super) fn decide(hostname: DomainName, options: &Options, record: &Server, f
     let v6 = chosen(&options.ipv6, &record.ipv6, || {
         found.iter().filter_map(|ip| if let IpAddr::V6(ip) = ip { Some(*ip) } else { None }).collect()
     })?;
-    if v4.is_empty() && v6.is_empty() {
-        return Err(Failure::new("this server has no address that visitors could reach")
+    // Zones of accounts hold an A record at least, and registries ask for two name servers.
+    if v4.is_empty() {
+        return Err(Failure::new("this server has no IPv4 address that visitors could reach")
             .hint("give its public address: `opterius setup --ipv4 192.0.2.10`"));
     }
     let nameservers = chosen(&options.nameservers, &record.nameservers, || {
         let domain = hostname.registrable();
         ["ns1", "ns2"].iter().filter_map(|ns| DomainName::parse(&format!("{ns}.{domain}")).ok()).collect()
     })?;
-    if nameservers.is_empty() {
-        return Err(Failure::new(format!("no names of nameservers can be made from {hostname}"))
-            .hint("give them: `--nameserver ns1.example.com --nameserver ns2.example.com`"));
+    if nameservers.len() < 2 {
+        return Err(Failure::new("an account's zone needs two name servers")
+            .hint("give both; they may lead to the same server: `--nameserver ns1.example.com --nameserver ns2.example.com`"));
     }
     Ok(Identity { hostname, ipv4: v4, ipv6: v6, nameservers })
 }
@@ -164,10 +165,6 @@ mod tests {
         DomainName::parse(text).expect(text)
     }
 
-    fn empty() -> Server {
-        serde_json::from_value(serde_json::json!({ "id": "1" })).expect("a server")
-    }
-
     #[test]
     fn the_domain_of_a_short_host_name_comes_from_the_hosts_file() {
         let hosts = "127.0.0.1 localhost\n# 10.0.0.1 web.other.com web\n127.0.1.1\tweb.example.com web\n::1 web";
@@ -179,23 +176,36 @@ mod tests {
     #[test]
     fn options_win_over_the_record_and_the_record_over_what_is_found() {
         let found = [IpAddr::from([203, 0, 113, 5]), "2001:db8::5".parse().expect("an address")];
-        let first = decide(name("panel.eu.example.co.uk"), &Options::default(), &empty(), &found).expect("decided");
+        let first = decide(name("panel.eu.example.co.uk"), &Options::default(), &Server::default(), &found).expect("decided");
         assert_eq!(first.nameservers, [name("ns1.example.co.uk"), name("ns2.example.co.uk")]);
         assert_eq!((first.ipv4.len(), first.ipv6.len()), (1, 1));
 
-        let record = Server { ipv4: vec!["192.0.2.1".into()], nameservers: vec!["a.example.net".into()], ..empty() };
+        let record = Server {
+            ipv4: vec!["192.0.2.1".into()],
+            nameservers: vec!["a.example.net".into(), "b.example.net".into()],
+            ..Server::default()
+        };
         let again = decide(name("panel.example.com"), &Options::default(), &record, &found).expect("decided");
-        assert_eq!((again.ipv4, again.nameservers), (vec![Ipv4Addr::new(192, 0, 2, 1)], vec![name("a.example.net")]));
+        assert_eq!(
+            (again.ipv4, again.nameservers),
+            (vec![Ipv4Addr::new(192, 0, 2, 1)], vec![name("a.example.net"), name("b.example.net")])
+        );
 
         let options = Options { ipv4: vec![Ipv4Addr::new(198, 51, 100, 7)], ..Options::default() };
         let changed = decide(name("panel.example.com"), &options, &record, &found).expect("decided");
-        assert_eq!((changed.ipv4, changed.nameservers), (vec![Ipv4Addr::new(198, 51, 100, 7)], vec![name("a.example.net")]));
+        assert_eq!(
+            (changed.ipv4, changed.nameservers),
+            (vec![Ipv4Addr::new(198, 51, 100, 7)], vec![name("a.example.net"), name("b.example.net")])
+        );
     }
 
     #[test]
-    fn a_server_without_an_address_is_refused_with_a_hint() {
-        let refused = decide(name("panel.example.com"), &Options::default(), &empty(), &[]).expect_err("refused");
+    fn a_server_without_an_address_or_a_second_name_server_is_refused_with_a_hint() {
+        let refused = decide(name("panel.example.com"), &Options::default(), &Server::default(), &[]).expect_err("refused");
         assert!(refused.hint.expect("a hint").contains("--ipv4"));
+        let one = Options { nameservers: vec![name("ns1.example.com")], ..Options::default() };
+        let refused = decide(name("panel.example.com"), &one, &Server::default(), &[IpAddr::from([203, 0, 113, 5])]).expect_err("refused");
+        assert!(refused.hint.expect("a hint").contains("--nameserver"));
     }
 
     #[test]

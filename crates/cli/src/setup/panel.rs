@@ -20,9 +20,19 @@ pub(super) struct Pins {
     pub(super) tls_backup_pin: String,
 }
 
+/// Whether a Panel was set up here before.
+pub(super) fn is_there(system: &System) -> bool {
+    system.has("/var/lib/opterius-panel/panel.db")
+}
+
+/// The Panel of this server, as its administrator talks to it.
+pub(super) fn client(system: &System) -> Panel {
+    Panel::new(system.path(panel::SOCKET))
+}
+
 /// Makes the Panel's database and TLS keys where they are not there yet.
 pub(super) async fn init(system: &System, progress: &mut Progress) -> Result<Pins, Failure> {
-    let had_keys = system.has("/var/lib/opterius-panel/tls");
+    let was_there = is_there(system);
     let said = system.run_as(Some(OWNER), PROGRAM, &["init"], Duration::from_secs(120)).await.map_err(|failure| match failure.hint {
         Some(_) => failure,
         None => failure.hint("install the Panel: `apt install opterius-panel`"),
@@ -36,7 +46,7 @@ pub(super) async fn init(system: &System, progress: &mut Progress) -> Result<Pin
             .hint("install opterius and opterius-panel of the same version")
     })?;
     let what = "the Panel's database and TLS keys in /var/lib/opterius-panel";
-    if had_keys {
+    if was_there {
         progress.kept(what)
     } else {
         progress.done(format!("made {what}"))
@@ -49,7 +59,7 @@ pub(super) async fn start(system: &System, changed: bool, progress: &mut Progres
     // The socket is never restarted: it refuses nobody while the Panel itself is away.
     services::start(system, "opterius-panel.socket", News::None, progress).await?;
     services::start(system, "opterius-panel.service", News::restart_if(changed), progress).await?;
-    let panel = Panel::new(system.path(panel::SOCKET));
+    let panel = client(system);
     services::until(system, "the Panel", "see `journalctl -u opterius-panel`", async || panel.get("/api/health").await).await?;
     progress.done("the Panel answers");
     Ok(panel)

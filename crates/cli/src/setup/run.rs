@@ -15,6 +15,7 @@ use super::panel::Pins;
 use super::progress::Progress;
 use super::services::{self, News};
 use super::{administrator, configuration, nginx, panel, powerdns, register};
+use crate::api::Server;
 use crate::failure::Failure;
 use crate::output::{self, Facts, Format};
 use crate::system::System;
@@ -80,13 +81,19 @@ async fn set_up(system: &System, options: &Options, progress: &mut Progress) -> 
     let phpd_changed = configuration::phpd(system, progress).during("configuration")?;
     let panel_changed = configuration::panel(system, hostname.as_str(), progress).during("configuration")?;
 
+    let had_panel = panel::is_there(system);
     let pins = panel::init(system, progress).await.during("Panel")?;
-    let panel = panel::start(system, panel_changed, progress).await.during("Panel")?;
-    let record = identity::record(&panel).await.during("addresses")?;
+    // Where there was a Panel before, its word on addresses and name servers holds. A new one is started last, so that it finds the Agent.
+    let record = if had_panel {
+        let panel = panel::start(system, panel_changed, progress).await.during("Panel")?;
+        identity::record(&panel).await.during("addresses")?
+    } else {
+        Server::default()
+    };
     let identity = identity::decide(hostname, options, &record, &identity::addresses()).during("addresses")?;
 
     mask_stock_php(system, progress).await.during("stock PHP-FPM")?;
-    services::start(system, "opterius-firewall.service", News::None, progress).await.during("firewall")?;
+    firewall(system, progress).await.during("firewall")?;
     services::start(system, "opterius-accounts.service", News::None, progress).await.during("cgroups of the accounts")?;
     services::start(system, "opterius-phpd.service", News::restart_if(phpd_changed), progress).await.during("phpd")?;
     phpd_answers(system, progress).await.during("phpd")?;
@@ -96,7 +103,8 @@ async fn set_up(system: &System, options: &Options, progress: &mut Progress) -> 
     services::start(system, "opterius-agent.service", News::restart_if(agent.changed), progress).await.during("Agent")?;
     agent_answers(system, progress).await.during("Agent")?;
 
-    register::register(&panel, &record, &identity, progress).await.during("registration")?;
+    let panel = if had_panel { panel::client(system) } else { panel::start(system, panel_changed, progress).await.during("Panel")? };
+    register::register(system, &panel, &identity, progress).await.during("registration")?;
     // Last, since its password is shown only once: nothing that could fail comes behind it.
     let admin_password = administrator::create(&panel, progress).await.during("administrator")?;
     Ok(summary(identity, pins, admin_password))
@@ -115,6 +123,12 @@ fn lock(system: &System) -> Result<File, Failure> {
         }
         Err(std::fs::TryLockError::Error(error)) => Err(failed(error)),
     }
+}
+
+/// Loads the rules for accounts, unless they are loaded: another tool may have emptied the rule set while the unit stayed active.
+async fn firewall(system: &System, progress: &mut Progress) -> Result<(), Failure> {
+    let loaded = system.run("/usr/sbin/nft", &["list", "table", "inet", "opterius"], Duration::from_secs(30)).await?.ok;
+    services::start(system, "opterius-firewall.service", News::restart_if(!loaded), progress).await
 }
 
 /// Debian's own FPM would run its pool as www-data, outside of any sandbox.

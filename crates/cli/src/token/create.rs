@@ -98,7 +98,7 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
 /// Under which name billing systems reach the Panel.
 async fn hostname(panel: &Panel) -> Result<String, Failure> {
     let servers = read_all(&panel.list("/api/servers", &[]).await?)?;
-    api::default_server(servers).map(|server| server.hostname).filter(|name| !name.is_empty()).ok_or_else(|| Failure::new("no server"))
+    api::default_server(servers).and_then(|server| server.hostname).ok_or_else(|| Failure::new("no server"))
 }
 
 #[cfg(test)]
