@@ -6,6 +6,11 @@ mod operation;
 mod recovery;
 mod run;
 
+#[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -135,7 +140,7 @@ impl Engine {
         check(&change.spec, creates)?;
         let mut known = self.known();
         if let Some(operation) = known.operations.get(&change.operation_id) {
-            return if operation.asked == change.spec {
+            return if operation.is_for(&change.spec) {
                 Ok(operation.watch())
             } else {
                 Err(refusal(WireCode::OtherContent, format!("Operation {} is known with another Spec.", change.operation_id)))

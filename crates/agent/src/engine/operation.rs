@@ -15,7 +15,7 @@ use super::journal::Story;
 pub(crate) struct Operation {
     pub(crate) id: OperationId,
     pub(crate) request: RequestId,
-    /// The Spec as it was asked for.
+    /// The Spec that was asked for.
     pub(crate) asked: Spec,
     /// The Spec committed before, unless that was `absent`.
     pub(crate) previous: Option<Spec>,
@@ -92,21 +92,21 @@ impl Operation {
             left: Vec::new(),
             uid: story.next.uid,
         });
-        // A create was asked for without a uid; every other Spec was asked for as it was announced.
-        let mut asked = story.next.clone();
-        if story.previous.is_none() && asked.state != opterius_model::State::Absent {
-            asked.uid = None;
-        }
         Self {
             id: story.operation_id,
             request: story.request_id.clone(),
-            asked,
+            asked: story.next.clone(),
             previous: story.previous.clone(),
             next: Mutex::new(story.next.clone()),
             announced: true,
             acknowledged: AtomicBool::new(story.acknowledged),
             report: watch::Sender::new(report),
         }
+    }
+
+    /// Whether this operation was asked for with `spec`. The uid does not count: callers may or may not know it.
+    pub(crate) fn is_for(&self, spec: &Spec) -> bool {
+        Spec { uid: None, ..self.asked.clone() } == Spec { uid: None, ..spec.clone() }
     }
 
     pub(crate) fn watch(&self) -> Watcher {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use opterius_model::{OperationId, RequestId, State};
 use opterius_protocol::Micros;
-use opterius_protocol::agent::{Direction, Failure, FailureKind, Outcome, Plan, PlannedChange, StepState};
+use opterius_protocol::agent::{Direction, Failure, FailureKind, OperationReport, Outcome, Plan, PlannedChange, StepState};
 
 use super::Engine;
 use super::journal::{AccountRecord, Line};
@@ -196,8 +196,9 @@ impl Engine {
         let account = operation.asked.account_id;
         let record = match self.decide(operation).await {
             Ok(record) => record,
-            // Nothing was begun and nothing is on disk: the operation is as if it had never been sent, but for its report.
+            // Nothing was begun and nothing is on disk: whoever waits is told, and then it is as if it had never been sent.
             Err(failure) => {
+                self.known().operations.remove(&operation.id);
                 operation.decide(operation.deciding(Outcome::RolledBack, Some(failure)));
                 None
             }
@@ -219,7 +220,7 @@ impl Engine {
     async fn decide(&self, operation: &Arc<Operation>) -> Result<Option<AccountRecord>, Failure> {
         if !operation.announced {
             if let Err(failure) = self.prepare(operation).await {
-                return Ok(self.refuse(operation, failure).await);
+                return self.refuse(operation, failure).await;
             }
             self.announce(operation).await?;
         }
@@ -287,23 +288,16 @@ impl Engine {
     }
 
     /// Nothing was touched. The refusal is journaled all the same, since it is the outcome of this operation id.
-    async fn refuse(&self, operation: &Arc<Operation>, failure: Failure) -> Option<AccountRecord> {
-        let report = operation.deciding(Outcome::RolledBack, Some(failure));
+    async fn refuse(&self, operation: &Arc<Operation>, failure: Failure) -> Result<Option<AccountRecord>, Failure> {
         let next = operation.next();
+        if next.uid.is_none() {
+            return Err(failure);
+        }
+        let report = operation.deciding(Outcome::RolledBack, Some(failure.clone()));
         let announced = Line::announced(operation.id, &operation.request, operation.previous.as_ref(), &next);
         let lines = announced.to_text() + &Line::Decided { report: Box::new(report.clone()) }.to_text();
-        let journaled = self.inner.host.begin_journal(operation.id, &lines).await;
-        if let Err(error) = &journaled {
-            tracing::warn!(operation.id = %operation.id, "could not journal that the operation {} was refused: {}", operation.id, chain(error));
-        }
-        let at = report.finished_at.unwrap_or(report.started_at);
-        operation.decide(report);
-        if next.uid.is_none() || journaled.is_err() {
-            return None;
-        }
-        let record = AccountRecord::after(Outcome::RolledBack, operation.id, operation.previous.as_ref(), &next, at)?;
-        self.record(&record).await;
-        Some(record)
+        self.begin(operation, &lines).await.map_err(|_| failure)?;
+        Ok(self.settle(operation, report).await)
     }
 
     async fn announce(&self, operation: &Operation) -> Result<(), Failure> {
@@ -313,12 +307,22 @@ impl Engine {
             account.username = %operation.asked.username,
             "{} {} (request {})", began(operation), subject(operation), operation.request
         );
-        self.inner.host.begin_journal(operation.id, &line.to_text()).await.map_err(|error| Failure {
+        self.begin(operation, &line.to_text()).await.map_err(|error| Failure {
             step: "journal".to_owned(),
             kind: FailureKind::Failed,
             detail: sentence(&error),
             hint: Some("Nothing was begun. See that the disk of /var/lib/opterius-agent has room, then try again.".to_owned()),
         })
+    }
+
+    /// Begins the operation's journal, or makes sure that there is none: an announcement that failed may be on the disk all the same,
+    /// and a start would then act on it.
+    async fn begin(&self, operation: &Operation, lines: &str) -> Result<(), HostError> {
+        let begun = self.inner.host.begin_journal(operation.id, lines).await;
+        if begun.is_err() {
+            self.until_done("forget an operation that was not begun", || self.inner.host.remove_journal(operation.id)).await;
+        }
+        begun
     }
 
     fn target(&self, operation: &Operation, direction: Direction) -> Target {
@@ -375,8 +379,13 @@ impl Engine {
     async fn conclude(&self, operation: &Arc<Operation>, outcome: Outcome) -> Option<AccountRecord> {
         let report = operation.deciding(outcome, None);
         self.write(operation.id, &Line::Decided { report: Box::new(report.clone()) }).await;
+        self.settle(operation, report).await
+    }
+
+    /// Writes what is committed now that the outcome is in the journal, and tells it.
+    async fn settle(&self, operation: &Arc<Operation>, report: OperationReport) -> Option<AccountRecord> {
         let at = report.finished_at.unwrap_or(report.started_at);
-        let record = AccountRecord::after(outcome, operation.id, operation.previous.as_ref(), &operation.next(), at);
+        let record = AccountRecord::after(report.outcome, operation.id, operation.previous.as_ref(), &operation.next(), at);
         if let Some(record) = &record {
             self.record(record).await;
         }
@@ -389,12 +398,14 @@ impl Engine {
     /// same, there is nothing to do but to try again, since neither direction may go on without it.
     async fn write(&self, id: OperationId, line: &Line) {
         let text = line.to_text();
+        self.until_done(&format!("write the journal of operation {id}"), || self.inner.host.append_journal(id, &text)).await;
+    }
+
+    async fn until_done<'a>(&self, doing: &str, work: impl Fn() -> BoxFuture<'a, Result<(), HostError>> + Send + Sync) {
         for attempt in 0.. {
-            match self.inner.host.append_journal(id, &text).await {
+            match work().await {
                 Ok(()) => return,
-                Err(error) => {
-                    tracing::error!(operation.id = %id, "could not write the journal of operation {id}, trying again: {}", chain(&error))
-                }
+                Err(error) => tracing::error!("could not {doing}, trying again: {}", chain(&error)),
             }
             tokio::time::sleep(PAUSES[attempt.min(PAUSES.len() - 1)]).await;
         }

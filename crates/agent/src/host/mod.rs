@@ -5,6 +5,8 @@ mod door;
 #[cfg(any(test, feature = "failpoints"))]
 mod watched;
 
+#[cfg(test)]
+pub(crate) mod fake;
 pub mod linux;
 
 pub use door::{

@@ -9,6 +9,8 @@ use super::HostError;
 pub enum Moment {
     /// Nothing of the call has happened.
     Before,
+    /// Some of it has happened. Only the fake host has this moment.
+    During,
     /// All of it has happened, and the caller does not know yet.
     After,
 }

@@ -1,0 +1,207 @@
+//! What the engine promises to its callers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opterius_model::{AccountId, OperationId, RequestId, Spec, State};
+use opterius_protocol::agent::{Change, FailureKind, Outcome, StepState};
+use opterius_protocol::{Micros, WireCode};
+
+use super::Engine;
+use crate::host::fake::FakeHost;
+use crate::testing::target;
+
+fn new_account(username: &str, domain: &str) -> Spec {
+    let mut spec = Spec { uid: None, account_id: AccountId::generate(), ..target().spec };
+    spec.username = username.parse().expect("a username");
+    spec.sites[0].hosts[0] = domain.parse().expect("a domain");
+    spec
+}
+
+fn change(spec: &Spec) -> Change {
+    Change {
+        operation_id: OperationId::generate(),
+        request_id: RequestId::generate(),
+        not_after: Micros::now().plus(Duration::from_hours(1)),
+        wait_ms: 0,
+        spec: spec.clone(),
+    }
+}
+
+async fn engine(host: &FakeHost) -> Engine {
+    let engine = Engine::load(Arc::new(host.clone())).await.expect("the fake host can be read");
+    engine.recover().await;
+    engine
+}
+
+async fn run(engine: &Engine, change: Change, creates: bool) -> opterius_protocol::agent::OperationReport {
+    engine.submit(change, creates).expect("it is taken on").outcome(Duration::from_hours(1)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_is_created_and_every_step_is_told() {
+    let host = FakeHost::new();
+    let engine = engine(&host).await;
+    let report = run(&engine, change(&new_account("alice", "example.com")), true).await;
+    assert_eq!(report.outcome, Outcome::Committed, "{report:?}");
+    let mut steps: Vec<&str> = report.steps.iter().map(|step| step.name.as_str()).collect();
+    assert!(report.steps.iter().all(|step| step.duration_us.is_some()), "{report:?}");
+    steps.sort_unstable();
+    assert_eq!(steps, ["dns zone", "home", "linux user", "logs", "password", "php pool", "preflight", "site", "verify dns", "verify site"]);
+    assert_eq!(engine.account(report.account_id).and_then(|account| account.spec.uid), report.uid);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_operation_never_begins_twice_and_another_content_is_refused() {
+    let host = FakeHost::new();
+    let engine = engine(&host).await;
+    let first = change(&new_account("alice", "example.com"));
+    let report = run(&engine, first.clone(), true).await;
+    let again = engine.submit(first.clone(), true).expect("it is known").now();
+    assert_eq!(again, report);
+    let other = Change { spec: Spec { username: "bob".parse().expect("a username"), ..first.spec.clone() }, ..first.clone() };
+    assert_eq!(engine.submit(other, true).err().map(|error| error.code), Some(WireCode::OtherContent));
+
+    // Also after a restart, and although it came later than its caller waited for.
+    let engine = Engine::load(Arc::new(host.clone())).await.expect("the fake host can be read");
+    let late = Change { not_after: Micros(0), ..first };
+    let after = engine.submit(late, true).expect("it is known").now();
+    assert_eq!((after.outcome, after.uid, after.steps.len()), (report.outcome, report.uid, report.steps.len()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_are_late_or_stale_are_refused_before_anything_happens() {
+    let host = FakeHost::new();
+    let engine = engine(&host).await;
+    let spec = new_account("alice", "example.com");
+    let late = Change { not_after: Micros(1), ..change(&spec) };
+    assert_eq!(engine.submit(late, true).err().map(|error| error.code), Some(WireCode::TooLate));
+    assert_eq!(*host.world(), crate::host::fake::World::default());
+
+    run(&engine, change(&spec), true).await;
+    assert_eq!(engine.submit(change(&spec), true).err().map(|error| error.code), Some(WireCode::StaleGeneration));
+    let gone = run(&engine, change(&spec.absent()), false).await;
+    assert_eq!(gone.outcome, Outcome::Committed);
+    // The account is gone for good: a copy of its create that arrives now is older than its removal.
+    assert_eq!(engine.submit(change(&spec), true).err().map(|error| error.code), Some(WireCode::StaleGeneration));
+    assert_eq!(engine.account(spec.account_id).map(|account| account.summary.state), Some(State::Absent));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_absent_spec_keeps_an_older_create_from_ever_beginning() {
+    let host = FakeHost::new();
+    let engine = engine(&host).await;
+    let spec = new_account("alice", "example.com");
+    let absent = Spec { uid: None, ..spec.absent() };
+    assert_eq!(run(&engine, change(&absent), false).await.outcome, Outcome::Committed);
+    assert_eq!(engine.submit(change(&spec), true).err().map(|error| error.code), Some(WireCode::StaleGeneration));
+    assert_eq!(*host.world(), crate::host::fake::World::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn twenty_at_once_for_one_username_make_one_account() {
+    let host = FakeHost::new();
+    let engine = engine(&host).await;
+    let watchers: Vec<_> =
+        (0..20).map(|n| engine.submit(change(&new_account("alice", &format!("site{n}.example"))), true).expect("it is taken on")).collect();
+    let mut outcomes = Vec::new();
+    for watcher in watchers {
+        let report = watcher.outcome(Duration::from_hours(1)).await;
+        outcomes.push((report.outcome, report.failure.map(|failure| failure.kind)));
+    }
+    let made = outcomes.iter().filter(|outcome| **outcome == (Outcome::Committed, None)).count();
+    let refused = outcomes.iter().filter(|outcome| **outcome == (Outcome::RolledBack, Some(FailureKind::UsernameTaken))).count();
+    assert_eq!((made, refused), (1, 19), "{outcomes:?}");
+    assert_eq!(host.world().homes.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_down_fails_its_own_step_before_anything_is_touched() {
+    for (service, step) in [("nginx", "site"), ("pdns", "dns zone"), ("phpd", "php pool")] {
+        let host = FakeHost::new();
+        let stop = |up: bool| {
+            let mut services = host.services();
+            match service {
+                "nginx" => services.nginx = up,
+                "pdns" => services.pdns = up,
+                _ => services.phpd = up,
+            }
+        };
+        stop(false);
+        let engine = engine(&host).await;
+        let report = run(&engine, change(&new_account("alice", "example.com")), true).await;
+        let failure = report.failure.expect("it says why");
+        assert_eq!((report.outcome, failure.step.as_str(), failure.kind), (Outcome::RolledBack, step, FailureKind::Unavailable));
+        assert!(failure.hint.is_some());
+        assert_eq!(*host.world(), crate::host::fake::World::default());
+        stop(true);
+        let again = run(&engine, change(&new_account("alice", "example.com")), true).await;
+        assert_eq!(again.outcome, Outcome::Committed, "{service} is back");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_password_changes_the_password_and_nothing_else() {
+    let host = FakeHost::new();
+    let engine = engine(&host).await;
+    let spec = new_account("alice", "example.com");
+    run(&engine, change(&spec), true).await;
+    let before = host.world().clone();
+    let mut next = spec.clone();
+    next.generation = next.generation.next();
+    next.password_hash = opterius_model::PasswordHash::parse("$6$another$hash".to_owned()).expect("a hash");
+    let report = run(&engine, change(&next), false).await;
+    let changed: Vec<&str> = report
+        .steps
+        .iter()
+        .filter(|step| step.state == StepState::Done && !step.name.starts_with("verify"))
+        .map(|step| step.name.as_str())
+        .collect();
+    assert_eq!((report.outcome, changed), (Outcome::Committed, vec!["password"]));
+    let mut expected = before;
+    expected.users.get_mut(&spec.username).expect("the user").shadow = Some("$6$another$hash".to_owned());
+    assert_eq!(*host.world(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_unreadable_file_does_not_keep_the_others_from_being_recovered() {
+    let host = FakeHost::new();
+    let spec = new_account("alice", "example.com");
+    run(&engine(&host).await, change(&spec), true).await;
+    host.files().journals.insert(OperationId::generate(), "nonsense\n".to_owned());
+    host.files().accounts.insert(AccountId::generate(), "{}".to_owned());
+    let engine = engine(&host).await;
+    let (open, live, unreadable) = engine.tally();
+    assert_eq!((open.len(), live, unreadable.len()), (0, 1, 2), "{unreadable:?}");
+    assert!(engine.account(spec.account_id).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_power_cut_the_accounts_committed_shortly_before_are_repaired() {
+    let host = FakeHost::new();
+    let spec = new_account("alice", "example.com");
+    run(&engine(&host).await, change(&spec), true).await;
+    let whole = host.world().clone();
+    host.world().homes.clear();
+    host.world().sites.clear();
+    engine(&host).await;
+    assert_ne!(*host.world(), whole, "a start in good order repairs nothing");
+    host.files().cut_off = true;
+    engine(&host).await;
+    assert_eq!(*host.world(), whole);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_acknowledged_operation_is_remembered_for_a_while_and_then_forgotten() {
+    let host = FakeHost::new();
+    let engine = engine(&host).await;
+    let change = change(&new_account("alice", "example.com"));
+    run(&engine, change.clone(), true).await;
+    assert!(engine.acknowledge(change.operation_id).await);
+    assert!(engine.operation(change.operation_id).is_some());
+    assert!(engine.acknowledge(change.operation_id).await, "a repeat is the same");
+    tokio::time::sleep(Duration::from_hours(2)).await;
+    assert!(engine.operation(change.operation_id).is_none());
+    assert!(host.files().journals.is_empty());
+    assert!(engine.account(change.spec.account_id).is_some());
+}
