@@ -1,0 +1,107 @@
+//! `opterius-phpd enter-sandbox`: the step between phpd and bubblewrap. It runs in the new process, so that what must happen there before
+//! exec needs no code between fork and exec, and no race: it joins the cgroup, lets go of every descriptor but the two that are meant
+//! to be inherited, and becomes bubblewrap.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use rustix::io::FdFlags;
+
+use crate::view;
+
+/// What phpd passes: the listening socket as standard input, the pipe for bubblewrap's report as standard output, and these.
+#[derive(Debug, clap::Args)]
+pub struct Enter {
+    /// The name under which FPM knows the inherited socket.
+    #[arg(long)]
+    listen: PathBuf,
+    /// The cgroups to join.
+    #[arg(long)]
+    cgroup: Vec<PathBuf>,
+    /// bubblewrap's arguments.
+    #[arg(last = true)]
+    arguments: Vec<OsString>,
+}
+
+impl Enter {
+    /// The arguments with which phpd starts itself for this.
+    pub fn arguments(listen: &std::path::Path, cgroups: &[PathBuf], bwrap: Vec<OsString>) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["enter-sandbox".into(), "--listen".into(), listen.into()];
+        arguments.extend(cgroups.iter().flat_map(|cgroup| ["--cgroup".into(), cgroup.into()]));
+        arguments.push("--".into());
+        arguments.extend(bwrap);
+        arguments
+    }
+
+    /// Becomes bubblewrap. Returns only if that fails.
+    pub fn exec(self) -> io::Error {
+        match self.prepare() {
+            Ok(mut command) => command.exec(),
+            Err(error) => error,
+        }
+    }
+
+    #[expect(clippy::print_stderr, reason = "standard error is where phpd looks for what went wrong here")]
+    fn prepare(self) -> io::Result<Command> {
+        for cgroup in &self.cgroup {
+            // A site without its cgroup is better than no site.
+            if let Err(error) = fs::write(cgroup.join("cgroup.procs"), "0") {
+                eprintln!("could not join the cgroup {}: {error}", cgroup.display());
+            }
+        }
+        // phpd is protected from the kernel's out-of-memory killer; a tenant is not. Raising one's own score is always allowed.
+        drop(fs::write("/proc/self/oom_score_adj", "0"));
+        // A terminal's or a manager's signal to phpd's group is not meant for the sandbox.
+        let _ = rustix::process::setsid();
+
+        close_the_rest()?;
+        let socket = inheritable(io::stdin())?;
+        let report = inheritable(io::stdout())?;
+        let mut command = Command::new(view::BWRAP);
+        command
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .args(["--info-fd", &report.as_raw_fd().to_string()])
+            .args(["--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin", "--setenv", "FPM_SOCKETS"])
+            .arg({
+                let mut sockets = self.listen.into_os_string();
+                sockets.push(format!("={}", socket.as_raw_fd()));
+                sockets
+            })
+            .args(self.arguments);
+        // Both stay open across exec, and so on into the sandbox; bubblewrap closes its report itself.
+        std::mem::forget((socket, report));
+        Ok(command)
+    }
+}
+
+/// The descriptor that FPM inherits.
+pub const SOCKET_FD: i32 = 3;
+
+/// Closes what this process inherited beyond the three standard descriptors. phpd opens everything close-on-exec; this is for what whoever
+/// started phpd may have left open.
+fn close_the_rest() -> io::Result<()> {
+    let open: Vec<i32> = fs::read_dir("/proc/self/fd")?
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|fd| *fd > 2)
+        .collect();
+    for fd in open {
+        // The directory itself was among them and is closed by now; that error means nothing.
+        let _ = nix::unistd::close(fd);
+    }
+    Ok(())
+}
+
+/// A copy above the standard descriptors that survives exec.
+fn inheritable(fd: impl AsFd) -> io::Result<OwnedFd> {
+    let copy = rustix::io::fcntl_dupfd_cloexec(&fd, SOCKET_FD)?;
+    rustix::io::fcntl_setfd(&copy, FdFlags::empty())?;
+    Ok(copy)
+}

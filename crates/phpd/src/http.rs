@@ -1,0 +1,130 @@
+//! The control socket: the contract of [`opterius_protocol::phpd`] as HTTP over a Unix socket.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::connect_info::{ConnectInfo, Connected};
+use axum::extract::{DefaultBodyLimit, Path as Segments, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{MethodRouter, get};
+use axum::serve::IncomingStream;
+use opterius_model::{AccountId, PoolName};
+use opterius_protocol::phpd::{Deleted, GetHealth, GetPool, Health, ListPools, PoolStatus, PutPool};
+use opterius_protocol::{Call, WireCode, WireError};
+use tokio::net::UnixListener;
+
+use crate::registry::Registry;
+
+/// The largest request: a Spec is a few hundred bytes.
+const LARGEST: usize = 64 * 1024;
+
+/// The uid at the other end; nothing where the kernel does not say.
+#[derive(Debug, Clone, Copy)]
+struct Peer(Option<u32>);
+
+impl Connected<IncomingStream<'_, UnixListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
+        Self(stream.io().peer_cred().ok().map(|peer| peer.uid()))
+    }
+}
+
+/// A refusal, as an answer.
+struct Refused(WireError);
+
+impl Refused {
+    fn new(code: WireCode, detail: impl Into<String>) -> Self {
+        Self(WireError { code, detail: detail.into() })
+    }
+}
+
+impl From<WireError> for Refused {
+    fn from(error: WireError) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (self.0.code.status(), Json(self.0)).into_response()
+    }
+}
+
+type Answer<T> = Result<Json<T>, Refused>;
+
+/// Opens the control socket, for root alone. One that an earlier phpd left is replaced.
+pub fn listen(path: &Path) -> io::Result<UnixListener> {
+    if let Some(parent) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
+    }
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    drop(fs::remove_file(&new));
+    let listener = UnixListener::bind(&new)?;
+    fs::set_permissions(&new, Permissions::from_mode(0o600))?;
+    fs::rename(&new, path)?;
+    Ok(listener)
+}
+
+/// Serves until the process ends.
+pub async fn serve(listener: UnixListener, registry: Arc<Registry>, allowed_uid: u32) -> io::Result<()> {
+    let app = Router::new()
+        .route(PutPool::ROUTE, get(list).put(put))
+        .route(GetPool::ROUTE, one())
+        .route(GetHealth::ROUTE, get(health))
+        .fallback(async || Refused::new(WireCode::NotFound, "phpd has no such call"))
+        .method_not_allowed_fallback(async || Refused::new(WireCode::NotFound, "phpd has no such call"))
+        .layer(DefaultBodyLimit::max(LARGEST))
+        .layer(middleware::from_fn(move |peer: ConnectInfo<Peer>, request, next| admit(allowed_uid, peer, request, next)))
+        .with_state(registry);
+    debug_assert_eq!(PutPool::ROUTE, ListPools::ROUTE);
+    axum::serve(listener, app.into_make_service_with_connect_info::<Peer>()).await
+}
+
+async fn admit(allowed_uid: u32, ConnectInfo(Peer(uid)): ConnectInfo<Peer>, request: Request, next: Next) -> Response {
+    if uid == Some(allowed_uid) {
+        return next.run(request).await;
+    }
+    tracing::warn!("refused a call of uid {uid:?} on the control socket");
+    Refused::new(WireCode::Forbidden, format!("only uid {allowed_uid} may use this socket")).into_response()
+}
+
+fn one() -> MethodRouter<Arc<Registry>> {
+    get(get_pool).delete(delete)
+}
+
+async fn put(State(registry): State<Arc<Registry>>, body: Bytes) -> Answer<PoolStatus> {
+    let PutPool { spec } =
+        serde_json::from_slice(&body).map_err(|error| Refused::new(WireCode::Invalid, format!("this is not a pool: {error}")))?;
+    Ok(Json(registry.put(spec).await?))
+}
+
+async fn list(State(registry): State<Arc<Registry>>) -> Json<Vec<PoolStatus>> {
+    Json(registry.list())
+}
+
+/// The names in the path, which are refused if they are none.
+fn names((account, pool): (String, String)) -> Result<(AccountId, PoolName), Refused> {
+    let invalid = |error: &dyn std::error::Error| Refused::new(WireCode::Invalid, error.to_string());
+    Ok((AccountId::parse(&account).map_err(|error| invalid(&error))?, PoolName::parse(&pool).map_err(|error| invalid(&error))?))
+}
+
+async fn get_pool(State(registry): State<Arc<Registry>>, Segments(path): Segments<(String, String)>) -> Answer<PoolStatus> {
+    let (account, pool) = names(path)?;
+    let found = registry.get(account, &pool);
+    found.map(Json).ok_or_else(|| Refused::new(WireCode::NotFound, format!("account {account} has no pool {pool}")))
+}
+
+async fn delete(State(registry): State<Arc<Registry>>, Segments(path): Segments<(String, String)>) -> Answer<Deleted> {
+    let (account, pool) = names(path)?;
+    Ok(Json(registry.delete(account, &pool).await?))
+}
+
+async fn health(State(registry): State<Arc<Registry>>) -> Json<Health> {
+    Json(registry.health())
+}

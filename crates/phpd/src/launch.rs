@@ -1,0 +1,46 @@
+//! What a pool needs of whatever runs its PHP: [`crate::bubblewrap`], or a stand-in in tests.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use opterius_model::{AccountId, PhpVersion, PoolName};
+use opterius_protocol::phpd::PoolSpec;
+
+use crate::sockets::Socket;
+
+/// Starts sandboxes.
+pub trait Launcher: Send + Sync + 'static {
+    /// Whether this PHP is installed.
+    fn has_php(&self, version: &PhpVersion) -> bool;
+
+    /// Starts a sandbox with FPM on the socket and waits until it takes connections. The error is a sentence.
+    fn launch<'a>(&'a self, spec: &'a PoolSpec, socket: &'a Socket) -> BoxFuture<'a, Result<Arc<dyn Sandbox>, String>>;
+
+    /// Ends at once every process of a pool that nobody holds a [`Sandbox`] of, and waits until they are gone.
+    fn kill_leftovers<'a>(&'a self, account: AccountId, pool: &'a PoolName) -> BoxFuture<'a, ()>;
+
+    /// Whether sandboxes get cgroups of their own, in a sentence.
+    fn cgroups(&self) -> String;
+}
+
+/// One FPM in its sandbox.
+pub trait Sandbox: Send + Sync {
+    /// FPM's master as the server sees it.
+    fn master_pid(&self) -> Option<u32>;
+
+    /// Whether it has workers. A worker outlives its last request by a while, so none means that there was no request in that while, and
+    /// that none is running.
+    fn has_workers(&self) -> bool;
+
+    /// Lets it end when its requests are done. It takes no new ones.
+    fn retire(&self);
+
+    /// Ends every process in it at once.
+    fn kill(&self);
+
+    /// Waits until no process of it is left; how it ended, in a sentence. May be dropped and asked again.
+    fn ended(&self) -> BoxFuture<'_, String>;
+
+    /// Keeps what it writes within bounds.
+    fn tidy(&self);
+}

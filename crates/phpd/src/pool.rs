@@ -1,0 +1,491 @@
+//! The life of one pool: a task that holds its socket, starts its PHP when somebody connects, and stops it when nobody has in a while.
+//!
+//! While the pool sleeps the task waits for the socket to become readable, and never accepts: FPM does. While PHP runs the task does not
+//! watch the socket at all, so a request costs phpd nothing; it looks every few seconds whether there are workers.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use opterius_protocol::phpd::{Deleted, PoolFailure, PoolSpec, PoolState, PoolStatus};
+use opterius_protocol::{WireCode, WireError};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use crate::backoff::{Backoff, SOON};
+use crate::config::Config;
+use crate::fd_store;
+use crate::fpm_config;
+use crate::launch::{Launcher, Sandbox};
+use crate::retire::Retiring;
+use crate::sockets::{self, Socket, Sockets};
+use crate::store::Store;
+use crate::watch;
+
+/// The connections that are closed in one go while a pool backs off, and the pause after it: a visitor's 502 comes at once, and a flood of
+/// them costs one wake-up in a while.
+const TURNED_AWAY_AT_ONCE: usize = 64;
+const TURNED_AWAY_PAUSE: Duration = Duration::from_millis(20);
+
+/// What all pools use.
+pub struct Surroundings {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The sockets.
+    pub sockets: Sockets,
+    /// The pools on disk.
+    pub store: Store,
+    /// What runs PHP.
+    pub launcher: Arc<dyn Launcher>,
+}
+
+/// A change to a pool; each answers when it is done.
+pub enum Command {
+    /// Make it as this says.
+    Put(Box<PoolSpec>, oneshot::Sender<Result<PoolStatus, WireError>>),
+    /// End it.
+    Delete(oneshot::Sender<Result<Deleted, WireError>>),
+}
+
+/// What everybody may see of a pool.
+#[derive(Debug)]
+pub struct Shown {
+    spec: Arc<PoolSpec>,
+    state: PoolState,
+    master_pid: Option<u32>,
+    last_failure: Option<PoolFailure>,
+    socket: Option<(PathBuf, PathBuf)>,
+}
+
+impl Shown {
+    /// A pool of which nothing is there yet.
+    pub fn new(spec: Arc<PoolSpec>) -> Self {
+        Self { spec, state: PoolState::Asleep, master_pid: None, last_failure: None, socket: None }
+    }
+
+    /// What the contract says of it.
+    pub fn status(&self) -> PoolStatus {
+        PoolStatus {
+            spec: PoolSpec::clone(&self.spec),
+            state: self.state,
+            listening: self.socket.as_ref().is_some_and(|(bound, path)| sockets::is_in_place(bound, path)),
+            master_pid: self.master_pid,
+            last_failure: self.last_failure.clone(),
+        }
+    }
+
+    /// What it does.
+    pub fn state(&self) -> PoolState {
+        self.state
+    }
+}
+
+/// One pool, before its task runs.
+pub struct Pool {
+    around: Arc<Surroundings>,
+    spec: Arc<PoolSpec>,
+    socket: Option<Listening>,
+    running: Option<Running>,
+    retiring: Retiring,
+    backoff: Backoff,
+    shown: Arc<Mutex<Shown>>,
+    commands: mpsc::Receiver<Command>,
+}
+
+/// The socket, and whether the runtime watches it.
+enum Listening {
+    Watched(AsyncFd<Socket>),
+    Unwatched(Socket),
+}
+
+impl Listening {
+    fn socket(&self) -> &Socket {
+        match self {
+            Self::Watched(watch) => watch.get_ref(),
+            Self::Unwatched(socket) => socket,
+        }
+    }
+
+    fn into_socket(self) -> Socket {
+        match self {
+            Self::Watched(watch) => watch.into_inner(),
+            Self::Unwatched(socket) => socket,
+        }
+    }
+}
+
+struct Running {
+    sandbox: Arc<dyn Sandbox>,
+    since: Instant,
+    last_worked: Instant,
+    next_look: Instant,
+}
+
+enum Event {
+    Told(Command),
+    Abandoned,
+    Connection,
+    Ended(String),
+    Look,
+    OneRetired,
+}
+
+impl Pool {
+    /// A pool with what is there of it already: its socket, the sandbox that runs for it, and sandboxes that are to end, with their own
+    /// sockets.
+    pub fn new(
+        around: Arc<Surroundings>,
+        spec: Arc<PoolSpec>,
+        shown: Arc<Mutex<Shown>>,
+        commands: mpsc::Receiver<Command>,
+        socket: Option<Socket>,
+        running: Option<Arc<dyn Sandbox>>,
+        ending: Vec<(Arc<dyn Sandbox>, Option<Socket>)>,
+    ) -> Self {
+        let now = Instant::now();
+        let running = running.map(|sandbox| Running { sandbox, since: now, last_worked: now, next_look: now });
+        let socket = socket.map(Listening::Unwatched);
+        let mut pool = Self { around, spec, socket, running, retiring: Retiring::default(), backoff: Backoff::default(), shown, commands };
+        for (sandbox, old) in ending {
+            pool.end(sandbox, old, "of before phpd was restarted");
+        }
+        pool
+    }
+
+    /// Lives until the pool is deleted.
+    pub async fn live(mut self) {
+        self.show();
+        loop {
+            match self.next().await {
+                Event::Told(Command::Put(spec, reply)) => {
+                    let answer = self.put(*spec).await;
+                    self.show();
+                    drop(reply.send(answer.map(|()| self.status())));
+                }
+                Event::Told(Command::Delete(reply)) => {
+                    let answer = self.delete().await;
+                    self.show();
+                    let deleted = answer.is_ok();
+                    if deleted {
+                        // Whoever asks from now on finds a pool that has ended, and not one that will never answer.
+                        self.commands.close();
+                    }
+                    drop(reply.send(answer));
+                    if deleted {
+                        return;
+                    }
+                }
+                Event::Abandoned => return,
+                Event::Connection => self.connection().await,
+                Event::Ended(how) => self.ended(how),
+                Event::Look => self.look(),
+                Event::OneRetired => {}
+            }
+            self.show();
+        }
+    }
+
+    async fn next(&mut self) -> Event {
+        // What runs at the same time below must not need the whole of `self`.
+        self.watch(self.running.is_none());
+        let Self { socket, running, retiring, commands, .. } = self;
+        let told = async {
+            match commands.recv().await {
+                Some(command) => Event::Told(command),
+                None => Event::Abandoned,
+            }
+        };
+        tokio::select! {
+            biased;
+            event = told => event,
+            () = retiring.one_ended() => Event::OneRetired,
+            how = async { running.as_ref().expect("checked").sandbox.ended().await }, if running.is_some() => Event::Ended(how),
+            () = tokio::time::sleep_until(running.as_ref().map_or_else(Instant::now, |running| running.next_look)), if running.is_some() => {
+                Event::Look
+            }
+            () = connection(socket.as_ref()), if running.is_none() => Event::Connection,
+        }
+    }
+
+    /// Has the runtime watch the socket, or not.
+    fn watch(&mut self, watch: bool) {
+        self.socket = match self.socket.take() {
+            Some(Listening::Unwatched(socket)) if watch => match watch::readable(socket) {
+                Ok(watched) => Some(Listening::Watched(watched)),
+                Err(refused) => {
+                    let (socket, error) = refused.into_parts();
+                    tracing::error!(account.id = %self.spec.account_id, "could not watch {}: {error}", socket.path().display());
+                    Some(Listening::Unwatched(socket))
+                }
+            },
+            Some(listening @ Listening::Watched(_)) if !watch => Some(Listening::Unwatched(listening.into_socket())),
+            listening => listening,
+        };
+    }
+
+    fn status(&self) -> PoolStatus {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).status()
+    }
+
+    /// Lets everybody see how the pool stands.
+    fn show(&self) {
+        let state = match (&self.running, self.backoff.backing_off()) {
+            (_, true) => PoolState::BackingOff,
+            (Some(_), false) => PoolState::Running,
+            (None, false) if self.retiring.is_empty() => PoolState::Asleep,
+            (None, false) => PoolState::Stopping,
+        };
+        self.show_as(state);
+    }
+
+    fn show_as(&self, state: PoolState) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.spec = Arc::clone(&self.spec);
+        shown.state = state;
+        shown.master_pid = self.running.as_ref().and_then(|running| running.sandbox.master_pid());
+        shown.last_failure = self.backoff.last();
+        let socket = self.socket.as_ref().map(Listening::socket);
+        if shown.socket.as_ref().map(|(bound, _)| bound.as_path()) != socket.map(Socket::bound) {
+            shown.socket = socket.map(|socket| (socket.bound().to_owned(), socket.path().to_owned()));
+        }
+    }
+
+    async fn connection(&mut self) {
+        let Some(socket) = self.socket.as_ref().map(Listening::socket) else { return };
+        if socket.is_dead() {
+            self.failed("its socket was shut down from inside the sandbox".to_owned());
+            if let Err(error) = self.replace_socket() {
+                tracing::error!(account.id = %self.spec.account_id, "could not listen for {}: {error}", self.spec.username);
+            }
+            // A tenant that does it again and again costs a new socket a second.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            return;
+        }
+        if self.backoff.must_wait(Instant::now()) {
+            for _ in 0..TURNED_AWAY_AT_ONCE {
+                if socket.accept_now().is_none() {
+                    break;
+                }
+            }
+            tokio::time::sleep(TURNED_AWAY_PAUSE).await;
+            return;
+        }
+        self.start().await;
+    }
+
+    async fn start(&mut self) {
+        if !self.backoff.backing_off() {
+            self.show_as(PoolState::Running);
+        }
+        self.watch(false);
+        let Some(socket) = self.socket.as_ref().map(Listening::socket) else { return };
+        let before = Instant::now();
+        let launched = self.around.launcher.launch(&self.spec, socket).await;
+        let now = Instant::now();
+        match launched {
+            Ok(sandbox) => {
+                let ms = (now - before).as_millis();
+                let PoolSpec { account_id, pool, username, php_version, .. } = &*self.spec;
+                if self.backoff.backing_off() {
+                    tracing::debug!(account.id = %account_id, pool = %pool, "started PHP {php_version} of {username} again in {ms} ms");
+                } else {
+                    tracing::info!(
+                        account.id = %account_id, account.username = %username, pool = %pool, duration_ms = u64::try_from(ms).unwrap_or(u64::MAX),
+                        "started PHP {php_version} of {username} (account {account_id}, pool {pool}) in {ms} ms"
+                    );
+                }
+                let next_look = now + self.around.config.look_every();
+                self.running = Some(Running { sandbox, since: now, last_worked: now, next_look });
+            }
+            Err(detail) => self.failed(detail),
+        }
+    }
+
+    fn failed(&mut self, detail: String) {
+        let was = self.backoff.backing_off();
+        let PoolSpec { account_id, pool, username, php_version, .. } = &*self.spec;
+        let first = self.backoff.count() == 0;
+        self.backoff.failed(detail.clone(), Instant::now());
+        let count = self.backoff.count();
+        if first {
+            tracing::warn!(account.id = %account_id, account.username = %username, pool = %pool, "PHP {php_version} of {username} did not stay up: {detail}");
+        } else if !was && self.backoff.backing_off() {
+            tracing::error!(
+                account.id = %account_id, account.username = %username, pool = %pool,
+                "PHP {php_version} of {username} (account {account_id}, pool {pool}) failed {count} times in a row; requests are turned away and it is tried less and less often: {detail}"
+            );
+        } else {
+            tracing::debug!(account.id = %account_id, pool = %pool, "PHP {php_version} of {username} failed again ({count}): {detail}");
+        }
+    }
+
+    fn recovered(&mut self) {
+        let was = self.backoff.backing_off();
+        let count = self.backoff.worked();
+        if was {
+            let PoolSpec { account_id, pool, username, php_version, .. } = &*self.spec;
+            tracing::info!(
+                account.id = %account_id, account.username = %username, pool = %pool,
+                "PHP {php_version} of {username} (account {account_id}, pool {pool}) runs again after {count} failed starts"
+            );
+        }
+    }
+
+    /// PHP ended without having been told to.
+    fn ended(&mut self, how: String) {
+        let Some(running) = self.running.take() else { return };
+        if running.since.elapsed() < SOON {
+            self.failed(how);
+            return;
+        }
+        self.recovered();
+        let PoolSpec { account_id, pool, username, php_version, .. } = &*self.spec;
+        tracing::warn!(account.id = %account_id, account.username = %username, pool = %pool, "PHP {php_version} of {username} ended by itself: {how}");
+    }
+
+    /// Looks at what runs: is it used, does it behave?
+    fn look(&mut self) {
+        let now = Instant::now();
+        let config = Arc::clone(&self.around.config);
+        let Some(running) = self.running.as_mut() else { return };
+        let Some(socket) = self.socket.as_ref().map(Listening::socket) else { return };
+        running.next_look = now + config.look_every();
+        running.sandbox.tidy();
+        let stays = now - running.since >= SOON;
+        if running.sandbox.has_workers() || socket.has_connection() {
+            running.last_worked = now;
+        }
+        let idle = now - running.last_worked >= config.idle();
+        if socket.is_dead() {
+            // PHP is deaf now. It ends after its requests, and a new one starts on a new socket.
+            self.failed("its socket was shut down from inside the sandbox".to_owned());
+            self.replace(|pool| pool.replace_socket(), "whose socket was shut down");
+            return;
+        }
+        if stays || idle {
+            self.recovered();
+        }
+        if idle {
+            let seconds = config.idle_seconds;
+            if let Some(running) = self.running.take() {
+                // On the same socket: a request that comes while this one ends wakes a new one.
+                self.end(running.sandbox, None, &format!("after {seconds} seconds without a request"));
+            }
+        }
+    }
+
+    /// Lets what runs, if anything does, end on the old socket, while the pool goes on with a new one. What is accepted from now on is
+    /// accepted by a PHP of the present Spec, with no instant in between at which nobody listens.
+    fn replace(&mut self, new_socket: impl FnOnce(&mut Self) -> std::io::Result<Option<Socket>>, why: &str) {
+        let Some(running) = self.running.take() else { return };
+        let old = new_socket(self).unwrap_or_else(|error| {
+            tracing::error!(account.id = %self.spec.account_id, "could not make a new socket for {}: {error}", self.spec.username);
+            None
+        });
+        self.end(running.sandbox, old, why);
+    }
+
+    /// Lets one sandbox end after its requests.
+    fn end(&mut self, sandbox: Arc<dyn Sandbox>, old: Option<Socket>, why: &str) {
+        let PoolSpec { account_id, pool, username, php_version, .. } = &*self.spec;
+        let sentence = format!("stopped PHP {php_version} of {username} (account {account_id}, pool {pool}) {why}");
+        let account_id = *account_id;
+        self.retiring.add(sandbox, old, self.around.config.grace(), move |how| {
+            tracing::info!(account.id = %account_id, "{sentence}");
+            tracing::debug!(account.id = %account_id, "{how}");
+        });
+    }
+
+    /// Makes a new socket in the place of the present one, which is returned.
+    fn replace_socket(&mut self) -> std::io::Result<Option<Socket>> {
+        let PoolSpec { account_id, pool, .. } = &*self.spec;
+        let socket = self.around.sockets.create(*account_id, pool, fpm_config::backlog(&self.spec, &self.around.config))?;
+        fd_store::keep(&[std::os::fd::AsFd::as_fd(&socket)]);
+        Ok(self.socket.replace(Listening::Unwatched(socket)).map(Listening::into_socket))
+    }
+
+    async fn put(&mut self, spec: PoolSpec) -> Result<(), WireError> {
+        let listening = self.socket.as_ref().is_some_and(|listening| listening.socket().in_place());
+        if listening && *self.spec == spec && self.status().listening {
+            return Ok(());
+        }
+        let spec = Arc::new(spec);
+        let (around, saved) = (Arc::clone(&self.around), Arc::clone(&spec));
+        tokio::task::spawn_blocking(move || around.store.save(&saved))
+            .await
+            .map_err(std::io::Error::other)
+            .flatten()
+            .map_err(|error| internal(&format!("could not put pool {} of {} on disk: {error}", spec.pool, spec.username)))?;
+        let changed = *self.spec != *spec;
+        self.spec = spec;
+        if changed {
+            // What was wrong may be mended by this very change.
+            self.backoff.worked();
+        }
+        if self.running.is_some() || !listening {
+            let old = self
+                .replace_socket()
+                .map_err(|error| internal(&format!("could not listen for pool {} of {}: {error}", self.spec.pool, self.spec.username)))?;
+            match self.running.take() {
+                Some(running) => self.end(running.sandbox, old, "whose settings were changed"),
+                None => old.into_iter().for_each(Socket::close),
+            }
+        } else if let Some(listening) = &self.socket {
+            listening.socket().set_backlog(fpm_config::backlog(&self.spec, &self.around.config));
+        }
+        if changed {
+            let PoolSpec { account_id, pool, username, php_version, generation, .. } = &*self.spec;
+            tracing::info!(
+                account.id = %account_id, account.username = %username, pool = %pool,
+                "pool {pool} of {username} (account {account_id}) has PHP {php_version} as of generation {generation}"
+            );
+        }
+        Ok(())
+    }
+
+    async fn delete(&mut self) -> Result<Deleted, WireError> {
+        let PoolSpec { account_id, pool, username, .. } = &*self.spec;
+        let (account, pool) = (*account_id, pool.clone());
+        // From here on the pool is gone: a phpd that is killed below finds no file and clears the rest away when it starts.
+        let (around, name) = (Arc::clone(&self.around), pool.clone());
+        let existed = tokio::task::spawn_blocking(move || around.store.remove(account, &name))
+            .await
+            .map_err(std::io::Error::other)
+            .flatten()
+            .map_err(|error| internal(&format!("could not forget pool {pool} of {username}: {error}")))?;
+        if let Some(listening) = self.socket.take() {
+            listening.into_socket().close();
+        }
+        if let Some(running) = self.running.take() {
+            running.sandbox.kill();
+            running.sandbox.ended().await;
+        }
+        self.retiring.kill().await;
+        self.around.launcher.kill_leftovers(account, &pool).await;
+        self.around.sockets.forget(account);
+        tracing::info!(account.id = %account, account.username = %self.spec.username, pool = %pool, "deleted pool {pool} of {}", self.spec.username);
+        Ok(Deleted { existed })
+    }
+}
+
+/// Waits until somebody connects, or the socket can never be connected to again.
+async fn connection(socket: Option<&Listening>) {
+    match socket {
+        Some(Listening::Watched(watch)) => loop {
+            let Ok(mut ready) = watch.readable().await else { return std::future::pending().await };
+            let socket = watch.get_ref();
+            if socket.has_connection() || socket.is_dead() {
+                return;
+            }
+            ready.clear_ready();
+        },
+        Some(Listening::Unwatched(_)) => tokio::time::sleep(Duration::from_secs(1)).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn internal(detail: &str) -> WireError {
+    tracing::error!("{detail}");
+    WireError { code: WireCode::Internal, detail: detail.to_owned() }
+}

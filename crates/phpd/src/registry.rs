@@ -1,0 +1,165 @@
+//! All pools, by account and name.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use opterius_model::{AccountId, PoolName};
+use opterius_protocol::phpd::{Deleted, Health, PoolSpec, PoolState, PoolStatus};
+use opterius_protocol::{WireCode, WireError};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::launch::Sandbox;
+use crate::pool::{Command, Pool, Shown, Surroundings};
+use crate::sockets::Socket;
+use crate::store::Unreadable;
+
+type Key = (AccountId, PoolName);
+
+/// What the control socket talks to.
+pub struct Registry {
+    around: Arc<Surroundings>,
+    pools: Mutex<BTreeMap<Key, Handle>>,
+    unreadable: Mutex<BTreeMap<PathBuf, String>>,
+}
+
+#[derive(Clone)]
+struct Handle {
+    commands: mpsc::Sender<Command>,
+    shown: Arc<Mutex<Shown>>,
+}
+
+/// What an earlier phpd left of one pool.
+#[derive(Default)]
+pub struct Found {
+    /// The listening socket.
+    pub socket: Option<Socket>,
+    /// The sandbox that runs for it.
+    pub running: Option<Arc<dyn Sandbox>>,
+    /// Sandboxes that are to end, with sockets that are no longer the pool's.
+    pub ending: Vec<(Arc<dyn Sandbox>, Option<Socket>)>,
+}
+
+impl Registry {
+    /// No pools yet, and what could not be read of them.
+    pub fn new(around: Arc<Surroundings>, unreadable: Vec<Unreadable>) -> Self {
+        let unreadable = unreadable.into_iter().map(|Unreadable { path, detail }| (path, detail)).collect();
+        Self { around, pools: Mutex::default(), unreadable: Mutex::new(unreadable) }
+    }
+
+    /// Takes up a pool that is on disk.
+    pub fn adopt(&self, spec: PoolSpec, found: Found) {
+        let key = (spec.account_id, spec.pool.clone());
+        let handle = self.begin(spec, found);
+        self.pools.lock().unwrap_or_else(PoisonError::into_inner).insert(key, handle);
+    }
+
+    fn begin(&self, spec: PoolSpec, found: Found) -> Handle {
+        let spec = Arc::new(spec);
+        let shown = Arc::new(Mutex::new(Shown::new(Arc::clone(&spec))));
+        let (commands, received) = mpsc::channel(4);
+        let Found { socket, running, ending } = found;
+        let pool = Pool::new(Arc::clone(&self.around), spec, Arc::clone(&shown), received, socket, running, ending);
+        tokio::spawn(pool.live());
+        Handle { commands, shown }
+    }
+
+    /// The pool's handle, unless it was deleted.
+    fn handle(&self, key: &Key) -> Option<Handle> {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let handle = pools.get(key)?;
+        if handle.commands.is_closed() {
+            pools.remove(key);
+            return None;
+        }
+        Some(handle.clone())
+    }
+
+    /// Makes the pool as the Spec says.
+    pub async fn put(&self, spec: PoolSpec) -> Result<PoolStatus, WireError> {
+        let key = (spec.account_id, spec.pool.clone());
+        if !self.around.launcher.has_php(&spec.php_version) {
+            let detail = format!("PHP {} is not installed on this server", spec.php_version);
+            return Err(WireError { code: WireCode::Invalid, detail });
+        }
+        loop {
+            let handle = {
+                let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+                match pools.get(&key) {
+                    Some(handle) if !handle.commands.is_closed() => handle.clone(),
+                    _ => {
+                        let handle = self.begin(spec.clone(), Found::default());
+                        pools.insert(key.clone(), handle.clone());
+                        handle
+                    }
+                }
+            };
+            let (reply, answer) = oneshot::channel();
+            // A pool that is deleted at this very moment takes no more commands; the next round makes a new one.
+            if handle.commands.send(Command::Put(Box::new(spec.clone()), reply)).await.is_ok()
+                && let Ok(answer) = answer.await
+            {
+                self.mended(&key);
+                return answer;
+            }
+        }
+    }
+
+    /// Ends the pool.
+    pub async fn delete(&self, account: AccountId, pool: &PoolName) -> Result<Deleted, WireError> {
+        let key = (account, pool.clone());
+        while let Some(handle) = self.handle(&key) {
+            let (reply, answer) = oneshot::channel();
+            if handle.commands.send(Command::Delete(reply)).await.is_ok()
+                && let Ok(answer) = answer.await
+            {
+                self.mended(&key);
+                return answer;
+            }
+        }
+        // Nobody holds it, but a file that could not be read may be there.
+        let existed = self.around.store.remove(account, pool).map_err(|error| WireError {
+            code: WireCode::Internal,
+            detail: format!("could not forget pool {pool} of account {account}: {error}"),
+        })?;
+        self.around.launcher.kill_leftovers(account, pool).await;
+        self.mended(&key);
+        Ok(Deleted { existed })
+    }
+
+    fn mended(&self, (account, pool): &Key) {
+        let path = self.around.store.path(*account, pool);
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).remove(&path);
+    }
+
+    /// One pool as it stands.
+    pub fn get(&self, account: AccountId, pool: &PoolName) -> Option<PoolStatus> {
+        let handle = self.handle(&(account, pool.clone()))?;
+        Some(handle.shown.lock().unwrap_or_else(PoisonError::into_inner).status())
+    }
+
+    /// Every pool, ordered by account and name.
+    pub fn list(&self) -> Vec<PoolStatus> {
+        self.shown(|shown| Some(shown.status()))
+    }
+
+    fn shown<T>(&self, mut pick: impl FnMut(&Shown) -> Option<T>) -> Vec<T> {
+        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = pools.values().filter(|handle| !handle.commands.is_closed());
+        live.filter_map(|handle| pick(&handle.shown.lock().unwrap_or_else(PoisonError::into_inner))).collect()
+    }
+
+    /// How phpd stands.
+    pub fn health(&self) -> Health {
+        let states = self.shown(|shown| Some(shown.state()));
+        let count = |state: PoolState| states.iter().filter(|one| **one == state).count() as u64;
+        Health {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pools: states.len() as u64,
+            running: count(PoolState::Running),
+            backing_off: self.shown(|shown| (shown.state() == PoolState::BackingOff).then(|| shown.status())),
+            cgroups: self.around.launcher.cgroups(),
+            unreadable: self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect(),
+        }
+    }
+}

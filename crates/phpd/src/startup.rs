@@ -1,0 +1,186 @@
+//! How phpd begins: every pool listens again, and every PHP that outlived an earlier phpd is known again.
+
+use std::collections::{HashMap, HashSet};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use opterius_model::{AccountId, PoolName};
+use opterius_protocol::phpd::PoolSpec;
+
+use crate::bubblewrap::{self, Bubble, Bubblewrap};
+use crate::config::Config;
+use crate::fd_store;
+use crate::fpm_config;
+use crate::http;
+use crate::launch::Sandbox as _;
+use crate::pool::Surroundings;
+use crate::registry::{Found, Registry};
+use crate::runs::{Record, Runs};
+use crate::sockets::{Socket, Sockets, Whose};
+use crate::store::Store;
+
+type Key = (AccountId, PoolName);
+
+/// Runs phpd until it is told to end. What it started goes on without it.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    // Before anything else opens a descriptor.
+    let given = fd_store::take();
+    let config = Arc::new(config);
+    let web_gid = web_gid(&config)?;
+    let sockets = Sockets::open(&config.sockets, web_gid).with_context(|| format!("could not open {}", config.sockets.display()))?;
+    let store = Store::open(&config.pools).with_context(|| format!("could not open {}", config.pools.display()))?;
+    let runs = Runs::open(&config.runtime).with_context(|| format!("could not open {}", config.runtime.display()))?;
+    let (specs, unreadable) = store.load().with_context(|| format!("could not read {}", config.pools.display()))?;
+    for bad in &unreadable {
+        tracing::error!("a pool does not listen: {}", bad.detail);
+    }
+
+    let launcher = Arc::new(Bubblewrap::new(Arc::clone(&config), runs.clone()));
+    let mut left = Left::gather(&sockets, given, &launcher, &runs).await?;
+    let around =
+        Arc::new(Surroundings { config: Arc::clone(&config), sockets: sockets.clone(), store: store.clone(), launcher: launcher.clone() });
+    let registry = Arc::new(Registry::new(Arc::clone(&around), unreadable));
+
+    let (mut pools, mut deaf, mut running) = (0_usize, 0_usize, 0_usize);
+    let (mut fresh, mut kept) = (Vec::new(), HashSet::new());
+    for spec in specs {
+        let mut found = left.of(&sockets, &spec);
+        if found.socket.is_none() {
+            match sockets.create(spec.account_id, &spec.pool, fpm_config::backlog(&spec, &config)) {
+                Ok(socket) => {
+                    fresh.extend(socket.duplicate().ok());
+                    found.socket = Some(socket);
+                }
+                Err(error) => {
+                    deaf += 1;
+                    tracing::error!(account.id = %spec.account_id, "could not listen for pool {} of {}: {error}", spec.pool, spec.username);
+                }
+            }
+        }
+        let in_use = found.socket.iter().chain(found.ending.iter().filter_map(|(_, socket)| socket.as_ref()));
+        kept.extend(in_use.flat_map(|socket| [socket.bound().to_owned(), socket.path().to_owned()]));
+        pools += 1;
+        running += usize::from(found.running.is_some());
+        registry.adopt(spec, found);
+    }
+    left.clear(&store).await;
+    sockets.sweep(&kept).context("could not clear away old sockets")?;
+    let borrowed: Vec<_> = fresh.iter().map(std::os::fd::AsFd::as_fd).collect();
+    fd_store::keep(&borrowed);
+    drop(fresh);
+
+    let control =
+        http::listen(&config.control_socket).with_context(|| format!("could not listen on {}", config.control_socket.display()))?;
+    fd_store::ready();
+    let ms = begun.elapsed().as_millis();
+    tracing::info!("{pools} pools listen ({deaf} could not), {running} of them with a PHP that was running already, after {ms} ms");
+    tokio::select! {
+        served = http::serve(control, registry, config.control_uid) => served.context("the control socket failed"),
+        told = told_to_end() => told.context("could not wait for signals"),
+    }
+}
+
+async fn told_to_end() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("phpd ends; every PHP that runs goes on");
+    Ok(())
+}
+
+fn web_gid(config: &Config) -> anyhow::Result<u32> {
+    let name = &config.web_group;
+    let group = nix::unistd::Group::from_name(name).with_context(|| format!("could not look up the group {name}"))?;
+    let group = group.with_context(|| format!("there is no group {name}: make it, or set `web_group` in the configuration of phpd"))?;
+    Ok(group.gid.as_raw())
+}
+
+/// What an earlier phpd left: sockets in systemd's store, and sandboxes.
+struct Left {
+    sockets: HashMap<Key, Vec<Socket>>,
+    sandboxes: HashMap<Key, Vec<(Record, Bubble)>>,
+}
+
+impl Left {
+    async fn gather(sockets: &Sockets, given: Vec<OwnedFd>, launcher: &Bubblewrap, runs: &Runs) -> anyhow::Result<Self> {
+        let mut left = Self { sockets: HashMap::new(), sandboxes: HashMap::new() };
+        for (Whose { account, pool }, socket) in given.into_iter().filter_map(|fd| sockets.recognise(fd)) {
+            socket.make_blocking();
+            left.sockets.entry((account, pool)).or_default().push(socket);
+        }
+        let (records, torn) = runs.all().context("could not read the records of what runs")?;
+        for run in torn {
+            bubblewrap::kill_run(&run, None).await;
+        }
+        for (run, record) in records {
+            match launcher.adopt(run.clone(), record.clone()) {
+                Some(bubble) => {
+                    let key = (record.spec.account_id, record.spec.pool.clone());
+                    left.sandboxes.entry(key).or_default().push((record, bubble));
+                }
+                None => bubblewrap::kill_run(&run, Some(&record)).await,
+            }
+        }
+        Ok(left)
+    }
+
+    /// What is left of one pool.
+    fn of(&mut self, sockets: &Sockets, spec: &PoolSpec) -> Found {
+        let key = (spec.account_id, spec.pool.clone());
+        let mut given = self.sockets.remove(&key).unwrap_or_default();
+        let sandboxes = self.sandboxes.remove(&key).unwrap_or_default();
+        // Without systemd's store a socket lives on in the FPM that listens on it.
+        for (record, bubble) in &sandboxes {
+            if !given.iter().any(|socket| socket.bound() == record.bound)
+                && let Some((_, socket)) = bubble.socket().and_then(|fd| sockets.recognise(fd))
+            {
+                socket.make_blocking();
+                given.push(socket);
+            }
+        }
+        let mut current = given.iter().position(Socket::in_place).map(|index| given.swap_remove(index));
+        let mut found = Found::default();
+        for (record, bubble) in sandboxes {
+            let on_current = current.as_ref().is_some_and(|socket| socket.bound() == record.bound);
+            let bubble = Arc::new(bubble);
+            if on_current && !record.retiring && record.spec == *spec && found.running.is_none() {
+                found.running = Some(bubble);
+            } else if on_current && !record.retiring {
+                // It has another Spec and does not know yet that it is to end, so what it may still accept must not be on the pool's socket.
+                found.ending.push((bubble, current.take()));
+            } else {
+                let old = given.iter().position(|socket| socket.bound() == record.bound).map(|index| given.swap_remove(index));
+                found.ending.push((bubble, old));
+            }
+        }
+        given.into_iter().for_each(Socket::close);
+        found.socket = current;
+        found
+    }
+
+    /// Ends what is left of pools that are no more.
+    async fn clear(self, store: &Store) {
+        for socket in self.sockets.into_values().flatten() {
+            socket.close();
+        }
+        for ((account, pool), sandboxes) in self.sandboxes {
+            // A pool without a file was being deleted. One with a file that cannot be read may be answering somebody just now.
+            let unreadable = store.path(account, &pool).exists();
+            for (record, bubble) in sandboxes {
+                tracing::warn!(account.id = %account, "ending a PHP of {}, whose pool {pool} is no more", record.spec.username);
+                if unreadable {
+                    bubble.retire();
+                } else {
+                    bubble.kill();
+                    bubble.ended().await;
+                }
+            }
+        }
+    }
+}

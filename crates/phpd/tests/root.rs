@@ -1,0 +1,403 @@
+//! phpd with real sandboxes: PHP-FPM 8.2 in bubblewrap. Needs root; ask for it with `--run-ignored all`.
+#![expect(clippy::print_stderr, reason = "a failed test shows phpd's journal")]
+
+mod server;
+
+use std::fs;
+use std::time::Duration;
+
+use opterius_model::{Generation, Limit};
+use opterius_protocol::phpd::PoolState;
+use server::{Server, eventually, exists, fastcgi, processes_of};
+
+/// Sleeps until the file is there, so that a test decides how long a request takes.
+const UNTIL_GO: &str =
+    "touch(getenv('HOME').'/tmp/begun'); while (!file_exists(getenv('HOME').'/tmp/go')) { usleep(10000); clearstatcache(); } echo 'whole';";
+
+macro_rules! begun {
+    ($server:expr, $spec:expr) => {
+        eventually("the request runs", async || exists(&$server.path("home").join($spec.username.as_str()).join("tmp/begun"))).await
+    };
+}
+
+macro_rules! go {
+    ($server:expr, $spec:expr) => {
+        fs::write($server.path("home").join($spec.username.as_str()).join("tmp/go"), "").expect("written")
+    };
+}
+
+#[tokio::test]
+#[ignore = "needs root, bubblewrap and PHP-FPM"]
+async fn the_first_request_starts_php_and_the_ping_answers_account_and_generation() {
+    let mut server = Server::start("").await;
+    let mut spec = server.account("alice");
+    spec.generation = Generation::FIRST.next();
+    let status = server.put(&spec).await;
+    assert!(status.listening && status.state == PoolState::Asleep && status.master_pid.is_none());
+    assert_eq!(server.ping(&spec).await, format!("{} 2", spec.account_id));
+    server.until(&spec, PoolState::Running).await;
+    let status = server.status(&spec).await;
+    assert!(processes_of(&spec).contains(&i32::try_from(status.master_pid.expect("it runs")).expect("a pid")));
+    assert!(server.journal().contains("started PHP 8.2 of alice"));
+    assert_eq!(server.put(&spec).await.master_pid, status.master_pid, "the same Spec again changes nothing");
+}
+
+#[tokio::test]
+#[ignore = "needs root, bubblewrap and PHP-FPM"]
+async fn php_sees_its_own_account_and_nothing_else() {
+    let mut server = Server::start("").await;
+    let spec = server.account("alice");
+    let other = server.account("bobby");
+    server.put(&spec).await;
+    server.put(&other).await;
+    server.ping(&other).await;
+    fs::write(server.path("home/bobby/www/secret"), "secret").expect("written");
+
+    assert_eq!(server.php(&spec, "echo implode(' ', scandir('/home'));").await, ". .. alice");
+    let top = server.php(&spec, "echo implode(' ', array_diff(scandir('/'), ['.', '..', 'lib32', 'libx32', 'lib64']));").await;
+    assert_eq!(top, "bin dev etc home lib proc run sbin tmp usr var");
+    assert_eq!(server.php(&spec, "echo implode(' ', scandir('/run'));").await, ". ..");
+    assert_eq!(server.php(&spec, "echo implode(' ', scandir('/var/log/opterius/accounts'));").await, ". .. alice");
+    let users = server.php(&spec, "foreach (file('/etc/passwd') as $line) echo strtok($line, ':'), ' ';").await;
+    assert_eq!(users, "root alice nobody ");
+    assert_eq!(server.php(&spec, "echo exec('/usr/bin/id -u'), ' ', exec('/usr/bin/id -G');").await, format!("{0} {0}", spec.uid.get()));
+    let status = server.php(&spec, "echo file_get_contents('/proc/self/status');").await;
+    for line in ["NoNewPrivs:\t1", "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000"] {
+        assert!(status.contains(line), "{line} in {status}");
+    }
+    let foreign = server.path("home/bobby/www/secret");
+    let foreign = foreign.display();
+    assert_eq!(
+        server.php(&spec, &format!("var_dump(@file_get_contents('{foreign}'), @file_get_contents('/home/bobby/www/secret'));")).await,
+        "bool(false)\nbool(false)\n"
+    );
+    // Its own processes: bubblewrap as the first, FPM's master, the workers.
+    let processes =
+        server.php(&spec, "foreach (glob('/proc/[0-9]*/cmdline') as $f) echo strtok(@file_get_contents($f), \"\\0 \"), ' ';").await;
+    assert!(processes.split_whitespace().all(|name| ["/usr/bin/bwrap", "php-fpm:"].contains(&name)), "{processes}");
+    // The descriptors of a worker are FPM's own: none leads to a file of phpd.
+    let open = server.php(&spec, "foreach (glob('/proc/self/fd/*') as $f) echo @readlink($f), ' ';").await;
+    assert!(
+        open.split_whitespace().all(|target| [
+            "socket:",
+            "pipe:",
+            "anon_inode:",
+            "/dev/null",
+            "/var/log/opterius/",
+            "/tmp/",
+            "/dev/zero",
+            "/home/alice/",
+            "/proc/"
+        ]
+        .iter()
+        .any(|ours| target.starts_with(ours))
+            && !target.contains("phpd")),
+        "{open}"
+    );
+    for path in ["/", "/etc", "/usr", "/home", "/var/log/opterius/accounts/alice", "/dev/shm", "/run"] {
+        assert_eq!(server.php(&spec, &format!("var_dump(@file_put_contents('{path}/x', 'x'));")).await, "bool(false)\n", "{path}");
+    }
+    for path in ["/tmp", "/home/alice", "/home/alice/tmp", "/var/tmp"] {
+        assert_eq!(server.php(&spec, &format!("var_dump(@file_put_contents('{path}/x', 'x'));")).await, "int(1)\n", "{path}");
+    }
+    assert!(!exists(&server.path("home/alice/logs")));
+    assert_eq!(
+        server.php(&spec, "echo ini_get('memory_limit'), ini_get('session.save_path'), getenv('HOME');").await,
+        "128M/home/alice/tmp/home/alice"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs root, bubblewrap and PHP-FPM"]
+async fn another_tenant_cannot_connect_to_a_socket() {
+    let mut server = Server::start("").await;
+    let spec = server.account("alice");
+    server.put(&spec).await;
+    for uid in [spec.uid.get(), server.account("bobby").uid.get()] {
+        let output = std::process::Command::new("/usr/bin/setpriv")
+            .args(["--reuid", &uid.to_string(), "--regid", &uid.to_string(), "--clear-groups", "/usr/bin/perl", "-MIO::Socket::UNIX", "-e"])
+            .arg("exit(IO::Socket::UNIX->new(Peer => $ARGV[0]) ? 0 : $!{EACCES} ? 13 : 1)")
+            .arg(server.socket(&spec))
+            .status()
+            .expect("it runs");
+        assert_eq!(output.code(), Some(13), "uid {uid}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs root, bubblewrap and PHP-FPM"]
+async fn what_goes_wrong_is_in_php_log() {
+    let mut server = Server::start("").await;
+    let spec = server.account("alice");
+    server.put(&spec).await;
+    server.php(&spec, "error_log('from error_log'); file_put_contents('php://stderr', \"from stderr\\n\");").await;
+    let log = server.path("logs/alice/php.log");
+    eventually("both lines are there", async || {
+        let text = fs::read_to_string(&log).expect("read");
+        text.contains("from error_log") && text.contains("from stderr")
+    })
+    .await;
+    assert!(server.php(&spec, "echo file_get_contents('/var/log/opterius/accounts/alice/php.log');").await.contains("from error_log"));
+}
+
+#[tokio::test]
+#[ignore = "needs root, bubblewrap and PHP-FPM"]
+async fn an_idle_php_is_stopped_and_the_next_request_wakes_it() {
+    let mut server = Server::start("idle_seconds = 1").await;
+    let spec = server.account("alice");
+    server.put(&spec).await;
+    // Longer than the idle time: a request that runs keeps PHP up.
+    assert_eq!(server.php(&spec, "sleep(4); echo 'whole';").await, "whole");
+    eventually("PHP stops", async || server.status(&spec).await.state == PoolState::Asleep && processes_of(&spec).is_empty()).await;
+    assert_eq!(server.ping(&spec).await, spec.ping_response());
+    assert!(server.journal().contains("after 1 seconds without a request"));
+    assert_eq!(server.health().await.backing_off, []);
+}
+
+#[tokio::test]
+#[ignore = "needs root, bubblewrap and PHP-FPM"]
+async fn no_request_is_lost_while_php_stops_and_starts() {
+    let mut server = Server::start("idle_seconds = 1").await;
+    let spec = server.account("alice");
+    server.put(&spec).await;
+    let mut wake_ups = 0;
+    // Requests a little apart, around the moment at which PHP is stopped.
+    for ms in (1900..2600).step_by(50) {
+        let before = server.status(&spec).await.master_pid;
+        assert_eq!(server.ping(&spec).await, spec.ping_response());
+        wake_ups += usize::from(server.status(&spec).await.master_pid != before);
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+    }
+    assert!(wake_ups > 1, "it was stopped in between, or this tests nothing");
+}
+
+#[tokio::test]
+#[ignore = "needs root, bubblewrap and PHP-FPM"]
+async fn a_running_request_survives_the_death_of_phpd() {
+    let mut server = Server::start("").await;
+    let spec = server.account("alice");
+    server.put(&spec).await;
+    let script = server.script(&spec, "slow", UNTIL_GO);
+    let slow = fastcgi::send(&server.socket(&spec), &script).expect("connected");
+    begun!(server, spec);
+    server.until(&spec, PoolState::Running).await;
+    let master = server.status(&spec).await.master_pid;
+
+    server.kill_phpd();
+    assert_eq!(server.ping(&spec).await, spec.ping_response(), "PHP answers also while phpd is away");
+    server.start_phpd().await;
+
+    let status = server.status(&spec).await;
+    assert!(status.state == PoolState::Running && status.master_pid == master && status.listening, "{status:?}");
+    go!(server, spec);
+    let answer = tokio::task::spawn_blocking(|| slow.answer()).await.expect("no panic").expect("the request is whole");
+    assert_eq!(answer.body(), "whole");
+    assert_eq!(server.ping(&spec).await, spec.ping_response());
+    assert!(server.delete(&spec).await);
+    assert!(processes_of(&spec).is_empty());
+}
+
+#[tokio::test]
+#[ignore = "needs root, bubblewrap and PHP-FPM"]
+async fn a_php_that_died_while_phpd_was_away_is_noticed() {
+    let mut server = Server::start("").await;
+    let spec = server.account("alice");
+    server.put(&spec).await;
+    server.ping(&spec).await;
+    server.until(&spec, PoolState::Running).await;
+    server.kill_phpd();
+    for pid in processes_of(&spec) {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).expect("killed");
+    }
+    eventually("PHP is gone", async || processes_of(&spec).is_empty()).await;
+    server.start_phpd().await;
+    assert_eq!(server.status(&spec).await.state, PoolState::Asleep);
+    assert_eq!(server.ping(&spec).await, spec.ping_response());
+}
+
+#[tokio::test]
+#[ignore = "needs root, bubblewrap and PHP-FPM"]
+async fn after_a_reboot_every_pool_listens_and_a_bad_file_stops_no_other() {
+    let mut server = Server::start("").await;
+    let spec = server.account("alice");
+    let other = server.account("bobby");
+    server.put(&spec).await;
+    server.put(&other).await;
+    server.kill_phpd();
+    fs::remove_dir_all(server.path("run")).expect("what a reboot does");
+    let bad = server.path("state/pools").join(other.account_id.to_string()).join("main.json");
+    fs::write(&bad, "{").expect("written");
+    server.start_phpd().await;
+    assert_eq!(server.ping(&spec).await, spec.ping_response());
+    let health = server.health().await;
+    assert!(health.pools == 1 && health.unreadable.len() == 1 && health.unreadable[0].contains("main.json"), "{health:?}");
+    assert!(server.journal().contains("a pool does not listen"));
+    server.put(&other).await;
+    assert_eq!(server.ping(&other).await, other.ping_response());
+    assert!(server.health().await.unreadable.is_empty());
+}
+
+#[tokio::test]
+#[ignore = "needs root, bubblewrap and PHP-FPM"]
+async fn a_changed_spec_holds_from_the_next_request_on_and_ends_none() {
+    let mut server = Server::start("").await;
+    let mut spec = server.account("alice");
+    server.put(&spec).await;
+    let script = server.script(&spec, "slow", UNTIL_GO);
+    let slow = fastcgi::send(&server.socket(&spec), &script).expect("connected");
+    begun!(server, spec);
+    for memory in [64, 96, 128, 160] {
+        spec.memory_mib = Limit::try_from(memory).expect("a limit");
+        spec.generation = spec.generation.next();
+        server.put(&spec).await;
+        assert_eq!(server.ping(&spec).await, spec.ping_response(), "at once, and always");
+        assert_eq!(server.php(&spec, "echo ini_get('memory_limit');").await, format!("{memory}M"));
+    }
+    go!(server, spec);
+    let answer = tokio::task::spawn_blocking(|| slow.answer()).await.expect("no panic").expect("the request is whole");
+    assert_eq!(answer.body(), "whole");
+    eventually("only the last PHP is left", async || {
+        fs::read_dir(server.path("run/phpd/runs")).expect("it is there").count() == 1
+            && fs::read_dir(server.socket(&spec).parent().expect("a directory")).expect("it is there").count() == 2
+    })
+    .await;
+}
+
+#[tokio::test]
+#[ignore = "needs root, bubblewrap and PHP-FPM"]
+async fn requests_that_wait_while_the_spec_changes_are_answered() {
+    let mut server = Server::start("").await;
+    let mut spec = server.account("alice");
+    spec.workers = Limit::try_from(1).expect("a limit");
+    server.put(&spec).await;
+    let script = server.script(&spec, "slow", UNTIL_GO);
+    let slow = fastcgi::send(&server.socket(&spec), &script).expect("connected");
+    begun!(server, spec);
+    // The one worker is busy, so these wait in the socket that is about to be replaced.
+    let quick = server.script(&spec, "quick", "echo 'quick';");
+    let waiting: Vec<_> = (0..5).map(|_| fastcgi::send(&server.socket(&spec), &quick).expect("connected")).collect();
+    spec.generation = spec.generation.next();
+    server.put(&spec).await;
+    for sent in waiting {
+        assert_eq!(tokio::task::spawn_blocking(|| sent.answer()).await.expect("no panic").expect("it is answered").body(), "quick");
+    }
+    go!(server, spec);
+    assert_eq!(tokio::task::spawn_blocking(|| slow.answer()).await.expect("no panic").expect("it is answered").body(), "whole");
+}
+
+#[tokio::test]
+#[ignore = "needs root, bubblewrap and PHP-FPM"]
+async fn deleting_a_pool_leaves_nothing() {
+    let mut server = Server::start("").await;
+    let spec = server.account("alice");
+    server.put(&spec).await;
+    // A request that never ends, and a process that it left behind.
+    let script = server.script(
+        &spec,
+        "stuck",
+        "exec('/usr/bin/setsid /bin/sleep 1000 > /dev/null 2>&1 &'); touch(getenv('HOME').'/tmp/begun'); while (true) sleep(1);",
+    );
+    let stuck = fastcgi::send(&server.socket(&spec), &script).expect("connected");
+    begun!(server, spec);
+    assert!(server.delete(&spec).await);
+    assert!(processes_of(&spec).is_empty());
+    assert!(!exists(server.socket(&spec).parent().expect("a directory")));
+    assert_eq!(fs::read_dir(server.path("state/pools")).expect("it is there").count(), 0);
+    assert_eq!(fs::read_dir(server.path("run/phpd/runs")).expect("it is there").count(), 0);
+    assert!(stuck.answer().is_err());
+    assert!(!server.delete(&spec).await, "again is no error");
+    assert_eq!(server.health().await.pools, 0);
+    server.put(&spec).await;
+    assert_eq!(server.ping(&spec).await, spec.ping_response(), "it can be made again");
+}
+
+#[tokio::test]
+#[ignore = "needs root, bubblewrap and PHP-FPM"]
+async fn a_pool_deleted_while_phpd_was_away_is_cleared_when_it_starts() {
+    let mut server = Server::start("").await;
+    let spec = server.account("alice");
+    server.put(&spec).await;
+    server.ping(&spec).await;
+    server.until(&spec, PoolState::Running).await;
+    server.kill_phpd();
+    // As if it had been killed in the middle of deleting: the file goes first.
+    fs::remove_dir_all(server.path("state/pools").join(spec.account_id.to_string())).expect("removed");
+    server.start_phpd().await;
+    assert!(processes_of(&spec).is_empty());
+    assert!(!exists(server.socket(&spec).parent().expect("a directory")));
+    assert_eq!(server.health().await.pools, 0);
+}
+
+#[tokio::test]
+#[ignore = "needs root, bubblewrap and PHP-FPM"]
+async fn a_crash_loop_backs_off_closes_at_once_and_recovers_by_itself() {
+    let mut server = Server::start("").await;
+    let spec = server.account("alice");
+    server.put(&spec).await;
+    let suicide = server.script(&spec, "suicide", "posix_kill(posix_getppid(), SIGKILL); sleep(10);");
+    eventually("phpd backs off", async || {
+        assert!(server.ask(&spec, &suicide).await.is_err());
+        server.status(&spec).await.state == PoolState::BackingOff
+    })
+    .await;
+    let health = server.health().await;
+    assert_eq!(health.backing_off.len(), 1);
+    let failure = health.backing_off[0].last_failure.clone().expect("it failed");
+    assert!(failure.count >= 3 && failure.retry_at > failure.at && failure.detail.contains("signal 9"), "{failure:?}");
+    // A healthy script now: turned away until the time is over, then answered.
+    eventually("PHP answers again", async || server.ask(&spec, opterius_phpd::fpm_config::PING_PATH).await.is_ok()).await;
+    server.until(&spec, PoolState::Running).await;
+    assert_eq!(server.status(&spec).await.last_failure, None);
+    let sentences =
+        server.journal().lines().filter(|line| line.contains("alice") && (line.contains("WARN") || line.contains("ERROR"))).count();
+    assert_eq!(sentences, 2, "one when it began to fail and one when it backed off:\n{}", server.journal());
+}
+
+#[tokio::test]
+#[ignore = "needs root, bubblewrap and PHP-FPM"]
+async fn a_start_that_cannot_work_says_why() {
+    let mut server = Server::start("").await;
+    let spec = server.account("alice");
+    server.put(&spec).await;
+    fs::rename(server.path("home/alice"), server.path("home/gone")).expect("renamed");
+    eventually("phpd backs off", async || {
+        drop(server.ask(&spec, "/x.php").await);
+        server.status(&spec).await.state == PoolState::BackingOff
+    })
+    .await;
+    let failure = server.status(&spec).await.last_failure.expect("it failed");
+    assert!(failure.detail.contains("home/alice: No such file"), "{failure:?}");
+    // A link in the home's place is not followed.
+    std::os::unix::fs::symlink("gone", server.path("home/alice")).expect("linked");
+    let mut again = spec.clone();
+    again.generation = spec.generation.next();
+    server.put(&again).await;
+    assert!(server.ask(&spec, "/x.php").await.is_err());
+    assert!(server.status(&spec).await.last_failure.expect("it failed").detail.contains("is not a directory of uid"));
+}
+
+#[tokio::test]
+#[ignore = "needs root, bubblewrap and PHP-FPM"]
+async fn a_tenant_that_shuts_its_socket_down_gets_a_new_one() {
+    let mut server = Server::start("idle_seconds = 2").await;
+    let spec = server.account("alice");
+    server.put(&spec).await;
+    let deaf = server.script(
+        &spec,
+        "deaf",
+        "exec(\"/usr/bin/perl -e 'for (0..9) { open(my \\$f, qq{+<&=}, \\$_) and shutdown(\\$f, 2) }'\"); echo 'deaf';",
+    );
+    drop(server.ask(&spec, &deaf).await);
+    eventually("PHP answers again", async || server.ask(&spec, opterius_phpd::fpm_config::PING_PATH).await.is_ok()).await;
+    assert!(server.journal().contains("shut down from inside"), "{}", server.journal());
+}
+
+#[tokio::test]
+#[ignore = "needs root, bubblewrap and PHP-FPM"]
+async fn a_php_that_is_not_installed_is_refused() {
+    let mut server = Server::start("").await;
+    let mut spec = server.account("alice");
+    spec.php_version = opterius_model::PhpVersion::parse("9.9").expect("a version");
+    let refused = server.call(&opterius_protocol::phpd::PutPool { spec }).await.expect_err("there is no such PHP");
+    assert_eq!(refused.to_string(), "PHP 9.9 is not installed on this server");
+}

@@ -1,0 +1,217 @@
+//! A server with nothing on it but phpd, in a directory of its own. Needs root, bubblewrap and PHP-FPM 8.2.
+
+pub mod fastcgi;
+
+use std::fs::{self, File};
+use std::future::Future;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use opterius_model::{AccountId, Generation, Limit, PhpVersion, PoolName, Uid, Username};
+use opterius_protocol::Call;
+use opterius_protocol::client::{CallError, Client};
+use opterius_protocol::phpd::{DeletePool, GetHealth, GetPool, Health, PoolSpec, PoolState, PoolStatus, PutPool};
+
+/// The longest that any condition is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One server.
+pub struct Server {
+    root: tempfile::TempDir,
+    phpd: Option<Child>,
+    client: Client,
+    accounts: Vec<PoolSpec>,
+}
+
+impl Server {
+    /// With phpd running. `settings` are lines of its configuration.
+    pub async fn start(settings: &str) -> Self {
+        assert!(nix::unistd::geteuid().is_root(), "this test needs root");
+        let root =
+            tempfile::Builder::new().prefix("phpd").permissions(fs::Permissions::from_mode(0o755)).tempdir_in("/tmp").expect("a directory");
+        for directory in ["home", "logs"] {
+            fs::create_dir(root.path().join(directory)).expect("made");
+        }
+        let at = |name: &str| root.path().join(name).display().to_string();
+        let config = format!(
+            "{settings}\ncontrol_socket = {:?}\nsockets = {:?}\nweb_group = \"www-data\"\npools = {:?}\nruntime = {:?}\nhomes = {:?}\nlogs = {:?}\n",
+            at("run/phpd.sock"),
+            at("run/php"),
+            at("state/pools"),
+            at("run/phpd"),
+            at("home"),
+            at("logs")
+        );
+        fs::write(root.path().join("phpd.toml"), config).expect("written");
+        let client = Client::new(root.path().join("run/phpd.sock"));
+        let mut server = Self { root, phpd: None, client, accounts: Vec::new() };
+        server.start_phpd().await;
+        server
+    }
+
+    /// Starts phpd and waits until it answers.
+    pub async fn start_phpd(&mut self) {
+        let journal = File::options().create(true).append(true).open(self.path("journal")).expect("opened");
+        let phpd = Command::new(env!("CARGO_BIN_EXE_opterius-phpd"))
+            .arg("--config")
+            .arg(self.path("phpd.toml"))
+            .env_remove("NOTIFY_SOCKET")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(journal)
+            .spawn()
+            .expect("phpd starts");
+        self.phpd = Some(phpd);
+        eventually("phpd answers", async || self.call(&GetHealth {}).await.is_ok()).await;
+    }
+
+    /// kill -9.
+    pub fn kill_phpd(&mut self) {
+        let mut phpd = self.phpd.take().expect("it runs");
+        phpd.kill().expect("it is ours");
+        phpd.wait().expect("it is ours");
+    }
+
+    /// Where phpd runs.
+    pub fn phpd_pid(&self) -> u32 {
+        self.phpd.as_ref().expect("it runs").id()
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// What phpd has logged.
+    pub fn journal(&self) -> String {
+        fs::read_to_string(self.path("journal")).expect("read")
+    }
+
+    /// What an Agent makes of an account before its pool.
+    pub fn account(&mut self, username: &str) -> PoolSpec {
+        // Tests run side by side, each in a process of its own, and look for processes by uid.
+        let uid = 20_000 + (std::process::id() * 4 + u32::try_from(self.accounts.len()).expect("few accounts")) % 40_000;
+        let account_id = AccountId::generate();
+        let home = self.path("home").join(username);
+        for directory in [home.clone(), home.join("tmp"), home.join("www")] {
+            fs::create_dir(&directory).expect("made");
+            chown(&directory, Some(uid), Some(uid)).expect("given");
+        }
+        fs::set_permissions(&home, fs::Permissions::from_mode(0o711)).expect("set");
+        let logs = self.path("logs").join(username);
+        fs::create_dir(&logs).expect("made");
+        fs::write(logs.join(".opterius-account"), account_id.to_string()).expect("written");
+        chown(&logs, Some(0), Some(uid)).expect("given");
+        fs::set_permissions(&logs, fs::Permissions::from_mode(0o750)).expect("set");
+        let spec = PoolSpec {
+            account_id,
+            pool: PoolName::main(),
+            username: Username::parse(username).expect("a username"),
+            uid: Uid::try_from(uid).expect("a uid"),
+            php_version: PhpVersion::parse("8.2").expect("a version"),
+            workers: Limit::try_from(4).expect("a limit"),
+            memory_mib: Limit::try_from(128).expect("a limit"),
+            generation: Generation::FIRST,
+        };
+        self.accounts.push(spec.clone());
+        spec
+    }
+
+    /// Puts a script in the account's home; its path as PHP sees it.
+    pub fn script(&self, spec: &PoolSpec, name: &str, code: &str) -> String {
+        let inside = format!("www/{name}.php");
+        let path = self.path("home").join(spec.username.as_str()).join(&inside);
+        fs::write(&path, format!("<?php {code}")).expect("written");
+        chown(&path, Some(spec.uid.get()), Some(spec.uid.get())).expect("given");
+        format!("/home/{}/{inside}", spec.username)
+    }
+
+    /// Runs code as the account and answers what it printed.
+    pub async fn php(&self, spec: &PoolSpec, code: &str) -> String {
+        let script = self.script(spec, &format!("s{:x}", code.len()), code);
+        let answer = self.ask(spec, &script).await.expect("PHP answers");
+        assert_eq!(answer.stderr, "", "{code}");
+        answer.body().to_owned()
+    }
+
+    pub async fn ask(&self, spec: &PoolSpec, script: &str) -> std::io::Result<fastcgi::Answer> {
+        let (socket, script) = (self.socket(spec), script.to_owned());
+        tokio::task::spawn_blocking(move || fastcgi::ask(&socket, &script)).await.expect("it does not panic")
+    }
+
+    pub async fn ping(&self, spec: &PoolSpec) -> String {
+        self.ask(spec, opterius_phpd::fpm_config::PING_PATH).await.expect("PHP answers").body().to_owned()
+    }
+
+    pub fn socket(&self, spec: &PoolSpec) -> PathBuf {
+        self.path("run/php").join(spec.account_id.to_string()).join(format!("{}.sock", spec.pool))
+    }
+
+    pub async fn call<C: Call>(&self, call: &C) -> Result<C::Reply, CallError> {
+        self.client.call(call, PATIENCE).await
+    }
+
+    pub async fn put(&self, spec: &PoolSpec) -> PoolStatus {
+        self.call(&PutPool { spec: spec.clone() }).await.expect("phpd takes the pool")
+    }
+
+    pub async fn delete(&self, spec: &PoolSpec) -> bool {
+        self.call(&DeletePool { account: spec.account_id, pool: spec.pool.clone() }).await.expect("phpd deletes the pool").existed
+    }
+
+    pub async fn status(&self, spec: &PoolSpec) -> PoolStatus {
+        self.call(&GetPool { account: spec.account_id, pool: spec.pool.clone() }).await.expect("phpd knows the pool")
+    }
+
+    pub async fn health(&self) -> Health {
+        self.call(&GetHealth {}).await.expect("phpd is well")
+    }
+
+    /// Waits for a state of the pool.
+    pub async fn until(&self, spec: &PoolSpec, state: PoolState) {
+        eventually(&format!("the pool is {state:?}"), async || self.status(spec).await.state == state).await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("phpd's journal:\n{}", self.journal());
+        }
+        if let Some(mut phpd) = self.phpd.take() {
+            drop(phpd.kill());
+            drop(phpd.wait());
+        }
+        for spec in &self.accounts {
+            for pid in processes_of(spec) {
+                // The first process of each sandbox is root's; ending FPM's master ends it.
+                drop(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL));
+            }
+        }
+    }
+}
+
+/// Waits for a condition, and fails with its name if it does not come true.
+pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let until = Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(Instant::now() < until, "{what}: not within {} seconds", PATIENCE.as_secs());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Every process of an account.
+pub fn processes_of(spec: &PoolSpec) -> Vec<i32> {
+    use std::os::unix::fs::MetadataExt as _;
+    let processes = fs::read_dir("/proc").expect("there is /proc").flatten();
+    processes
+        .filter(|entry| entry.metadata().is_ok_and(|found| found.uid() == spec.uid.get()))
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+/// Whether the path is there.
+pub fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
