@@ -1,0 +1,155 @@
+//! Who asks, and what they may see and do.
+
+use opterius_model::OwnerId;
+use opterius_protocol::Micros;
+
+use super::{ExternalRef, RefPrefix};
+use crate::store::word_enum;
+
+word_enum! {
+    /// One thing that a caller may do.
+    Scope {
+        /// Ask who one is.
+        SelfRead = "self.read",
+        /// Look at accounts.
+        AccountsRead = "accounts.read",
+        /// Order accounts.
+        AccountsCreate = "accounts.create",
+        /// Look at packages.
+        PackagesRead = "packages.read",
+        /// Make, change and delete packages.
+        PackagesWrite = "packages.write",
+        /// Look at operations.
+        OperationsRead = "operations.read",
+        /// Look at servers.
+        ServersRead = "servers.read",
+        /// Look at the Activity.
+        ActivityRead = "activity.read",
+        /// Change servers and the rules for domains. The administrator only.
+        ServersWrite = "servers.write",
+        /// Look at tokens. The administrator only.
+        TokensRead = "tokens.read",
+        /// Make and delete tokens. The administrator only.
+        TokensWrite = "tokens.write",
+        /// Make administrators. The administrator on the Panel's own machine only.
+        AdministratorsWrite = "administrators.write",
+    }
+}
+
+impl Scope {
+    /// Whether a token may be given this scope. One that could make tokens could make itself any token.
+    pub(crate) fn for_tokens(self) -> bool {
+        !matches!(self, Self::ServersWrite | Self::TokensRead | Self::TokensWrite | Self::AdministratorsWrite)
+    }
+
+    /// Whether the scope only looks.
+    fn only_reads(self) -> bool {
+        self.as_str().ends_with(".read")
+    }
+}
+
+/// How a caller proved who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallerKind {
+    /// By a token.
+    Token,
+    /// By being root on the Panel's own machine.
+    LocalAdministrator,
+    /// By an administrator's name and password.
+    Administrator,
+}
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) kind: CallerKind,
+    pub(crate) owner: OwnerId,
+    /// The token's or the administrator's name.
+    pub(crate) name: String,
+    pub(crate) scopes: Vec<Scope>,
+    /// What the Panel puts in front of every external_ref of this caller.
+    pub(crate) ref_prefix: Option<RefPrefix>,
+    pub(crate) expires_at: Option<Micros>,
+}
+
+impl Caller {
+    /// Root on the Panel's own machine.
+    pub(crate) fn local_administrator() -> Self {
+        Self {
+            kind: CallerKind::LocalAdministrator,
+            owner: OwnerId::host(),
+            name: "root".to_owned(),
+            scopes: Scope::ALL.to_vec(),
+            ref_prefix: None,
+            expires_at: None,
+        }
+    }
+
+    /// An administrator who gave name and password: may look at everything, and change nothing.
+    pub(crate) fn administrator(name: String) -> Self {
+        let scopes = Scope::ALL.iter().copied().filter(|scope| scope.only_reads()).collect();
+        Self { kind: CallerKind::Administrator, owner: OwnerId::host(), name, scopes, ref_prefix: None, expires_at: None }
+    }
+
+    /// Whether the caller has this scope.
+    pub(crate) fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
+    }
+
+    /// How the Activity names the caller.
+    pub(crate) fn actor(&self) -> String {
+        match self.kind {
+            CallerKind::Token => format!("token:{}", self.name),
+            CallerKind::LocalAdministrator => "administrator".to_owned(),
+            CallerKind::Administrator => format!("administrator:{}", self.name),
+        }
+    }
+
+    /// The caller's own ref as it is stored.
+    pub(crate) fn stored_ref(&self, external_ref: &ExternalRef) -> String {
+        match &self.ref_prefix {
+            Some(prefix) => format!("{}{}", prefix.as_str(), external_ref.as_str()),
+            None => external_ref.as_str().to_owned(),
+        }
+    }
+
+    /// A stored ref as the caller knows it.
+    pub(crate) fn shown_ref(&self, stored: Option<&str>) -> Option<String> {
+        let stored = stored?;
+        match &self.ref_prefix {
+            Some(prefix) => stored.strip_prefix(prefix.as_str()).map(str::to_owned),
+            None => Some(stored.to_owned()),
+        }
+    }
+
+    /// Whether the caller may know of something with this owner and stored ref.
+    pub(crate) fn sees(&self, owner: &str, stored_ref: Option<&str>) -> bool {
+        owner == self.owner.as_str()
+            && self.ref_prefix.as_ref().is_none_or(|prefix| stored_ref.is_some_and(|stored| stored.starts_with(prefix.as_str())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_with_a_prefix_sees_only_refs_below_it() {
+        let mut caller = Caller::local_administrator();
+        assert!(caller.sees("host", None));
+        caller.ref_prefix = Some(RefPrefix::parse("whmcs:a:").unwrap());
+        assert!(caller.sees("host", Some("whmcs:a:s1")));
+        assert!(!caller.sees("host", Some("whmcs:b:s1")));
+        assert!(!caller.sees("host", None));
+        assert!(!caller.sees("other", Some("whmcs:a:s1")));
+        assert_eq!(caller.stored_ref(&ExternalRef::parse("s1").unwrap()), "whmcs:a:s1");
+        assert_eq!(caller.shown_ref(Some("whmcs:a:s1")).as_deref(), Some("s1"));
+    }
+
+    #[test]
+    fn who_signs_in_with_a_password_changes_nothing() {
+        let caller = Caller::administrator("ada".to_owned());
+        assert!(caller.may(Scope::TokensRead));
+        assert!(!caller.may(Scope::AccountsCreate) && !caller.may(Scope::TokensWrite) && !caller.may(Scope::AdministratorsWrite));
+    }
+}

@@ -1,0 +1,57 @@
+//! Makes administrators, and changes their passwords.
+
+use std::sync::Arc;
+
+use opterius_model::{Password, RequestId};
+use zeroize::Zeroizing;
+
+use super::authenticate::hash;
+use super::{AdministratorName, AppError, Caller, Code, Refusal, record};
+use crate::core::{Core, compute};
+use crate::store::{self, administrator};
+
+/// Makes an administrator.
+pub(crate) async fn create_administrator(
+    core: &Arc<Core>,
+    caller: &Caller,
+    name: AdministratorName,
+    password: Password,
+    request: &RequestId,
+) -> Result<AdministratorName, AppError> {
+    let stored = stored_form(password).await?;
+    let mut write = core.store.write().await?;
+    match administrator::insert(&mut write, &caller.owner, name.as_str(), &stored, core.now()).await {
+        Err(error) if error.is_unique_violation() => {
+            return Err(Refusal::new(Code::NameTaken, format!("There is an administrator `{name}` already."))
+                .hint("Change the password with PUT /api/administrators/{username}/password.")
+                .into());
+        }
+        other => other?,
+    }
+    record::done(&mut write, core, caller, "administrator.create", request, format!("The administrator {name} was made.")).await?;
+    store::commit(write).await?;
+    Ok(name)
+}
+
+/// Gives an administrator another password.
+pub(crate) async fn change_administrator_password(
+    core: &Arc<Core>,
+    caller: &Caller,
+    name: AdministratorName,
+    password: Password,
+    request: &RequestId,
+) -> Result<(), AppError> {
+    let stored = stored_form(password).await?;
+    let mut write = core.store.write().await?;
+    if !administrator::set_password_hash(&mut write, &caller.owner, name.as_str(), &stored).await? {
+        return Err(Refusal::not_found("administrator", name.as_str()).into());
+    }
+    record::done(&mut write, core, caller, "administrator.password", request, format!("The administrator {name} has another password."))
+        .await?;
+    store::commit(write).await?;
+    Ok(())
+}
+
+async fn stored_form(password: Password) -> Result<String, AppError> {
+    compute("hash a password", move || hash(&Zeroizing::new(password.expose().to_owned()))).await
+}

@@ -1,0 +1,222 @@
+//! The texts that callers send beside the names of the model, each checked once.
+
+use std::net::IpAddr;
+
+use opterius_model::{DomainName, PackageId, PackageName, Password, Username};
+
+/// An order for an account, every part of it checked.
+#[derive(Debug)]
+pub(crate) struct Order {
+    pub(crate) username: Username,
+    pub(crate) domain: DomainName,
+    pub(crate) password: Password,
+    pub(crate) package: PackageChoice,
+    pub(crate) email: Option<EmailAddress>,
+    /// The id or the name of a server; the default one if nothing is said.
+    pub(crate) server: Option<String>,
+    /// As it is stored, the caller's prefix in front.
+    pub(crate) external_ref: Option<String>,
+}
+
+/// How an order names its package.
+#[derive(Debug, Clone)]
+pub(crate) enum PackageChoice {
+    /// By its id, which renaming does not change.
+    Id(PackageId),
+    /// By its exact name.
+    Name(PackageName),
+}
+
+impl std::fmt::Display for PackageChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
+}
+
+/// A text type with its rule.
+macro_rules! checked_text {
+    ($(#[$doc:meta])* $name:ident, $error:ident, $message:literal, |$text:ident| $rule:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub(crate) struct $name(String);
+
+        /// Why a text is refused.
+        #[derive(Debug, thiserror::Error)]
+        #[error($message, given = self.0)]
+        pub(crate) struct $error(String);
+
+        impl $name {
+            pub(crate) fn parse($text: &str) -> Result<Self, $error> {
+                if $rule { Ok(Self($text.to_owned())) } else { Err($error(shown($text))) }
+            }
+
+            pub(crate) fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+fn ref_character(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'-')
+}
+
+checked_text! {
+    /// The caller's own name for an account: 1 to 100 of `A-Za-z0-9._:-`.
+    ExternalRef, InvalidExternalRef,
+    "`{given}` is not an external_ref: use 1 to 100 letters, digits and `. _ : -`",
+    |text| (1..=100).contains(&text.len()) && text.bytes().all(ref_character)
+}
+
+checked_text! {
+    /// What stands in front of every external_ref of a token: 1 to 80 of `A-Za-z0-9._:-`, a colon last, so that no prefix begins another's refs
+    /// by chance.
+    RefPrefix, InvalidRefPrefix,
+    "`{given}` is not a ref prefix: use 1 to 80 letters, digits and `. _ : -` that end in a colon",
+    |text| (1..=80).contains(&text.len()) && text.ends_with(':') && text.bytes().all(ref_character)
+}
+
+checked_text! {
+    /// An e-mail address as far as it matters here: one `@`, a domain behind it, at most 254 characters, nothing that a mail header or a page
+    /// could read as more.
+    EmailAddress, InvalidEmailAddress,
+    "`{given}` is not an e-mail address: use one such as `name@example.com`",
+    |text| text.len() <= 254
+        && text.bytes().filter(|b| *b == b'@').count() == 1
+        && text.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && local.len() <= 64 && domain.contains('.') && !domain.starts_with('.') && !domain.ends_with('.'))
+        && !text.chars().any(|c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"' | '\'' | ',' | ';' | ':' | '\\' | '(' | ')' | '[' | ']' | '`' | '$' | '{' | '}'))
+}
+
+checked_text! {
+    /// The name of a token, for people: 1 to 64 visible characters.
+    TokenName, InvalidTokenName,
+    "`{given}` is not a name for a token: use 1 to 64 characters that can be seen, without white space at either end",
+    |text| (1..=64).contains(&text.chars().count()) && text.trim() == text && !text.chars().any(char::is_control)
+}
+
+checked_text! {
+    /// The name of an administrator: 3 to 32 lower-case letters and digits.
+    AdministratorName, InvalidAdministratorName,
+    "`{given}` is not a name for an administrator: use 3 to 32 lower-case letters and digits, starting with a letter",
+    |text| (3..=32).contains(&text.len()) && text.starts_with(|c: char| c.is_ascii_lowercase()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+}
+
+/// A network, or one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cidr {
+    address: IpAddr,
+    bits: u8,
+}
+
+/// Why a text is not a [`Cidr`].
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not an address or network: use one such as `203.0.113.7` or `2001:db8::/48`")]
+pub(crate) struct InvalidCidr(String);
+
+impl Cidr {
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidCidr> {
+        let invalid = || InvalidCidr(shown(text));
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) if !bits.is_empty() && bits.len() <= 3 && bits.bytes().all(|b| b.is_ascii_digit()) => {
+                (address, Some(bits.parse::<u8>().map_err(|_| invalid())?))
+            }
+            Some(_) => return Err(invalid()),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| invalid())?;
+        let whole = if address.is_ipv4() { 32 } else { 128 };
+        match bits.unwrap_or(whole) {
+            bits if bits <= whole => Ok(Self { address, bits }),
+            _ => Err(invalid()),
+        }
+    }
+
+    /// Whether `address` is in this network. An IPv4 address that came in over an IPv6 socket counts as IPv4.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        match (self.address.to_canonical(), address.to_canonical()) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.bits.min(32))).unwrap_or(0);
+                network.to_bits() & mask == address.to_bits() & mask
+            }
+            (IpAddr::V6(network), IpAddr::V6(address)) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.bits)).unwrap_or(0);
+                network.to_bits() & mask == address.to_bits() & mask
+            }
+            _ => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Cidr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.address, self.bits)
+    }
+}
+
+/// A refused text as it may be shown back: escaped and short.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().take(60).flat_map(char::escape_debug).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_hold_what_they_say() {
+        let holds = |network: &str, address: &str| Cidr::parse(network).unwrap().contains(address.parse().unwrap());
+        assert!(holds("203.0.113.7", "203.0.113.7"));
+        assert!(!holds("203.0.113.7", "203.0.113.8"));
+        assert!(holds("203.0.113.0/24", "::ffff:203.0.113.9"));
+        assert!(!holds("203.0.113.0/24", "203.0.114.1"));
+        assert!(holds("0.0.0.0/0", "192.0.2.1"));
+        assert!(!holds("0.0.0.0/0", "2001:db8::1"));
+        assert!(holds("2001:db8::/48", "2001:db8:0:1::1"));
+        assert!(holds("::/0", "2001:db8::1"));
+        for bad in
+            ["", "/", "203.0.113.0/33", "203.0.113.0/", "2001:db8::/129", "203.0.113", "example.com", "203.0.113.0/+8", "1.2.3.4/8/8"]
+        {
+            assert!(Cidr::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_could_become_a_second_header_or_a_script_are_refused() {
+        for good in ["a@example.com", "first.last+tag@sub.example.co.uk", "ü@bücher.example"] {
+            assert!(EmailAddress::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "@",
+            "a@",
+            "@example.com",
+            "a@b",
+            "a@b@c.com",
+            "a b@example.com",
+            "a@example.com\nBcc: x",
+            "<a@example.com>",
+            "a@example.com,b@example.com",
+        ] {
+            assert!(EmailAddress::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn refs_hold_nothing_that_a_prefix_range_would_miss() {
+        assert!((0..=u8::MAX).filter(|b| ref_character(*b)).all(|b| b < b'{'));
+        assert!(RefPrefix::parse("whmcs").is_err());
+        assert!(RefPrefix::parse("whmcs:").is_ok());
+        for bad in ["", "a b", "é", "a/../b", "{", &"a".repeat(101)] {
+            assert!(ExternalRef::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+}

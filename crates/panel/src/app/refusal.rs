@@ -1,0 +1,293 @@
+//! What the Panel says when it does not do what it was asked: a stable code for programs, a sentence for staff, and what to do next.
+
+use opterius_model::{DomainName, OperationId, Username};
+use opterius_protocol::WireError;
+use opterius_protocol::agent::{Failure, FailureKind, OperationReport};
+use serde::{Deserialize, Serialize};
+
+use super::Caller;
+use crate::store::StoreError;
+use crate::store::claimed_name::Holder;
+use crate::store::operation::Kind;
+
+/// The refusals that callers tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Code {
+    InvalidRequest,
+    PackageNotFound,
+    UsernameTaken,
+    DomainTaken,
+    ExternalRefMismatch,
+    PackageInUse,
+    NameTaken,
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    AccountGone,
+    BodyTooLarge,
+    BodyTooSlow,
+    UnsupportedMediaType,
+    TooManyRequests,
+    ServerUnreachable,
+    ServerNotConfigured,
+    ProvisioningFailed,
+    NeedsAttention,
+    Internal,
+}
+
+/// One refusal. It holds no secret, so that it can be stored and shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Refusal {
+    pub(crate) code: Code,
+    pub(crate) detail: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hint: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) errors: Vec<FieldProblem>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) operation_id: Option<OperationId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) conflict: Option<Conflict>,
+    /// Seconds after which another try makes sense.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) retry_after: Option<u64>,
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub(crate) struct FieldProblem {
+    /// The field's name; empty if the whole body is meant.
+    pub(crate) field: String,
+    /// `missing`, `empty`, `too_long`, `wrong_type`, `invalid`, `reserved`, `unknown`.
+    pub(crate) code: String,
+    /// What is wrong, in a sentence.
+    pub(crate) detail: String,
+}
+
+/// Who holds a name that was ordered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub(crate) struct Conflict {
+    /// `username` or `domain`.
+    pub(crate) field: String,
+    /// The account that holds it, if the caller may see that account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) account_id: Option<String>,
+    /// Its external_ref, as the caller knows it, if the caller may see that account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) external_ref: Option<String>,
+}
+
+/// Why a verb has no result.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AppError {
+    /// The caller is told why.
+    #[error("{}", .0.detail)]
+    Refused(Box<Refusal>),
+    /// The database failed; the caller is told only that.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The Panel is stopping; the work goes on in the next one.
+    #[error("the Panel is stopping")]
+    Stopping,
+    /// A part of the Panel broke.
+    #[error("could not {0}")]
+    Broken(&'static str),
+}
+
+impl From<Refusal> for AppError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+impl Refusal {
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), hint: None, errors: Vec::new(), operation_id: None, conflict: None, retry_after: None }
+    }
+
+    #[must_use]
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    #[must_use]
+    pub(crate) fn of_operation(self, id: OperationId) -> Self {
+        Self { operation_id: Some(id), ..self }
+    }
+
+    /// Every field that is wrong.
+    pub(crate) fn invalid(errors: Vec<FieldProblem>) -> Self {
+        let detail = match errors.as_slice() {
+            [] => "The request is not valid.".to_owned(),
+            [one] => sentence(&one.detail),
+            more => {
+                format!("{} fields are not valid: {}.", more.len(), more.iter().map(|e| e.field.as_str()).collect::<Vec<_>>().join(", "))
+            }
+        };
+        Self { errors, ..Self::new(Code::InvalidRequest, detail) }
+    }
+
+    /// One field that is wrong.
+    pub(crate) fn invalid_field(field: &str, code: &str, detail: impl Into<String>) -> Self {
+        Self::invalid(vec![FieldProblem { field: field.to_owned(), code: code.to_owned(), detail: detail.into() }])
+    }
+
+    pub(crate) fn not_found(what: &str, id: &str) -> Self {
+        Self::new(Code::NotFound, format!("There is no {what} `{}`.", super::order::shown(id)))
+    }
+
+    pub(crate) fn package_not_found(package: &str) -> Self {
+        Self::new(
+            Code::PackageNotFound,
+            format!("Package not found: there is no package `{}`; upper and lower case count.", super::order::shown(package)),
+        )
+        .hint("Create the package on the server, or choose one that is there in the product's module settings.")
+    }
+
+    pub(crate) fn username_taken(caller: &Caller, username: &Username, holder: Option<&Holder>) -> Self {
+        let conflict = Conflict::with(caller, "username", holder);
+        let detail = match &conflict {
+            Conflict { account_id: Some(id), external_ref, .. } => {
+                format!("The username `{username}` is already used by the account {id}{}.", of_ref(external_ref.as_deref()))
+            }
+            _ => format!("The username `{username}` is already used by another account on this server."),
+        };
+        let refusal = Self::new(Code::UsernameTaken, detail).hint("Give this service another username and order it again.");
+        Self { conflict: Some(conflict), ..refusal }
+    }
+
+    pub(crate) fn domain_taken(caller: &Caller, domain: &DomainName, holder: &Holder) -> Self {
+        let conflict = Conflict::with(caller, "domain", Some(holder));
+        let whose = match &conflict {
+            Conflict { account_id: Some(id), external_ref, .. } => format!("the account {id}{}", of_ref(external_ref.as_deref())),
+            _ => "another account on this server".to_owned(),
+        };
+        let (detail, hint) = if holder.name == domain.as_str() {
+            (
+                format!("The domain `{domain}` already belongs to {whose}."),
+                "Order another domain, or remove the account that has this one if nobody uses it.",
+            )
+        } else {
+            // A caller that may not see the other account is not told its name either.
+            let other = if conflict.account_id.is_some() {
+                format!("`{}`, which belongs to {whose}", holder.name)
+            } else {
+                format!("a site of {whose}")
+            };
+            let relation = if domain.as_str().ends_with(&format!(".{}", holder.name)) { "is below" } else { "is the parent of" };
+            (
+                format!("The domain `{domain}` {relation} {other}, and names of different customers must not contain each other."),
+                "Order another domain. If customers are meant to get names below one of your own domains, add that domain to the shared parent domains.",
+            )
+        };
+        Self { conflict: Some(conflict), ..Self::new(Code::DomainTaken, detail).hint(hint) }
+    }
+
+    pub(crate) fn external_ref_mismatch(shown_ref: &str, differences: &[(&str, String, String)]) -> Self {
+        let list: Vec<String> =
+            differences.iter().map(|(what, there, here)| format!("its {what} is `{there}`, and this order says `{here}`")).collect();
+        Self::new(Code::ExternalRefMismatch, format!("An account for `{shown_ref}` exists already, with other data: {}.", list.join("; ")))
+            .hint("Make the service say what the account has, or order under another external_ref.")
+    }
+
+    pub(crate) fn server_not_configured(server: &str) -> Self {
+        Self::new(
+            Code::ServerNotConfigured,
+            format!("The server `{server}` has no addresses or fewer than two name servers, so no site on it could be found."),
+        )
+        .hint("Run `opterius setup` on the server, or set its addresses and name servers with PUT /api/servers/{id}.")
+    }
+
+    pub(crate) fn server_unreachable(server: &str, cause: &str) -> Self {
+        Self::new(Code::ServerUnreachable, format!("The server `{server}` could not be reached, so nothing was begun: {}", sentence(cause)))
+            .hint("Look at `systemctl status opterius-agent` on the server, then order again.")
+    }
+
+    /// The Agent refused to begin.
+    pub(crate) fn refused_by_agent(kind: Kind, error: &WireError) -> Self {
+        Self::undone(kind, "agent", &error.detail).hint("Look at `journalctl -u opterius-agent -n 100` on the server, then order again.")
+    }
+
+    /// The Agent undid everything.
+    pub(crate) fn rolled_back(kind: Kind, username: &str, domain: &str, failure: Option<&Failure>) -> Self {
+        let Some(failure) = failure else {
+            return Self::undone(kind, "agent", "the server gave no reason");
+        };
+        let refusal = match failure.kind {
+            FailureKind::UsernameTaken => {
+                let detail = format!(
+                    "The username `{username}` is on the server already, made by another hand: {} Everything was undone.",
+                    sentence(&failure.detail)
+                );
+                let hint = "Give this service another username, or remove what is on the server if nobody uses it, and order again.";
+                Self { conflict: Some(Conflict::unknown("username")), ..Self::new(Code::UsernameTaken, detail).hint(hint) }
+            }
+            FailureKind::DomainTaken => {
+                let detail = format!(
+                    "The domain `{domain}` is on the server already, made by another hand: {} Everything was undone.",
+                    sentence(&failure.detail)
+                );
+                let hint = "Order another domain, or remove the site or DNS zone that is on the server if nobody uses it, and order again.";
+                Self { conflict: Some(Conflict::unknown("domain")), ..Self::new(Code::DomainTaken, detail).hint(hint) }
+            }
+            FailureKind::Unavailable | FailureKind::Failed => Self::undone(kind, &failure.step, &failure.detail)
+                .hint("Look at `journalctl -u opterius-agent -n 100` on the server, then order again."),
+        };
+        match &failure.hint {
+            Some(hint) => refusal.hint(hint.clone()),
+            None => refusal,
+        }
+    }
+
+    fn undone(kind: Kind, step: &str, detail: &str) -> Self {
+        let end = match kind {
+            Kind::Create => "Everything was undone.",
+            Kind::Password => "The password was not changed.",
+        };
+        Self::new(Code::ProvisioningFailed, format!("The {step} step failed: {} {end}", sentence(detail)))
+    }
+
+    /// The Agent could neither finish nor undo.
+    pub(crate) fn needs_attention(username: &str, report: &OperationReport) -> Self {
+        let why = report
+            .failure
+            .as_ref()
+            .map(|failure| format!(" The {} step failed: {}", failure.step, sentence(&failure.detail)))
+            .unwrap_or_default();
+        let left = if report.left.is_empty() { String::new() } else { format!(" Still there: {}.", report.left.join(", ")) };
+        Self::new(
+            Code::NeedsAttention,
+            format!("The account `{username}` could be neither finished nor undone.{why}{left} Its names stay reserved while the server goes on trying."),
+        )
+        .hint("Look at `journalctl -u opterius-agent -n 100` on the server; when what is in the way is gone, the server finishes by itself.")
+    }
+}
+
+impl Conflict {
+    fn unknown(field: &str) -> Self {
+        Self { field: field.to_owned(), account_id: None, external_ref: None }
+    }
+
+    fn with(caller: &Caller, field: &str, holder: Option<&Holder>) -> Self {
+        match holder.filter(|holder| caller.sees(&holder.owner, holder.external_ref.as_deref())) {
+            Some(holder) => Self {
+                field: field.to_owned(),
+                account_id: Some(holder.account_id.clone()),
+                external_ref: caller.shown_ref(holder.external_ref.as_deref()),
+            },
+            None => Self::unknown(field),
+        }
+    }
+}
+
+fn of_ref(external_ref: Option<&str>) -> String {
+    external_ref.map(|text| format!(" (`{text}`)")).unwrap_or_default()
+}
+
+/// `text` with a full stop, whatever it ends in.
+fn sentence(text: &str) -> String {
+    let text = text.trim_end();
+    if text.ends_with(['.', '!', '?', '…']) { text.to_owned() } else { format!("{text}.") }
+}

@@ -1,0 +1,364 @@
+//! Carries an operation to its outcome, whatever happens to callers, connections and Panels in between.
+//!
+//! The Agent decides the outcome. Once a request may have reached it, the Panel frees no name and tells nobody "failed" until the Agent
+//! has said so.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use opterius_model::{OperationId, Spec, Uid};
+use opterius_protocol::agent::{self, ApplySpec, Change, CreateAccount, GetOperation, OperationReport, StepReport};
+use opterius_protocol::client::{CallError, chain};
+use opterius_protocol::{Micros, WireCode, WireError};
+use tokio::sync::watch;
+
+use super::faults::{self, point};
+use super::{AppError, Refusal};
+use crate::core::Core;
+use crate::store::activity::{self, Entry};
+use crate::store::operation::{Ending, Kind, Operation, Outcome};
+use crate::store::{self, StoreError, account, claimed_name, operation};
+
+/// How long the Agent may keep the first answer back: most operations end within it, and need no second question.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+
+/// How much longer than a wait it takes at most until its answer is here.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How long an operation that nobody waits for is offered to an Agent that says that it cannot begin anything now.
+const OFFERED: Duration = Duration::from_secs(120);
+
+/// Where an operation stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Progress {
+    pub(crate) outcome: Outcome,
+    pub(crate) steps: Vec<StepReport>,
+    pub(crate) error: Option<Refusal>,
+}
+
+/// The operations that this Panel is carrying.
+#[derive(Debug, Default)]
+pub(crate) struct Live(Mutex<HashMap<OperationId, watch::Receiver<Progress>>>);
+
+impl Live {
+    /// Follows an operation; nothing if it is not being carried, since it is over.
+    pub(crate) fn follow(&self, id: OperationId) -> Option<watch::Receiver<Progress>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    fn add(&self, id: OperationId, progress: watch::Receiver<Progress>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, progress);
+    }
+
+    fn remove(&self, id: OperationId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+}
+
+/// Waits until the operation has an outcome, or needs attention, or `patience` is over, and says where it stands then.
+pub(crate) async fn wait(core: &Core, id: OperationId, until: tokio::time::Instant) -> Result<Progress, AppError> {
+    if let Some(mut progress) = core.live.follow(id) {
+        match tokio::time::timeout_at(until, progress.wait_for(|now| now.outcome != Outcome::Running)).await {
+            Ok(Ok(now)) => return Ok(now.clone()),
+            // Nobody carries it any more without an outcome: this Panel is ending.
+            Ok(Err(_)) => return Err(AppError::Stopping),
+            Err(_) => {}
+        }
+    }
+    let stored = operation::by_id(core.store.read(), &core.owner, id).await?.ok_or(AppError::Broken("find an operation that is there"))?;
+    Ok(Progress { outcome: stored.outcome, steps: stored.steps, error: stored.error })
+}
+
+/// Begins to carry an operation that was just reserved, and of which nothing was sent.
+pub(crate) fn begin(core: &Arc<Core>, operation: Operation) {
+    carry(core, operation, true);
+}
+
+/// Carries on with every operation that an earlier Panel left without an outcome.
+pub(crate) async fn resume(core: &Arc<Core>) -> Result<usize, StoreError> {
+    let open = operation::open(core.store.read()).await?;
+    let count = open.len();
+    for operation in open {
+        carry(core, operation, false);
+    }
+    Ok(count)
+}
+
+fn carry(core: &Arc<Core>, operation: Operation, fresh: bool) {
+    let first = Progress { outcome: operation.outcome, steps: operation.steps.clone(), error: operation.error.clone() };
+    let (progress, follow) = watch::channel(first);
+    core.live.add(operation.id, follow);
+    let core = core.clone();
+    let tasks = core.tasks.clone();
+    tasks.spawn(async move {
+        let id = operation.id;
+        let mut carrier = Carrier { core: &core, operation, progress, seen: 0, pause: core.seams.timing.first_pause };
+        carrier.run(fresh).await;
+        core.live.remove(id);
+    });
+}
+
+struct Carrier<'a> {
+    core: &'a Arc<Core>,
+    operation: Operation,
+    progress: watch::Sender<Progress>,
+    /// The revision of the last report.
+    seen: u64,
+    pause: Duration,
+}
+
+/// What a question to the Agent came to.
+enum Heard {
+    Report(OperationReport),
+    /// The Agent answered that it does not, and did nothing.
+    Refused(WireError),
+    /// No connection was made.
+    NotSent(String),
+    /// It may or may not have heard the question.
+    Unclear(String),
+}
+
+impl From<Result<OperationReport, CallError>> for Heard {
+    fn from(answer: Result<OperationReport, CallError>) -> Self {
+        match answer {
+            Ok(report) => Self::Report(report),
+            Err(CallError::Refused(error)) => Self::Refused(error),
+            Err(error @ CallError::NotSent { .. }) => Self::NotSent(chain(&error)),
+            Err(error) => Self::Unclear(chain(&error)),
+        }
+    }
+}
+
+impl Carrier<'_> {
+    async fn run(&mut self, fresh: bool) {
+        let began = self.core.now();
+        let validity = self.core.seams.timing.validity;
+        // Until when a request that got no answer may still arrive. An earlier Panel may have sent one just before it ended.
+        let mut may_arrive_until = if fresh { Micros(0) } else { began.plus(validity) };
+        let mut nothing_sent = fresh;
+        let mut refusal: Option<WireError> = None;
+        let mut ask = !fresh;
+        if fresh {
+            point(faults::RESERVED).await;
+        }
+        loop {
+            if ask {
+                match self.ask().await {
+                    Heard::Report(report) => {
+                        if self.hear(report).await {
+                            return;
+                        }
+                    }
+                    Heard::Refused(error) if error.code == WireCode::NotFound => match &refusal {
+                        None => ask = false,
+                        // The Agent would not begin, and no earlier request can make it begin any more.
+                        Some(error) if self.core.now() > may_arrive_until => {
+                            let error = Refusal::refused_by_agent(self.operation.kind, error);
+                            self.end(Outcome::RolledBack, Vec::new(), Some(error), None, false).await;
+                            return;
+                        }
+                        Some(_) => self.rest("the Agent refused, and an earlier request may still arrive").await,
+                    },
+                    Heard::Refused(error) => self.rest(&error.detail).await,
+                    Heard::NotSent(cause) | Heard::Unclear(cause) => self.rest(&cause).await,
+                }
+            } else {
+                let not_after = self.core.now().plus(validity);
+                let heard = self.send(not_after).await;
+                point(faults::SENT).await;
+                match heard {
+                    Heard::Report(report) => {
+                        if self.hear(report).await {
+                            return;
+                        }
+                    }
+                    Heard::NotSent(cause) if nothing_sent => {
+                        let error = Refusal::server_unreachable("default", &cause);
+                        self.end(Outcome::NotSent, Vec::new(), Some(error), None, false).await;
+                        return;
+                    }
+                    Heard::NotSent(cause) => self.rest(&cause).await,
+                    Heard::Unclear(cause) => {
+                        may_arrive_until = may_arrive_until.max(not_after);
+                        self.rest(&cause).await;
+                    }
+                    // A server that is starting: an operation that somebody was promised is offered again for a while.
+                    Heard::Refused(error) if error.code == WireCode::Unavailable && !fresh && self.core.now().since(began) < OFFERED => {
+                        self.rest(&error.detail).await;
+                    }
+                    Heard::Refused(error) => refusal = Some(error),
+                }
+                nothing_sent = false;
+                ask = true;
+            }
+        }
+    }
+
+    /// Sends the change. The same id is never begun twice, so sending it again is harmless.
+    async fn send(&self, not_after: Micros) -> Heard {
+        let Some(spec) = self.operation.spec.clone() else {
+            // An open operation always has its Spec: the table's writes see to it.
+            return Heard::Refused(WireError { code: WireCode::Internal, detail: "the Panel has lost what was to be done".to_owned() });
+        };
+        let change = Change {
+            operation_id: self.operation.id,
+            request_id: self.operation.request_id.clone(),
+            not_after,
+            wait_ms: millis(FIRST_WAIT),
+            spec,
+        };
+        let agent = self.core.fleet.agent(self.operation.server_id);
+        match self.operation.kind {
+            Kind::Create => agent.call(&CreateAccount(change), FIRST_WAIT + GRACE).await.into(),
+            Kind::Password => agent.call(&ApplySpec(change), FIRST_WAIT + GRACE).await.into(),
+        }
+    }
+
+    /// Asks what has become of the operation, and waits for news.
+    async fn ask(&self) -> Heard {
+        let wait = self.core.seams.timing.long_poll;
+        let question = GetOperation { id: self.operation.id, seen: self.seen, wait_ms: millis(wait) };
+        self.core.fleet.agent(self.operation.server_id).call(&question, wait + GRACE).await.into()
+    }
+
+    /// Takes a report in; says whether the operation is over.
+    async fn hear(&mut self, report: OperationReport) -> bool {
+        self.pause = self.core.seams.timing.first_pause;
+        let news = report.revision > self.seen;
+        self.seen = self.seen.max(report.revision);
+        let kind = self.operation.kind;
+        match report.outcome {
+            agent::Outcome::Running => {
+                if news && self.operation.outcome == Outcome::Running {
+                    self.progress.send_modify(|progress| progress.steps = report.steps);
+                }
+                // An Agent that answers at once with nothing new must not keep us busy.
+                if !news {
+                    self.rest_quietly().await;
+                }
+                false
+            }
+            agent::Outcome::NeedsAttention => {
+                if self.operation.outcome == Outcome::Running {
+                    let error = Refusal::needs_attention(&self.operation.username, &report).of_operation(self.operation.id);
+                    self.end(Outcome::NeedsAttention, report.steps, Some(error), report.uid, false).await;
+                    self.operation.outcome = Outcome::NeedsAttention;
+                } else if !news {
+                    self.rest_quietly().await;
+                }
+                false
+            }
+            agent::Outcome::Committed => {
+                point(faults::DECIDED).await;
+                self.end(Outcome::Committed, report.steps, None, report.uid, true).await;
+                true
+            }
+            agent::Outcome::RolledBack => {
+                point(faults::DECIDED).await;
+                let error = Refusal::rolled_back(kind, &self.operation.username, &self.operation.domain, report.failure.as_ref());
+                self.end(Outcome::RolledBack, report.steps, Some(error), None, true).await;
+                true
+            }
+        }
+    }
+
+    /// Records the outcome, however long the database takes, tells everybody who waits, and acknowledges it.
+    async fn end(&mut self, outcome: Outcome, steps: Vec<StepReport>, error: Option<Refusal>, uid: Option<Uid>, to_acknowledge: bool) {
+        let error = error.map(|error| error.of_operation(self.operation.id));
+        let finished_at = outcome.is_final().then(|| self.core.now());
+        loop {
+            let ending = Ending { outcome, finished_at, steps: &steps, error: error.as_ref(), to_acknowledge };
+            match record(self.core, &self.operation, &ending, uid).await {
+                Ok(()) => break,
+                Err(error) => {
+                    tracing::error!(operation.id = %self.operation.id, error = %chain(&error), "could not record an outcome; will try again");
+                    self.rest_quietly().await;
+                }
+            }
+        }
+        let duration_ms = self.core.now().since(self.operation.started_at).as_millis();
+        match &error {
+            None => {
+                tracing::info!(operation.id = %self.operation.id, account.username = %self.operation.username, request.id = %self.operation.request_id,
+                kind = self.operation.kind.as_str(), outcome = outcome.as_str(), duration_ms, "the operation is done")
+            }
+            Some(error) => {
+                tracing::warn!(operation.id = %self.operation.id, account.username = %self.operation.username, request.id = %self.operation.request_id,
+                kind = self.operation.kind.as_str(), outcome = outcome.as_str(), duration_ms, error = %error.detail, "the operation is not done")
+            }
+        }
+        self.progress.send_replace(Progress { outcome, steps, error });
+        if to_acknowledge {
+            point(faults::RECORDED).await;
+            self.core.acknowledger.acknowledge(self.operation.id, self.operation.server_id);
+        }
+    }
+
+    async fn rest(&mut self, cause: &str) {
+        tracing::warn!(operation.id = %self.operation.id, error = cause, "do not know yet what became of an operation; will ask again");
+        self.rest_quietly().await;
+    }
+
+    async fn rest_quietly(&mut self) {
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(self.core.seams.timing.longest_pause);
+    }
+}
+
+/// Writes an outcome down: the operation, what it means for the account and its names, and the Activity, all or nothing.
+async fn record(core: &Core, operation: &Operation, ending: &Ending<'_>, uid: Option<Uid>) -> Result<(), StoreError> {
+    let mut write = core.store.write().await?;
+    // Two writers of one outcome would be two Panels on one database; the first one counts.
+    if !operation::set_outcome(&mut write, operation.id, ending).await? {
+        return Ok(());
+    }
+    let (result, detail) = match (ending.outcome, &operation.spec) {
+        (Outcome::Committed, Some(spec)) => {
+            let spec = Spec { uid: uid.or(spec.uid), ..spec.clone() };
+            account::set_spec(&mut write, &spec).await?;
+            (activity::Outcome::Ok, done(operation))
+        }
+        (Outcome::NeedsAttention, _) => {
+            account::set_status(&mut write, operation.account_id, account::Status::NeedsAttention).await?;
+            (activity::Outcome::Failed, String::new())
+        }
+        _ if operation.kind == Kind::Create => {
+            account::set_failed(&mut write, operation.account_id).await?;
+            claimed_name::free(&mut write, operation.account_id).await?;
+            (activity::Outcome::Failed, String::new())
+        }
+        (_, spec) => {
+            // A live account is as it was before; only what it is meant to be is known here.
+            let status = spec.as_ref().map_or(account::Status::Active, |spec| account::Status::of(spec.state));
+            account::set_status(&mut write, operation.account_id, status).await?;
+            (activity::Outcome::Failed, String::new())
+        }
+    };
+    let entry = Entry {
+        at: core.now(),
+        actor: &operation.actor,
+        action: match operation.kind {
+            Kind::Create => "account.create.outcome",
+            Kind::Password => "account.password.outcome",
+        },
+        account_id: Some(operation.account_id),
+        operation_id: Some(operation.id),
+        request_id: Some(operation.request_id.as_str()),
+        outcome: result,
+        detail: ending.error.map_or(detail, |error| error.detail.clone()),
+    };
+    activity::append(&mut write, &core.owner, entry).await?;
+    store::commit(write).await
+}
+
+fn done(operation: &Operation) -> String {
+    match operation.kind {
+        Kind::Create => format!("The account {} ({}) is there.", operation.username, operation.domain),
+        Kind::Password => format!("The account {} ({}) has its new password.", operation.username, operation.domain),
+    }
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX).min(60_000)
+}

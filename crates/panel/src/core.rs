@@ -1,0 +1,190 @@
+//! What every verb of the Panel shares.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use opterius_model::OwnerId;
+use opterius_protocol::Micros;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::{Acknowledger, AppError, Live, RefusedCallers, Throttle};
+use crate::config::Config;
+use crate::fleet::Fleet;
+use crate::store::{Store, StoreError};
+use crate::store::{server, setting};
+use crate::tls::Pins;
+
+/// How long things take and wait. The defaults are what a Panel uses; tests shorten them.
+#[derive(Debug, Clone)]
+pub struct Timing {
+    /// How long an order waits for its outcome before it is answered with the running operation.
+    pub patience: Duration,
+    /// How long after it was sent an Agent may still begin an operation.
+    pub validity: Duration,
+    /// The first pause after an Agent could not be asked; it doubles up to `longest_pause`.
+    pub first_pause: Duration,
+    /// The longest pause between two tries.
+    pub longest_pause: Duration,
+    /// How long one question to an Agent may stay open while nothing happens.
+    pub long_poll: Duration,
+    /// How often the Agents are asked how they are.
+    pub health_every: Duration,
+    /// How often refused callers are counted into the database.
+    pub count_refused_every: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            patience: Duration::from_secs(20),
+            validity: Duration::from_secs(20),
+            first_pause: Duration::from_millis(100),
+            longest_pause: Duration::from_secs(15),
+            long_poll: Duration::from_secs(30),
+            health_every: Duration::from_secs(15),
+            count_refused_every: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What tests put in place of the world.
+#[derive(Clone)]
+pub struct Seams {
+    /// The time.
+    pub now: Arc<dyn Fn() -> Micros + Send + Sync>,
+    /// The uid of the administrator behind the Unix socket; root everywhere but in tests.
+    pub administrator_uid: u32,
+    /// How long things take.
+    pub timing: Timing,
+}
+
+impl Default for Seams {
+    fn default() -> Self {
+        Self { now: Arc::new(Micros::now), administrator_uid: 0, timing: Timing::default() }
+    }
+}
+
+impl std::fmt::Debug for Seams {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Seams").field("administrator_uid", &self.administrator_uid).field("timing", &self.timing).finish_non_exhaustive()
+    }
+}
+
+/// The Panel's inside.
+pub(crate) struct Core {
+    pub(crate) config: Config,
+    pub(crate) seams: Seams,
+    pub(crate) store: Store,
+    pub(crate) fleet: Fleet,
+    pub(crate) live: Live,
+    pub(crate) acknowledger: Acknowledger,
+    pub(crate) refused_callers: RefusedCallers,
+    pub(crate) throttle: Throttle,
+    pub(crate) tasks: Tasks,
+    pub(crate) owner: OwnerId,
+    pub(crate) installation: String,
+    /// The fingerprints of the Panel's TLS keys, if it has any.
+    pub(crate) pins: Option<Pins>,
+}
+
+/// Why a Panel does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The state directory cannot be used.
+    #[error("could not use the state directory {}", path.display())]
+    StateDir {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database cannot be used.
+    #[error("could not use the database {}", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The TLS keys cannot be used.
+    #[error("could not use the TLS keys")]
+    Tls(#[source] crate::tls::TlsError),
+}
+
+impl Core {
+    pub(crate) async fn open(config: Config, seams: Seams) -> Result<Arc<Self>, StartError> {
+        let path = config.database();
+        let failed = |source: StoreError| StartError::Database { path: path.clone(), source: Box::new(source) };
+        let owner = OwnerId::host();
+        let store = Store::open(&path).await.map_err(failed)?;
+        let installation = prepare(&store, &owner, (seams.now)()).await.map_err(failed)?;
+        let pins = Pins::load(&config.tls_dir()).map_err(StartError::Tls)?;
+        let tasks = Tasks::default();
+        let fleet = Fleet::new(&config.agent_socket);
+        let acknowledger = Acknowledger::start(&tasks, store.clone(), fleet.clone(), seams.timing.clone());
+        Ok(Arc::new(Self {
+            live: Live::default(),
+            refused_callers: RefusedCallers::default(),
+            throttle: Throttle::default(),
+            acknowledger,
+            config,
+            seams,
+            store,
+            fleet,
+            tasks,
+            owner,
+            installation,
+            pins,
+        }))
+    }
+
+    /// The time.
+    pub(crate) fn now(&self) -> Micros {
+        (self.seams.now)()
+    }
+}
+
+/// Rows that every database has.
+async fn prepare(store: &Store, owner: &OwnerId, now: Micros) -> Result<String, StoreError> {
+    let mut write = store.write().await?;
+    setting::ensure_installation(&mut write).await?;
+    server::ensure_default(&mut write, owner, now).await?;
+    crate::store::commit(write).await?;
+    setting::installation(store.read()).await
+}
+
+/// Runs CPU-bound `work` where it delays nobody.
+pub(crate) async fn compute<T: Send + 'static>(doing: &'static str, work: impl FnOnce() -> T + Send + 'static) -> Result<T, AppError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| AppError::Broken(doing))
+}
+
+/// The tasks of one Panel, so that they end with it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tasks {
+    tracker: TaskTracker,
+    ended: CancellationToken,
+    /// Streams end when this is cancelled, before anything else does.
+    pub(crate) closing: CancellationToken,
+}
+
+impl Tasks {
+    /// Runs `work` until it is done or the Panel ends; nothing then.
+    pub(crate) fn spawn<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<Option<T>> {
+        let ended = self.ended.clone();
+        self.tracker.spawn(async move { ended.run_until_cancelled(work).await })
+    }
+
+    /// Ends every task where it stands, and waits until all are gone. What they were doing is picked up by the next Panel.
+    pub(crate) async fn end(&self) {
+        self.closing.cancel();
+        self.ended.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}

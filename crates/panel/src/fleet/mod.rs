@@ -1,0 +1,55 @@
+//! The servers' Agents: how to reach them, and how they are.
+
+mod health;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use opterius_model::{Limits, ServerId};
+use opterius_protocol::agent::Health;
+use opterius_protocol::client::Client;
+
+pub(crate) use health::keep_asking;
+
+/// Every server's Agent.
+#[derive(Debug, Clone)]
+pub(crate) struct Fleet {
+    /// The Agent on the Panel's own machine, the only one there is so far.
+    local: Client,
+    health: Arc<Mutex<HashMap<ServerId, Option<Health>>>>,
+}
+
+impl Fleet {
+    pub(crate) fn new(agent_socket: &Path) -> Self {
+        Self { local: Client::new(agent_socket), health: Arc::default() }
+    }
+
+    /// The Agent of a server.
+    pub(crate) fn agent(&self, _server: ServerId) -> &Client {
+        &self.local
+    }
+
+    fn learn(&self, server: ServerId, health: Option<Health>) -> bool {
+        let reachable = health.is_some();
+        let before = self.health.lock().unwrap_or_else(PoisonError::into_inner).insert(server, health);
+        before.is_none_or(|before| before.is_some() != reachable)
+    }
+
+    /// Whether the Agent answered when it was last asked.
+    pub(crate) fn reachable(&self, server: ServerId) -> bool {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).get(&server).is_some_and(Option::is_some)
+    }
+
+    /// What the server makes true of every limit, in words.
+    pub(crate) fn enforcement(&self, server: ServerId) -> BTreeMap<String, String> {
+        let health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        let probed = health.get(&server).and_then(Option::as_ref).map(|health| health.enforcement.as_slice()).unwrap_or_default();
+        let said = |limit: &str| match probed.iter().find(|one| one.limit == limit) {
+            Some(one) if one.enforced => "enforced",
+            Some(_) => "not enforced on this server",
+            None => "unknown",
+        };
+        Limits::DEFAULT.named().into_iter().map(|(limit, _)| (limit.to_owned(), said(limit).to_owned())).collect()
+    }
+}

@@ -1,0 +1,84 @@
+//! Administrators: people who may look at the API with a name and a password.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::shape::{Data, data};
+use crate::app::{self, AdministratorName, Refusal};
+use crate::core::Core;
+use crate::http::fields::Body;
+use crate::http::frame::Call;
+use crate::http::problem::Problem;
+
+/// An administrator.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Administrator)]
+pub(crate) struct AdministratorView {
+    username: String,
+}
+
+/// An administrator to make.
+#[derive(ToSchema)]
+#[schema(as = CreateAdministrator)]
+#[expect(dead_code, reason = "describes the body in the document")]
+struct CreateAdministratorBody {
+    username: String,
+    #[schema(format = Password)]
+    password: String,
+}
+
+/// Another password.
+#[derive(ToSchema)]
+#[schema(as = ChangePassword)]
+#[expect(dead_code, reason = "describes the body in the document")]
+struct ChangePasswordBody {
+    #[schema(format = Password)]
+    password: String,
+}
+
+/// Make an administrator
+///
+/// Only over the Unix socket, by root on the Panel's own machine.
+#[utoipa::path(
+    post, path = "/api/administrators", operation_id = "administrator.create", tag = "administrators", security(("token" = ["administrators.write"])),
+    request_body = CreateAdministratorBody,
+    responses((status = 201, description = "The administrator was made.", body = Data<AdministratorView>))
+)]
+pub(crate) async fn create(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Body(mut fields): Body,
+) -> Result<(StatusCode, Json<Data<AdministratorView>>), Problem> {
+    let name = fields.required("username", AdministratorName::parse);
+    let password = fields.password("password");
+    let (name, password) = fields.finish(name.zip(password))?;
+    let name = app::create_administrator(&core, &call.caller, name, password, &call.request_id).await?;
+    Ok((StatusCode::CREATED, data(AdministratorView { username: name.to_string() })))
+}
+
+/// Change an administrator's password
+///
+/// Only over the Unix socket, by root on the Panel's own machine.
+#[utoipa::path(
+    put, path = "/api/administrators/{username}/password", operation_id = "administrator.password", tag = "administrators", security(("token" = ["administrators.write"])),
+    params(("username" = String, Path, description = "The administrator's name.")),
+    request_body = ChangePasswordBody,
+    responses((status = 204, description = "It is changed."))
+)]
+pub(crate) async fn change_password(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Path(username): Path<String>,
+    Body(mut fields): Body,
+) -> Result<StatusCode, Problem> {
+    let password = fields.password("password");
+    let password = fields.finish(password)?;
+    let name = AdministratorName::parse(&username).map_err(|_| Refusal::not_found("administrator", &username))?;
+    app::change_administrator_password(&core, &call.caller, name, password, &call.request_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

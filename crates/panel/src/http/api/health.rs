@@ -1,0 +1,31 @@
+//! Whether the Panel answers.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::shape::{Data, data};
+use crate::core::Core;
+use crate::http::problem::Problem;
+use crate::store::setting;
+
+/// The Panel answers.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Health)]
+pub(crate) struct HealthView {
+    /// Always `ok`; a Panel that is not well does not answer 200.
+    status: &'static str,
+}
+
+/// Ask whether the Panel answers
+#[utoipa::path(
+    get, path = "/api/health", operation_id = "health.read", tag = "api", security(()),
+    responses((status = 200, description = "It answers, and its database does.", body = Data<HealthView>))
+)]
+pub(crate) async fn get(State(core): State<Arc<Core>>) -> Result<Json<Data<HealthView>>, Problem> {
+    setting::installation(core.store.read()).await?;
+    Ok(data(HealthView { status: "ok" }))
+}

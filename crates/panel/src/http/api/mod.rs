@@ -1,0 +1,14 @@
+//! One noun a file: its routes, what they take and what they answer.
+
+pub(crate) mod accounts;
+pub(crate) mod activity;
+pub(crate) mod administrators;
+pub(crate) mod health;
+pub(crate) mod operations;
+pub(crate) mod own;
+pub(crate) mod packages;
+pub(crate) mod servers;
+pub(crate) mod shared_parent_domains;
+pub(crate) mod tokens;
+
+mod shape;

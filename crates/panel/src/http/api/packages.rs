@@ -1,0 +1,172 @@
+//! Packages.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use opterius_model::{PackageId, PackageName};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::shape::{Data, Id, List, data, whole};
+use crate::app;
+use crate::core::Core;
+use crate::http::fields::{Body, QueryFields};
+use crate::http::frame::Call;
+use crate::http::problem::Problem;
+use crate::store::package::{self, Package};
+
+/// A named set of limits.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Package)]
+pub(crate) struct PackageView {
+    /// Stays when the name changes.
+    id: String,
+    name: String,
+    /// 0 means unlimited.
+    limits: BTreeMap<String, u64>,
+    /// How many accounts have it.
+    accounts: i64,
+    created_at: i64,
+}
+
+impl From<Package> for PackageView {
+    fn from(package: Package) -> Self {
+        Self {
+            id: package.id.to_string(),
+            name: package.name.to_string(),
+            limits: package.limits.named().into_iter().map(|(name, limit)| (name.to_owned(), u64::from(limit))).collect(),
+            accounts: package.accounts,
+            created_at: package.created_at.0,
+        }
+    }
+}
+
+/// A package to make. Limits are whole numbers; 0 means unlimited.
+#[derive(ToSchema)]
+#[schema(as = CreatePackage)]
+#[expect(dead_code, reason = "describes the body in the document")]
+struct CreatePackageBody {
+    /// 1 to 64 characters; unique, case included.
+    name: String,
+    /// MiB.
+    disk_mib: Option<u64>,
+    /// Files and directories.
+    files: Option<u64>,
+    /// GiB a month.
+    bandwidth_gib: Option<u64>,
+    /// PHP requests at the same time; 5 if nothing is said.
+    php_workers: Option<u64>,
+    /// MiB for one PHP request; 256 if nothing is said.
+    php_memory_mib: Option<u64>,
+    /// Percent of one core.
+    cpu_percent: Option<u64>,
+    /// MiB for all processes.
+    memory_mib: Option<u64>,
+    /// Processes at the same time.
+    processes: Option<u64>,
+    /// Sites beside the primary domain.
+    sub_sites: Option<u64>,
+    databases: Option<u64>,
+    mailboxes: Option<u64>,
+}
+
+/// What of a package is to change; what is not given stays.
+#[derive(ToSchema)]
+#[schema(as = ChangePackage)]
+#[expect(dead_code, reason = "describes the body in the document")]
+struct ChangePackageBody {
+    name: Option<String>,
+    disk_mib: Option<u64>,
+    files: Option<u64>,
+    bandwidth_gib: Option<u64>,
+    php_workers: Option<u64>,
+    php_memory_mib: Option<u64>,
+    cpu_percent: Option<u64>,
+    memory_mib: Option<u64>,
+    processes: Option<u64>,
+    sub_sites: Option<u64>,
+    databases: Option<u64>,
+    mailboxes: Option<u64>,
+}
+
+/// Make a package
+#[utoipa::path(
+    post, path = "/api/packages", operation_id = "package.create", tag = "packages", security(("token" = ["packages.write"])),
+    request_body = CreatePackageBody,
+    responses((status = 201, description = "The package was made.", body = Data<PackageView>))
+)]
+pub(crate) async fn create(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Body(mut fields): Body,
+) -> Result<(StatusCode, Json<Data<PackageView>>), Problem> {
+    let name = fields.required("name", PackageName::parse);
+    let limits = fields.limits();
+    let name = fields.finish(name)?;
+    let package = app::create_package(&core, &call.caller, name, limits, &call.request_id).await?;
+    Ok((StatusCode::CREATED, data(package.into())))
+}
+
+/// List packages
+///
+/// All of them, by name.
+#[utoipa::path(
+    get, path = "/api/packages", operation_id = "package.list", tag = "packages", security(("token" = ["packages.read"])),
+    responses((status = 200, description = "All packages.", body = List<PackageView>))
+)]
+pub(crate) async fn list(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    QueryFields(fields): QueryFields,
+) -> Result<Json<List<PackageView>>, Problem> {
+    let () = fields.finish(Some(()))?;
+    let packages = package::list(core.store.read(), &call.caller.owner).await?;
+    Ok(whole(packages.into_iter().map(PackageView::from).collect(), core.now().0))
+}
+
+/// Look at a package
+#[utoipa::path(
+    get, path = "/api/packages/{id}", operation_id = "package.read", tag = "packages", security(("token" = ["packages.read"])),
+    params(("id" = String, Path, description = "The package's id.")),
+    responses((status = 200, description = "The package.", body = Data<PackageView>))
+)]
+pub(crate) async fn get(State(core): State<Arc<Core>>, call: Call, Id(id): Id<PackageId>) -> Result<Json<Data<PackageView>>, Problem> {
+    Ok(data(app::package(&core, &call.caller, id).await?.into()))
+}
+
+/// Change a package
+///
+/// What is given changes. Accounts that have the package keep the limits they were made with.
+#[utoipa::path(
+    put, path = "/api/packages/{id}", operation_id = "package.change", tag = "packages", security(("token" = ["packages.write"])),
+    params(("id" = String, Path, description = "The package's id.")),
+    request_body = ChangePackageBody,
+    responses((status = 200, description = "The package as it is now.", body = Data<PackageView>))
+)]
+pub(crate) async fn change(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Id(id): Id<PackageId>,
+    Body(mut fields): Body,
+) -> Result<Json<Data<PackageView>>, Problem> {
+    let name = fields.optional("name", PackageName::parse);
+    let limits = fields.limits();
+    let () = fields.finish(Some(()))?;
+    Ok(data(app::change_package(&core, &call.caller, id, name, limits, &call.request_id).await?.into()))
+}
+
+/// Delete a package
+///
+/// Only one that no account has.
+#[utoipa::path(
+    delete, path = "/api/packages/{id}", operation_id = "package.delete", tag = "packages", security(("token" = ["packages.write"])),
+    params(("id" = String, Path, description = "The package's id.")),
+    responses((status = 204, description = "It is gone."))
+)]
+pub(crate) async fn delete(State(core): State<Arc<Core>>, call: Call, Id(id): Id<PackageId>) -> Result<StatusCode, Problem> {
+    app::delete_package(&core, &call.caller, id, &call.request_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

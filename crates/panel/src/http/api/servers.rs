@@ -1,0 +1,126 @@
+//! Servers.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use opterius_model::DomainName;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::shape::{Data, List, data, whole};
+use crate::app::{self, ServerChange};
+use crate::core::Core;
+use crate::http::fields::{Body, QueryFields};
+use crate::http::frame::Call;
+use crate::http::problem::Problem;
+use crate::store::server::{self, Server};
+
+/// A machine that runs an Agent.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Server)]
+pub(crate) struct ServerView {
+    id: String,
+    name: String,
+    hostname: Option<String>,
+    ipv4: Vec<String>,
+    ipv6: Vec<String>,
+    nameservers: Vec<String>,
+    /// Whether its Agent answered when it was last asked.
+    reachable: bool,
+    /// How many accounts are on it.
+    accounts: i64,
+    /// Whether orders that name no server go here.
+    default: bool,
+    /// For every limit: `enforced`, `not enforced on this server`, or `unknown` while the server does not answer.
+    enforcement: BTreeMap<String, String>,
+}
+
+impl ServerView {
+    fn new(core: &Core, server: Server) -> Self {
+        Self {
+            id: server.id.to_string(),
+            hostname: server.hostname.map(|name| name.to_string()),
+            ipv4: server.ipv4.iter().map(ToString::to_string).collect(),
+            ipv6: server.ipv6.iter().map(ToString::to_string).collect(),
+            nameservers: server.nameservers.iter().map(ToString::to_string).collect(),
+            reachable: core.fleet.reachable(server.id),
+            accounts: server.accounts,
+            default: server.is_default,
+            enforcement: core.fleet.enforcement(server.id),
+            name: server.name,
+        }
+    }
+}
+
+/// What names of accounts on a server point to.
+#[derive(ToSchema)]
+#[schema(as = ChangeServer)]
+#[expect(dead_code, reason = "describes the body in the document")]
+struct ChangeServerBody {
+    hostname: String,
+    /// At least one.
+    ipv4: Vec<String>,
+    ipv6: Option<Vec<String>>,
+    /// At least two.
+    nameservers: Vec<String>,
+}
+
+/// List servers
+#[utoipa::path(
+    get, path = "/api/servers", operation_id = "server.list", tag = "servers", security(("token" = ["servers.read"])),
+    responses((status = 200, description = "All servers, the default one first.", body = List<ServerView>))
+)]
+pub(crate) async fn list(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    QueryFields(fields): QueryFields,
+) -> Result<Json<List<ServerView>>, Problem> {
+    let () = fields.finish(Some(()))?;
+    let servers = server::list_counted(core.store.read(), &call.caller.owner).await?;
+    Ok(whole(servers.into_iter().map(|server| ServerView::new(&core, server)).collect(), core.now().0))
+}
+
+/// Look at a server
+#[utoipa::path(
+    get, path = "/api/servers/{id}", operation_id = "server.read", tag = "servers", security(("token" = ["servers.read"])),
+    params(("id" = String, Path, description = "The server's id or name; `default` is the default one.")),
+    responses((status = 200, description = "The server.", body = Data<ServerView>))
+)]
+pub(crate) async fn get(State(core): State<Arc<Core>>, call: Call, Path(id): Path<String>) -> Result<Json<Data<ServerView>>, Problem> {
+    let server = app::server(&core, &call.caller, &id).await?;
+    Ok(data(ServerView::new(&core, server)))
+}
+
+/// Set a server's names and addresses
+///
+/// Accounts that are there keep what they have.
+#[utoipa::path(
+    put, path = "/api/servers/{id}", operation_id = "server.change", tag = "servers", security(("token" = ["servers.write"])),
+    params(("id" = String, Path, description = "The server's id or name; `default` is the default one.")),
+    request_body = ChangeServerBody,
+    responses((status = 200, description = "The server as it is now.", body = Data<ServerView>))
+)]
+pub(crate) async fn change(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Path(id): Path<String>,
+    Body(mut fields): Body,
+) -> Result<Json<Data<ServerView>>, Problem> {
+    let hostname = fields.required("hostname", DomainName::parse);
+    let ipv4 = fields.required_list("ipv4", str::parse::<Ipv4Addr>);
+    let ipv6 = fields.list("ipv6", str::parse::<Ipv6Addr>).unwrap_or_default();
+    let nameservers = fields.required_list("nameservers", DomainName::parse);
+    if ipv4.as_ref().is_some_and(Vec::is_empty) {
+        fields.refuse("ipv4", "empty", "a server needs at least one IPv4 address");
+    }
+    if nameservers.as_ref().is_some_and(|names| names.len() < 2 || names.iter().enumerate().any(|(at, name)| names[..at].contains(name))) {
+        fields.refuse("nameservers", "invalid", "a zone needs at least two different name servers");
+    }
+    let change = (|| Some(ServerChange { hostname: hostname?, ipv4: ipv4?, ipv6, nameservers: nameservers? }))();
+    let change = fields.finish(change)?;
+    let server = app::change_server(&core, &call.caller, &id, change, &call.request_id).await?;
+    Ok(data(ServerView::new(&core, server)))
+}

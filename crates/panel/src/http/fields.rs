@@ -1,0 +1,315 @@
+//! Reads a body or a query field by field, and finds everything that is wrong with it, not only the first thing.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use http::header;
+use http::request::Parts;
+use http_body_util::BodyExt as _;
+use opterius_model::{InvalidDomain, InvalidPassword, InvalidUsername, Limit, Limits, Password};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use super::problem::Problem;
+use crate::app::{AppError, Code, FieldProblem, LimitChanges, Refusal};
+
+/// The largest body there is, in bytes.
+pub(crate) const LARGEST_BODY: usize = 64 * 1024;
+
+/// How long a body may take to arrive.
+const SLOWEST_BODY: Duration = Duration::from_secs(10);
+
+/// The fields of a request that nobody has asked for yet, and what is wrong with those that somebody has.
+pub(crate) struct Fields {
+    rest: Map<String, Value>,
+    problems: Vec<FieldProblem>,
+}
+
+impl std::fmt::Debug for Fields {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Values may be secrets.
+        f.debug_struct("Fields").field("names", &self.rest.keys().collect::<Vec<_>>()).finish_non_exhaustive()
+    }
+}
+
+/// The body's fields.
+pub(crate) struct Body(pub(crate) Fields);
+
+/// The query's fields.
+pub(crate) struct QueryFields(pub(crate) Fields);
+
+/// How a refused text is classed, for programs.
+pub(crate) trait Classed: Display {
+    fn class(&self) -> &'static str {
+        "invalid"
+    }
+}
+
+impl Classed for InvalidUsername {
+    fn class(&self) -> &'static str {
+        match self {
+            Self::Reserved(_) => "reserved",
+            Self::Form(_) => "invalid",
+        }
+    }
+}
+
+impl Classed for InvalidDomain {
+    fn class(&self) -> &'static str {
+        match self {
+            Self::TooLong(_) => "too_long",
+            Self::PublicSuffix(_) => "public_suffix",
+            _ => "invalid",
+        }
+    }
+}
+
+impl Classed for InvalidPassword {
+    fn class(&self) -> &'static str {
+        match self {
+            Self::TooShort => "too_short",
+            Self::TooLong => "too_long",
+            Self::Control => "invalid",
+        }
+    }
+}
+
+macro_rules! classed {
+    ($($name:ty),+) => { $(impl Classed for $name {})+ };
+}
+classed!(
+    opterius_model::InvalidPackageName,
+    opterius_model::InvalidId,
+    crate::app::InvalidExternalRef,
+    crate::app::InvalidRefPrefix,
+    crate::app::InvalidEmailAddress,
+    crate::app::InvalidTokenName,
+    crate::app::InvalidAdministratorName,
+    crate::app::InvalidCidr,
+    crate::store::UnknownWord,
+    std::net::AddrParseError,
+    String
+);
+
+impl<S: Sync> FromRequest<S> for Body {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        if !is_json(&request) {
+            return Err(Refusal::new(Code::UnsupportedMediaType, "The body must be JSON.")
+                .hint("Send it with `Content-Type: application/json`.")
+                .into());
+        }
+        let Ok(body) = tokio::time::timeout(SLOWEST_BODY, read(request)).await else {
+            return Err(Refusal::new(Code::BodyTooSlow, "The body did not arrive within ten seconds.").into());
+        };
+        let body = body?;
+        match serde_json::from_slice::<Value>(&body) {
+            Ok(Value::Object(rest)) => Ok(Self(Fields { rest, problems: Vec::new() })),
+            Ok(_) => Err(Refusal::invalid_field("", "wrong_type", "the body must be a JSON object").into()),
+            // Where, but not what: what stands there may be a secret.
+            Err(error) => {
+                let detail = format!("the body is not JSON (line {}, column {})", error.line(), error.column());
+                Err(Refusal::invalid_field("", "invalid", detail).into())
+            }
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for QueryFields {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            .map_err(|_| Refusal::invalid_field("", "invalid", "the query cannot be read"))?;
+        let mut fields = Fields { rest: Map::new(), problems: Vec::new() };
+        for (name, value) in pairs {
+            if fields.rest.insert(name.clone(), Value::String(value)).is_some() {
+                fields.refuse(&name, "invalid", "is given twice");
+            }
+        }
+        Ok(Self(fields))
+    }
+}
+
+fn is_json(request: &Request) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+}
+
+/// The body, wiped when it is dropped: it may hold a password.
+async fn read(request: Request) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    let too_large = || Problem(Refusal::new(Code::BodyTooLarge, format!("The body is larger than {LARGEST_BODY} bytes.")));
+    let announced =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > LARGEST_BODY) {
+        return Err(too_large());
+    }
+    let mut read = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(1024)));
+    let mut body = request.into_body();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Refusal::invalid_field("", "invalid", "the body did not arrive whole"))?;
+        if let Some(data) = frame.data_ref() {
+            if read.len() + data.len() > LARGEST_BODY {
+                return Err(too_large());
+            }
+            read.extend_from_slice(data);
+        }
+    }
+    Ok(read)
+}
+
+impl Fields {
+    /// Notes that a field is wrong.
+    pub(crate) fn refuse(&mut self, field: &str, code: &str, detail: impl Display) {
+        self.problems.push(FieldProblem { field: field.to_owned(), code: code.to_owned(), detail: detail.to_string() });
+    }
+
+    /// Whether the field is there and not null.
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.rest.get(field).is_some_and(|value| !value.is_null())
+    }
+
+    fn take(&mut self, field: &str) -> Option<Value> {
+        self.rest.remove(field).filter(|value| !value.is_null())
+    }
+
+    fn text_of(&mut self, field: &str, value: Value) -> Option<String> {
+        match value {
+            Value::String(text) if text.is_empty() => self.refuse(field, "empty", format!("`{field}` is empty")),
+            Value::String(text) => return Some(text),
+            other => self.refuse(field, "wrong_type", format!("`{field}` must be a text, and is {}", kind(&other))),
+        }
+        None
+    }
+
+    fn parsed<T, E: Classed>(&mut self, field: &str, value: Value, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        let text = self.text_of(field, value)?;
+        parse(&text).map_err(|error| self.refuse(field, error.class(), &error)).ok()
+    }
+
+    /// A text that must be there.
+    pub(crate) fn required<T, E: Classed>(&mut self, field: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        match self.take(field) {
+            Some(value) => self.parsed(field, value, parse),
+            None => {
+                self.refuse(field, "missing", format!("`{field}` is missing"));
+                None
+            }
+        }
+    }
+
+    /// A text that may be there.
+    pub(crate) fn optional<T, E: Classed>(&mut self, field: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        let value = self.take(field)?;
+        self.parsed(field, value, parse)
+    }
+
+    /// A password, which is moved and not copied.
+    pub(crate) fn password(&mut self, field: &str) -> Option<Password> {
+        let Some(value) = self.take(field) else {
+            self.refuse(field, "missing", format!("`{field}` is missing"));
+            return None;
+        };
+        let text = self.text_of(field, value)?;
+        Password::parse(text).map_err(|error| self.refuse(field, error.class(), error)).ok()
+    }
+
+    /// A list of texts that may be there.
+    pub(crate) fn list<T, E: Classed>(&mut self, field: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<Vec<T>> {
+        match self.take(field)? {
+            Value::Array(values) if values.len() > 100 => {
+                self.refuse(field, "too_long", format!("`{field}` has more than 100 entries"));
+                None
+            }
+            Value::Array(values) => {
+                let count = values.len();
+                let good: Vec<T> = values.into_iter().filter_map(|value| self.parsed(field, value, &parse)).collect();
+                (good.len() == count).then_some(good)
+            }
+            other => {
+                self.refuse(field, "wrong_type", format!("`{field}` must be a list of texts, and is {}", kind(&other)));
+                None
+            }
+        }
+    }
+
+    /// A list of texts that must be there.
+    pub(crate) fn required_list<T, E: Classed>(&mut self, field: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<Vec<T>> {
+        if !self.has(field) {
+            self.take(field);
+            self.refuse(field, "missing", format!("`{field}` is missing"));
+            return None;
+        }
+        self.list(field, parse)
+    }
+
+    /// A moment, in microseconds since 1970.
+    pub(crate) fn moment(&mut self, field: &str) -> Option<i64> {
+        let value = self.take(field)?;
+        let moment = value.as_i64().filter(|moment| *moment >= 0);
+        if moment.is_none() {
+            self.refuse(field, "wrong_type", format!("`{field}` must be a moment in microseconds since 1970, and is {}", kind(&value)));
+        }
+        moment
+    }
+
+    /// Whatever limits are there.
+    pub(crate) fn limits(&mut self) -> LimitChanges {
+        let mut given = Vec::new();
+        for (field, _) in Limits::DEFAULT.named() {
+            let Some(value) = self.take(field) else { continue };
+            match value.as_u64() {
+                Some(number) => match Limit::try_from(number) {
+                    Ok(limit) => given.push((field, limit)),
+                    Err(error) => self.refuse(field, "too_large", error),
+                },
+                None => self.refuse(
+                    field,
+                    "wrong_type",
+                    format!("`{field}` must be a whole number from 0 (unlimited), and is {}", kind(&value)),
+                ),
+            }
+        }
+        LimitChanges(given)
+    }
+
+    /// How many entries of a list, of a query: 1 to 500, 100 if nothing is said.
+    pub(crate) fn page_size(&mut self) -> u32 {
+        self.optional("limit", |text| match text.parse::<u32>() {
+            Ok(number @ 1..=500) => Ok(number),
+            _ => Err("`limit` must be a number from 1 to 500".to_owned()),
+        })
+        .unwrap_or(100)
+    }
+
+    /// Everything that is wrong, fields that nobody knows included; `value` if nothing is.
+    pub(crate) fn finish<T>(mut self, value: Option<T>) -> Result<T, Problem> {
+        for name in std::mem::take(&mut self.rest).keys() {
+            let shown: String = name.chars().take(60).flat_map(char::escape_debug).collect();
+            self.problems.push(FieldProblem {
+                detail: format!("there is no field `{shown}` here"),
+                field: shown,
+                code: "unknown".to_owned(),
+            });
+        }
+        match value {
+            _ if !self.problems.is_empty() => Err(Refusal::invalid(self.problems).into()),
+            Some(value) => Ok(value),
+            None => Err(AppError::Broken("say what is wrong with a request").into()),
+        }
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(number) if number.is_f64() => "a number with a fraction",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

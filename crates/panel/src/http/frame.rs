@@ -1,0 +1,89 @@
+//! What surrounds every request: its id, its log line, its problem document, and the record of what was refused.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method};
+use opterius_model::RequestId;
+use tracing::Instrument;
+
+use super::auth::Access;
+use super::headers;
+use super::problem::{self, Problem};
+use crate::app::{AppError, Caller, Code, Refusal, record_refusal};
+use crate::core::Core;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Who asks, and under which id: what every verb wants to know.
+pub(crate) struct Call {
+    pub(crate) caller: Caller,
+    pub(crate) request_id: RequestId,
+}
+
+impl<S: Sync> FromRequestParts<S> for Call {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let caller = parts.extensions.get::<Caller>().cloned();
+        let request_id = parts.extensions.get::<RequestId>().cloned();
+        match (caller, request_id) {
+            (Some(caller), Some(request_id)) => Ok(Self { caller, request_id }),
+            _ => Err(AppError::Broken("find out who asks").into()),
+        }
+    }
+}
+
+/// The outermost layer.
+pub(crate) async fn outermost(mut request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).and_then(|text| RequestId::parse(text).ok());
+    let request_id = given.unwrap_or_else(RequestId::generate);
+    request.extensions_mut().insert(request_id.clone());
+    let method = request.method().clone();
+    // The path only: a query may hold what does not belong into a log.
+    let path: String = request.uri().path().chars().take(200).collect();
+    let span = tracing::info_span!("request", request.id = %request_id);
+    let mut response = problem::write(next.run(request).instrument(span).await, &request_id);
+    headers::secure(response.headers_mut());
+    if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    tracing::info!(request.id = %request_id, %method, path, status = response.status().as_u16(), duration_ms = began.elapsed().as_millis(), "answered");
+    response
+}
+
+/// Runs whatever changes something to its end, even if its caller hangs up, and records it if it was refused.
+pub(crate) async fn detached(State((core, access)): State<(Arc<Core>, Arc<Access>)>, request: Request, next: Next) -> Response {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return next.run(request).await;
+    }
+    let caller = request.extensions().get::<Caller>().cloned();
+    let request_id = request.extensions().get::<RequestId>().cloned();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
+    let action = access.action(&route, request.method());
+    let span = tracing::Span::current();
+    let work = {
+        let core = core.clone();
+        async move {
+            let response = next.run(request).await;
+            if let (Some(Problem(refusal)), Some(caller), Some(request_id)) = (response.extensions().get::<Problem>(), &caller, &request_id)
+                && refusal.code != Code::Internal
+            {
+                record_refusal(&core, caller, &action, request_id, refusal).await;
+            }
+            response
+        }
+        .instrument(span)
+    };
+    match core.tasks.spawn(work).await {
+        Ok(Some(response)) => response,
+        Ok(None) => Problem(Refusal::new(Code::Internal, "The Panel is stopping; what was begun goes on.").hint("Ask again in a moment."))
+            .into_response(),
+        Err(_) => Problem::from(AppError::Broken("finish a request")).into_response(),
+    }
+}

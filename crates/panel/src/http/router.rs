@@ -1,0 +1,108 @@
+//! The map of the Panel: one line a path. A route is made from its place in the OpenAPI document, so neither is there without the other.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use serde_json::{Value, json};
+use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Access, guard};
+use super::problem::{Problem, ProblemView};
+use super::{api, docs, frame};
+use crate::app::{Code, Refusal};
+use crate::core::Core;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Opterius Panel",
+        description = "Orders accounts and tells what became of them. Times are microseconds since 1970 (UTC); ids are UUIDs.\n\nEvery reply has an `X-Request-Id`, which is also in the Activity, in the operation and in the server's journal. Whatever is not a success is a problem document (RFC 9457) with a stable `code`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    components(schemas(ProblemView)),
+    modifiers(&Token)
+)]
+struct Document;
+
+struct Token;
+
+impl utoipa::Modify for Token {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(
+            Http::builder()
+                .scheme(HttpAuthScheme::Bearer)
+                .description(Some("A token made with `opterius token create`. Root on the Panel's own machine needs none over `/run/opterius/panel.sock`."))
+                .build(),
+        );
+        document.components.get_or_insert_default().add_security_scheme("token", scheme);
+    }
+}
+
+/// Everything the Panel serves.
+pub(crate) fn router(core: Arc<Core>) -> Router {
+    let (routes, document) = OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(api::accounts::create, api::accounts::list))
+        .routes(routes!(api::accounts::get))
+        .routes(routes!(api::packages::create, api::packages::list))
+        .routes(routes!(api::packages::get, api::packages::change, api::packages::delete))
+        .routes(routes!(api::operations::list))
+        .routes(routes!(api::operations::get))
+        .routes(routes!(api::operations::events))
+        .routes(routes!(api::servers::list))
+        .routes(routes!(api::servers::get, api::servers::change))
+        .routes(routes!(api::shared_parent_domains::list, api::shared_parent_domains::replace))
+        .routes(routes!(api::activity::list))
+        .routes(routes!(api::tokens::create, api::tokens::list))
+        .routes(routes!(api::tokens::delete))
+        .routes(routes!(api::administrators::create))
+        .routes(routes!(api::administrators::change_password))
+        .routes(routes!(api::own::get))
+        .routes(routes!(api::health::get))
+        .routes(routes!(docs::document))
+        .routes(routes!(docs::page))
+        .split_for_parts();
+    let document = complete(&document);
+    let access = Arc::new(Access::from_document(&document));
+    let published = Arc::new(docs::Published::new(&document));
+    routes
+        .layer(axum::Extension(published))
+        .route_layer(from_fn_with_state((core.clone(), access.clone()), frame::detached))
+        .route_layer(from_fn_with_state((core.clone(), access), guard))
+        .fallback(nothing_here)
+        .layer(from_fn(frame::outermost))
+        .with_state(core)
+}
+
+async fn nothing_here() -> Problem {
+    Refusal::new(Code::NotFound, "There is nothing here.").hint("`/api/docs` lists what there is.").into()
+}
+
+/// What every operation has in common: refusals are problem documents.
+fn complete(document: &utoipa::openapi::OpenApi) -> Value {
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    for (_, item) in document["paths"].as_object_mut().into_iter().flatten() {
+        for (_, operation) in item.as_object_mut().into_iter().flatten() {
+            operation["responses"]["default"] = json!({
+                "description": "A refusal.",
+                "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+            });
+        }
+    }
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_route_is_made_from_the_document() {
+        let source = include_str!("router.rs");
+        let made = &source[..source.find("#[cfg(test)]").unwrap()];
+        for way_round in [".route(", ".nest(", ".merge(", ".route_service(", ".nest_service(", ".fallback_service("] {
+            assert!(!made.contains(way_round), "{way_round} adds a route that the document does not have");
+        }
+    }
+}

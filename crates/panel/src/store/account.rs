@@ -1,0 +1,292 @@
+//! Accounts.
+
+use opterius_model::{AccountId, DomainName, OperationId, OwnerId, PackageId, ServerId, Spec, State, Uid, Username};
+use opterius_protocol::Micros;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, QueryBuilder, Row, Sqlite, SqliteConnection, SqliteExecutor};
+
+use super::operation::{Kind, Outcome};
+use super::{Doing, StoreError, json_if_there, parsed, to_json, word_enum};
+
+word_enum! {
+    /// What has become of an account.
+    Status {
+        /// Its create is running.
+        Provisioning = "provisioning",
+        /// It is there.
+        Active = "active",
+        /// It is there, and its site says that it is suspended.
+        Suspended = "suspended",
+        /// It was there.
+        Terminated = "terminated",
+        /// It never was there.
+        Failed = "failed",
+        /// Its last operation could be neither finished nor undone yet.
+        NeedsAttention = "needs_attention",
+    }
+}
+
+impl Status {
+    /// The status of an account whose server is as its Spec says.
+    pub(crate) fn of(state: State) -> Self {
+        match state {
+            State::Active => Self::Active,
+            State::Suspended => Self::Suspended,
+            State::Absent => Self::Terminated,
+        }
+    }
+}
+
+/// One account, with the names of what it points to.
+#[derive(Debug, Clone)]
+pub(crate) struct Account {
+    pub(crate) id: AccountId,
+    pub(crate) owner: String,
+    /// The whole ref, a token's prefix included.
+    pub(crate) external_ref: Option<String>,
+    pub(crate) username: Username,
+    pub(crate) domain: DomainName,
+    pub(crate) email: Option<String>,
+    pub(crate) package: Option<PackageRef>,
+    pub(crate) server: ServerRef,
+    pub(crate) status: Status,
+    pub(crate) uid: Option<u32>,
+    /// What it is meant to be; nothing when it failed.
+    pub(crate) spec: Option<Spec>,
+    pub(crate) operation: Option<OperationRef>,
+    pub(crate) created_at: Micros,
+    pub(crate) terminated_at: Option<Micros>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct PackageRef {
+    pub(crate) id: PackageId,
+    pub(crate) name: String,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct ServerRef {
+    pub(crate) id: ServerId,
+    pub(crate) name: String,
+    pub(crate) hostname: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OperationRef {
+    pub(crate) id: OperationId,
+    pub(crate) kind: Kind,
+    pub(crate) outcome: Outcome,
+}
+
+impl FromRow<'_, SqliteRow> for Account {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let package = match row.try_get::<Option<String>, _>("package_id")? {
+            Some(_) => Some(PackageRef { id: parsed(row, "package_id")?, name: row.try_get("package_name")? }),
+            None => None,
+        };
+        let operation = match row.try_get::<Option<String>, _>("operation_kind")? {
+            Some(_) => Some(OperationRef {
+                id: parsed(row, "last_operation_id")?,
+                kind: parsed(row, "operation_kind")?,
+                outcome: parsed(row, "operation_outcome")?,
+            }),
+            None => None,
+        };
+        Ok(Self {
+            id: parsed(row, "id")?,
+            owner: row.try_get("owner")?,
+            external_ref: row.try_get("external_ref")?,
+            username: parsed(row, "username")?,
+            domain: parsed(row, "domain")?,
+            email: row.try_get("email")?,
+            package,
+            server: ServerRef {
+                id: parsed(row, "server_id")?,
+                name: row.try_get("server_name")?,
+                hostname: row.try_get("server_hostname")?,
+            },
+            status: parsed(row, "status")?,
+            uid: row.try_get("uid")?,
+            spec: json_if_there(row, "spec")?,
+            operation,
+            created_at: Micros(row.try_get("created_at")?),
+            terminated_at: row.try_get::<Option<i64>, _>("terminated_at")?.map(Micros),
+        })
+    }
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT a.*, p.name AS package_name, s.name AS server_name, s.hostname AS server_hostname, o.kind AS operation_kind, ",
+            "o.outcome AS operation_outcome FROM account a JOIN server s ON s.id = a.server_id LEFT JOIN package p ON p.id = a.package_id ",
+            "LEFT JOIN operation o ON o.id = a.last_operation_id ",
+            $rest
+        )
+    };
+}
+
+/// The account with this id, whatever has become of it.
+pub(crate) async fn by_id(db: impl SqliteExecutor<'_>, owner: &OwnerId, id: AccountId) -> Result<Option<Account>, StoreError> {
+    sqlx::query_as(select!("WHERE a.owner = $1 AND a.id = $2"))
+        .bind(owner.as_str())
+        .bind(id.to_string())
+        .fetch_optional(db)
+        .await
+        .doing("read an account")
+}
+
+/// The one account with this ref that is neither terminated nor failed.
+pub(crate) async fn by_external_ref(
+    db: impl SqliteExecutor<'_>,
+    owner: &OwnerId,
+    external_ref: &str,
+) -> Result<Option<Account>, StoreError> {
+    sqlx::query_as(select!("WHERE a.owner = $1 AND a.external_ref = $2 AND a.status NOT IN ('terminated', 'failed')"))
+        .bind(owner.as_str())
+        .bind(external_ref)
+        .fetch_optional(db)
+        .await
+        .doing("look an account up by its external_ref")
+}
+
+/// What a new account consists of.
+#[derive(Debug)]
+pub(crate) struct New<'a> {
+    pub(crate) spec: &'a Spec,
+    pub(crate) external_ref: Option<&'a str>,
+    pub(crate) email: Option<&'a str>,
+    pub(crate) package_id: PackageId,
+    pub(crate) server_id: ServerId,
+    pub(crate) operation_id: OperationId,
+    pub(crate) now: Micros,
+}
+
+/// Puts a new account down as `provisioning`.
+pub(crate) async fn insert(db: &mut SqliteConnection, new: &New<'_>) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO account (id, owner, external_ref, username, domain, email, package_id, server_id, status, generation, spec, \
+         last_operation_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'provisioning', $9, $10, $11, $12)",
+    )
+    .bind(new.spec.account_id.to_string())
+    .bind(new.spec.owner_id.as_str())
+    .bind(new.external_ref)
+    .bind(new.spec.username.as_str())
+    .bind(new.spec.sites[0].primary().as_str())
+    .bind(new.email)
+    .bind(new.package_id.to_string())
+    .bind(new.server_id.to_string())
+    .bind(i64::try_from(new.spec.generation.get()).unwrap_or(i64::MAX))
+    .bind(to_json(new.spec))
+    .bind(new.operation_id.to_string())
+    .bind(new.now.0)
+    .execute(db)
+    .await
+    .doing("put a new account down")?;
+    Ok(())
+}
+
+/// Takes the next generation of an account for `operation_id`. A number is never used twice, even if its operation comes to nothing.
+pub(crate) async fn next_generation(db: &mut SqliteConnection, id: AccountId, operation_id: OperationId) -> Result<u64, StoreError> {
+    let (generation,): (i64,) =
+        sqlx::query_as("UPDATE account SET generation = generation + 1, last_operation_id = $2 WHERE id = $1 RETURNING generation")
+            .bind(id.to_string())
+            .bind(operation_id.to_string())
+            .fetch_one(db)
+            .await
+            .doing("take the next generation of an account")?;
+    Ok(generation.unsigned_abs())
+}
+
+/// Makes `spec` the account's: its server is as it says.
+pub(crate) async fn set_spec(db: &mut SqliteConnection, spec: &Spec) -> Result<(), StoreError> {
+    sqlx::query("UPDATE account SET status = $4, spec = $2, uid = $3 WHERE id = $1")
+        .bind(spec.account_id.to_string())
+        .bind(to_json(spec))
+        .bind(spec.uid.map(Uid::get))
+        .bind(Status::of(spec.state).as_str())
+        .execute(db)
+        .await
+        .doing("record what an account is")?;
+    Ok(())
+}
+
+/// Sets only the status.
+pub(crate) async fn set_status(db: &mut SqliteConnection, id: AccountId, status: Status) -> Result<(), StoreError> {
+    sqlx::query("UPDATE account SET status = $2 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(status.as_str())
+        .execute(db)
+        .await
+        .doing("record an account's status")?;
+    Ok(())
+}
+
+/// Puts down that the account never came to be. Its package may go, and its password hash is forgotten.
+pub(crate) async fn set_failed(db: &mut SqliteConnection, id: AccountId) -> Result<(), StoreError> {
+    sqlx::query("UPDATE account SET status = 'failed', spec = NULL, package_id = NULL WHERE id = $1")
+        .bind(id.to_string())
+        .execute(db)
+        .await
+        .doing("record that an account failed")?;
+    Ok(())
+}
+
+/// Which accounts a list holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Filter {
+    pub(crate) username: Option<String>,
+    pub(crate) domain: Option<String>,
+    pub(crate) external_ref: Option<String>,
+    /// Only refs that start so.
+    pub(crate) ref_prefix: Option<String>,
+    /// Live accounts where nothing is said.
+    pub(crate) status: Option<Status>,
+    /// Only accounts made at or before this moment, so that the pages of one list fit together.
+    pub(crate) snapshot: Micros,
+}
+
+impl Filter {
+    fn push(&self, sql: &mut QueryBuilder<Sqlite>, owner: &OwnerId) {
+        sql.push(" WHERE a.owner = ").push_bind(owner.as_str().to_owned());
+        match self.status {
+            Some(status) => sql.push(" AND a.status = ").push_bind(status.as_str()),
+            None => sql.push(" AND a.status NOT IN ('terminated', 'failed')"),
+        };
+        sql.push(" AND a.created_at <= ").push_bind(self.snapshot.0);
+        for (column, value) in [("username", &self.username), ("domain", &self.domain), ("external_ref", &self.external_ref)] {
+            if let Some(value) = value {
+                sql.push(" AND a.").push(column).push(" = ").push_bind(value.clone());
+            }
+        }
+        if let Some(prefix) = &self.ref_prefix {
+            // A range, which an index can serve; `{` is the character behind the last that a ref may hold.
+            sql.push(" AND a.external_ref >= ").push_bind(prefix.clone());
+            sql.push(" AND a.external_ref < ").push_bind(format!("{prefix}{{"));
+        }
+    }
+}
+
+/// At most `limit` accounts behind `after`, in the order in which they were made.
+pub(crate) async fn list(
+    db: impl SqliteExecutor<'_>,
+    owner: &OwnerId,
+    filter: &Filter,
+    after: Option<AccountId>,
+    limit: u32,
+) -> Result<Vec<Account>, StoreError> {
+    let mut sql = QueryBuilder::new(select!(""));
+    filter.push(&mut sql, owner);
+    if let Some(after) = after {
+        sql.push(" AND a.id > ").push_bind(after.to_string());
+    }
+    sql.push(" ORDER BY a.id LIMIT ").push_bind(limit);
+    sql.build_query_as().fetch_all(db).await.doing("list accounts")
+}
+
+/// How many accounts a whole list holds.
+pub(crate) async fn count(db: impl SqliteExecutor<'_>, owner: &OwnerId, filter: &Filter) -> Result<i64, StoreError> {
+    let mut sql = QueryBuilder::new("SELECT COUNT(*) FROM account a");
+    filter.push(&mut sql, owner);
+    sql.build_query_scalar().fetch_one(db).await.doing("count accounts")
+}

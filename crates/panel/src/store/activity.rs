@@ -1,0 +1,170 @@
+//! The Activity: append-only, each row chained to the one before.
+
+use opterius_model::{AccountId, OperationId, OwnerId};
+use opterius_protocol::Micros;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sqlx::{FromRow, QueryBuilder, SqliteConnection, SqliteExecutor};
+
+use super::{Doing, StoreError, word_enum};
+
+word_enum! {
+    /// How something ended.
+    Outcome {
+        /// It was done, or taken on.
+        Ok = "ok",
+        /// It was not allowed or not possible, and nothing was done.
+        Refused = "refused",
+        /// It was tried, and came to nothing.
+        Failed = "failed",
+    }
+}
+
+/// What is to be remembered.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry<'a> {
+    pub(crate) at: Micros,
+    pub(crate) actor: &'a str,
+    pub(crate) action: &'a str,
+    pub(crate) account_id: Option<AccountId>,
+    pub(crate) operation_id: Option<OperationId>,
+    pub(crate) request_id: Option<&'a str>,
+    pub(crate) outcome: Outcome,
+    /// A sentence. Never a secret.
+    pub(crate) detail: String,
+}
+
+/// One row. Its JSON, fields in this order (the alphabet's) and without `hash`, is what the hash covers.
+#[derive(Debug, Clone, FromRow, Serialize)]
+pub(crate) struct Row {
+    pub(crate) account_id: Option<String>,
+    pub(crate) action: String,
+    pub(crate) actor: String,
+    pub(crate) at: i64,
+    pub(crate) detail: String,
+    #[serde(skip)]
+    pub(crate) hash: String,
+    pub(crate) id: i64,
+    pub(crate) operation_id: Option<String>,
+    pub(crate) outcome: String,
+    pub(crate) owner: String,
+    pub(crate) prev: String,
+    pub(crate) request_id: Option<String>,
+}
+
+impl Row {
+    /// SHA-256 of the canonical JSON, hexadecimal.
+    pub(crate) fn computed_hash(&self) -> String {
+        let canonical = serde_json::to_string(self).expect("a row with text keys serialises");
+        hex(&Sha256::digest(canonical.as_bytes()))
+    }
+}
+
+/// What stands in `prev` of the first row.
+pub(crate) const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Adds a row behind the last one.
+pub(crate) async fn append(db: &mut SqliteConnection, owner: &OwnerId, entry: Entry<'_>) -> Result<(), StoreError> {
+    let last: Option<(i64, String)> = sqlx::query_as("SELECT id, hash FROM activity ORDER BY id DESC LIMIT 1")
+        .fetch_optional(&mut *db)
+        .await
+        .doing("read the head of the Activity")?;
+    let (last_id, prev) = last.unwrap_or_else(|| (0, GENESIS.to_owned()));
+    let mut row = Row {
+        account_id: entry.account_id.map(|id| id.to_string()),
+        action: entry.action.to_owned(),
+        actor: entry.actor.to_owned(),
+        at: entry.at.0,
+        detail: entry.detail,
+        hash: String::new(),
+        id: last_id + 1,
+        operation_id: entry.operation_id.map(|id| id.to_string()),
+        outcome: entry.outcome.as_str().to_owned(),
+        owner: owner.as_str().to_owned(),
+        prev,
+        request_id: entry.request_id.map(str::to_owned),
+    };
+    row.hash = row.computed_hash();
+    sqlx::query(
+        "INSERT INTO activity (id, owner, at, actor, action, account_id, operation_id, request_id, outcome, detail, prev, hash) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+    )
+    .bind(row.id)
+    .bind(&row.owner)
+    .bind(row.at)
+    .bind(&row.actor)
+    .bind(&row.action)
+    .bind(&row.account_id)
+    .bind(&row.operation_id)
+    .bind(&row.request_id)
+    .bind(&row.outcome)
+    .bind(&row.detail)
+    .bind(&row.prev)
+    .bind(&row.hash)
+    .execute(db)
+    .await
+    .doing("write to the Activity")?;
+    Ok(())
+}
+
+/// Which rows a list holds.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filter {
+    pub(crate) account_id: Option<AccountId>,
+    pub(crate) action: Option<String>,
+    pub(crate) outcome: Option<Outcome>,
+    /// Only rows of accounts whose ref starts so.
+    pub(crate) ref_prefix: Option<String>,
+}
+
+impl Filter {
+    fn push(&self, sql: &mut QueryBuilder<sqlx::Sqlite>, owner: &OwnerId) {
+        sql.push(" WHERE owner = ").push_bind(owner.as_str().to_owned());
+        if let Some(account) = self.account_id {
+            sql.push(" AND account_id = ").push_bind(account.to_string());
+        }
+        if let Some(action) = &self.action {
+            sql.push(" AND action = ").push_bind(action.clone());
+        }
+        if let Some(outcome) = self.outcome {
+            sql.push(" AND outcome = ").push_bind(outcome.as_str());
+        }
+        if let Some(prefix) = &self.ref_prefix {
+            sql.push(" AND account_id IN (SELECT id FROM account WHERE external_ref >= ").push_bind(prefix.clone());
+            sql.push(" AND external_ref < ").push_bind(format!("{prefix}{{")).push(")");
+        }
+    }
+}
+
+/// At most `limit` rows before the row `before`, the newest first.
+pub(crate) async fn list(
+    db: impl SqliteExecutor<'_>,
+    owner: &OwnerId,
+    filter: &Filter,
+    before: Option<i64>,
+    limit: u32,
+) -> Result<Vec<Row>, StoreError> {
+    let mut sql = QueryBuilder::new("SELECT * FROM activity");
+    filter.push(&mut sql, owner);
+    if let Some(before) = before {
+        sql.push(" AND id < ").push_bind(before);
+    }
+    sql.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
+    sql.build_query_as().fetch_all(db).await.doing("list the Activity")
+}
+
+/// How many rows a whole list holds.
+pub(crate) async fn count(db: impl SqliteExecutor<'_>, owner: &OwnerId, filter: &Filter) -> Result<i64, StoreError> {
+    let mut sql = QueryBuilder::new("SELECT COUNT(*) FROM activity");
+    filter.push(&mut sql, owner);
+    sql.build_query_scalar().fetch_one(db).await.doing("count the Activity")
+}

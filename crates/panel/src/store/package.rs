@@ -1,0 +1,123 @@
+//! Packages.
+
+use opterius_model::{Limits, OwnerId, PackageId, PackageName};
+use opterius_protocol::Micros;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, Row, SqliteConnection, SqliteExecutor};
+
+use super::{Doing, StoreError, json, parsed, to_json};
+
+/// One package.
+#[derive(Debug, Clone)]
+pub(crate) struct Package {
+    pub(crate) id: PackageId,
+    pub(crate) name: PackageName,
+    pub(crate) limits: Limits,
+    /// How many accounts have it.
+    pub(crate) accounts: i64,
+    pub(crate) created_at: Micros,
+}
+
+impl FromRow<'_, SqliteRow> for Package {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: parsed(row, "id")?,
+            name: parsed(row, "name")?,
+            limits: json(row, "limits")?,
+            accounts: row.try_get("accounts")?,
+            created_at: Micros(row.try_get("created_at")?),
+        })
+    }
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT p.*, (SELECT COUNT(*) FROM account a WHERE a.package_id = p.id) AS accounts FROM package p WHERE p.owner = $1 ",
+            $rest
+        )
+    };
+}
+
+/// The package with this id.
+pub(crate) async fn by_id(db: impl SqliteExecutor<'_>, owner: &OwnerId, id: PackageId) -> Result<Option<Package>, StoreError> {
+    sqlx::query_as(select!("AND p.id = $2")).bind(owner.as_str()).bind(id.to_string()).fetch_optional(db).await.doing("read a package")
+}
+
+/// The id and limits of the package with this id, without counting its accounts.
+pub(crate) async fn resolve_id(
+    db: impl SqliteExecutor<'_>,
+    owner: &OwnerId,
+    id: PackageId,
+) -> Result<Option<(PackageId, Limits)>, StoreError> {
+    sqlx::query("SELECT id, limits FROM package WHERE owner = $1 AND id = $2")
+        .bind(owner.as_str())
+        .bind(id.to_string())
+        .try_map(|row| Ok((parsed(&row, "id")?, json(&row, "limits")?)))
+        .fetch_optional(db)
+        .await
+        .doing("look a package up")
+}
+
+/// The id and limits of the package with exactly this name, case included.
+pub(crate) async fn resolve_name(
+    db: impl SqliteExecutor<'_>,
+    owner: &OwnerId,
+    name: &str,
+) -> Result<Option<(PackageId, Limits)>, StoreError> {
+    sqlx::query("SELECT id, limits FROM package WHERE owner = $1 AND name = $2")
+        .bind(owner.as_str())
+        .bind(name)
+        .try_map(|row| Ok((parsed(&row, "id")?, json(&row, "limits")?)))
+        .fetch_optional(db)
+        .await
+        .doing("look a package up")
+}
+
+/// Every package, by name.
+pub(crate) async fn list(db: impl SqliteExecutor<'_>, owner: &OwnerId) -> Result<Vec<Package>, StoreError> {
+    sqlx::query_as(select!("ORDER BY p.name")).bind(owner.as_str()).fetch_all(db).await.doing("list packages")
+}
+
+/// How many packages there are.
+pub(crate) async fn count(db: impl SqliteExecutor<'_>, owner: &OwnerId) -> Result<i64, StoreError> {
+    sqlx::query_scalar("SELECT COUNT(*) FROM package WHERE owner = $1").bind(owner.as_str()).fetch_one(db).await.doing("count packages")
+}
+
+/// Puts a new package down. Its name must be free.
+pub(crate) async fn insert(db: &mut SqliteConnection, owner: &OwnerId, package: &Package) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO package (id, owner, name, limits, created_at) VALUES ($1, $2, $3, $4, $5)")
+        .bind(package.id.to_string())
+        .bind(owner.as_str())
+        .bind(package.name.as_str())
+        .bind(to_json(&package.limits))
+        .bind(package.created_at.0)
+        .execute(db)
+        .await
+        .doing("put a package down")?;
+    Ok(())
+}
+
+/// Changes a package's name and limits.
+pub(crate) async fn update(db: &mut SqliteConnection, owner: &OwnerId, package: &Package) -> Result<(), StoreError> {
+    sqlx::query("UPDATE package SET name = $3, limits = $4 WHERE owner = $1 AND id = $2")
+        .bind(owner.as_str())
+        .bind(package.id.to_string())
+        .bind(package.name.as_str())
+        .bind(to_json(&package.limits))
+        .execute(db)
+        .await
+        .doing("change a package")?;
+    Ok(())
+}
+
+/// Deletes a package that no account has.
+pub(crate) async fn delete(db: &mut SqliteConnection, owner: &OwnerId, id: PackageId) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM package WHERE owner = $1 AND id = $2")
+        .bind(owner.as_str())
+        .bind(id.to_string())
+        .execute(db)
+        .await
+        .doing("delete a package")?;
+    Ok(())
+}
