@@ -127,8 +127,8 @@ pub(crate) struct Token {
     pub(crate) ref_prefix: Option<String>,
     #[serde(default)]
     pub(crate) access_hash: Option<String>,
-    #[serde(default)]
-    pub(crate) token: Option<String>,
+    #[serde(default, rename = "token")]
+    pub(crate) secret: Option<String>,
 }
 
 /// The server that the Panel itself runs on, or the only one there is.

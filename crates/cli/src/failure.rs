@@ -7,34 +7,54 @@ use serde::Deserialize;
 
 /// A refusal or an error, ready to be shown: a sentence, and what to do next.
 #[derive(Debug, Default, Deserialize)]
+#[serde(from = "Problem")]
 pub(crate) struct Failure {
-    /// The API's code, for programs; empty where the failure is this command's own.
-    #[serde(default)]
-    pub(crate) code: String,
-    /// The HTTP status; 0 where the failure is this command's own.
-    #[serde(default)]
-    pub(crate) status: u16,
     /// What went wrong, in a sentence, causes included.
     pub(crate) detail: String,
     /// What to do next.
-    #[serde(default)]
     pub(crate) hint: Option<String>,
-    /// One entry a field, where an order was refused for its fields.
-    #[serde(default)]
-    pub(crate) errors: Vec<FieldError>,
     /// The request, as it stands in the logs.
-    #[serde(default)]
     pub(crate) request_id: Option<String>,
     /// The operation that failed, if one was begun.
-    #[serde(default)]
     pub(crate) operation_id: Option<String>,
+    /// The HTTP status of a refusal; 0 where the failure is this command's own.
+    pub(crate) status: u16,
+}
+
+/// A refusal as the API sends it (RFC 9457).
+#[derive(Deserialize)]
+struct Problem {
+    detail: String,
+    #[serde(default)]
+    hint: Option<String>,
+    #[serde(default)]
+    errors: Vec<FieldError>,
+    #[serde(default)]
+    request_id: Option<String>,
+    #[serde(default)]
+    operation_id: Option<String>,
+    #[serde(default)]
+    status: u16,
 }
 
 /// What is wrong with one field of an order.
-#[derive(Debug, Deserialize)]
-pub(crate) struct FieldError {
-    pub(crate) field: String,
-    pub(crate) detail: String,
+#[derive(Deserialize)]
+struct FieldError {
+    field: String,
+    detail: String,
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        let Problem { mut detail, hint, errors, request_id, operation_id, status } = problem;
+        for FieldError { field, detail: why } in errors {
+            detail.push_str("\n  ");
+            detail.push_str(&field);
+            detail.push_str(": ");
+            detail.push_str(&why);
+        }
+        Self { detail, hint, request_id, operation_id, status }
+    }
 }
 
 impl Failure {
@@ -54,15 +74,9 @@ impl Failure {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    /// Everything there is to say, on lines without a final line break: the detail, the fields, the hint, the ids.
+    /// Everything there is to say, on lines without a final line break: the detail, the hint, the ids.
     pub(crate) fn text(&self, error: &str, hint: &str) -> String {
         let mut text = format!("{error}: {}", self.detail);
-        for FieldError { field, detail } in &self.errors {
-            text.push_str("\n  ");
-            text.push_str(field);
-            text.push_str(": ");
-            text.push_str(detail);
-        }
         if let Some(what) = &self.hint {
             text.push_str("\n\n");
             text.push_str(hint);
@@ -88,14 +102,10 @@ mod tests {
 
     #[test]
     fn a_failure_says_what_why_and_what_to_do_next() {
-        let failure = Failure {
-            detail: "the order was refused".into(),
-            errors: vec![FieldError { field: "domain".into(), detail: "is taken".into() }],
-            request_id: Some("req-12345".into()),
-            operation_id: Some("op-1".into()),
-            ..Failure::default()
-        }
-        .hint("choose another domain");
+        let problem = r#"{"type": "about:blank", "status": 422, "detail": "the order was refused", "hint": "choose another domain",
+            "errors": [{"field": "domain", "code": "taken", "detail": "is taken"}], "request_id": "req-12345", "operation_id": "op-1"}"#;
+        let failure: Failure = serde_json::from_str(problem).expect("a problem");
+        assert_eq!(failure.status, 422);
         assert_eq!(
             failure.text("error", "hint"),
             "error: the order was refused\n  domain: is taken\n\nhint: choose another domain\n(request req-12345, operation op-1)"

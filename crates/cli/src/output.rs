@@ -111,6 +111,8 @@ impl Table {
 
 impl Display for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        use std::fmt::Write;
+
         let width = |text: &str| text.chars().count();
         let widths: Vec<usize> = self
             .columns
@@ -128,8 +130,8 @@ impl Display for Table {
                     text.push_str("  ");
                 }
                 match align {
-                    Align::Left => text.push_str(&format!("{cell:<width$}")),
-                    Align::Right => text.push_str(&format!("{cell:>width$}")),
+                    Align::Left => write!(text, "{cell:<width$}")?,
+                    Align::Right => write!(text, "{cell:>width$}")?,
                 }
             }
             if number > 0 {

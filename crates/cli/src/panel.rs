@@ -14,7 +14,7 @@ use crate::failure::Failure;
 pub(crate) const SOCKET: &str = "/run/opterius/panel.sock";
 
 /// Longer than the Panel lets any of its callers wait.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The Panel on this machine.
 pub(crate) struct Panel {
@@ -47,12 +47,12 @@ impl Panel {
 
     /// The `data` of one thing.
     pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
-        Ok(self.call(Method::GET, self.url(path, &[]), None).await?.data)
+        Ok(self.call(Method::GET, url(path, &[]), None).await?.data)
     }
 
     /// The first page of a list.
     pub(crate) async fn get_page(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<Value>, Failure> {
-        match self.call(Method::GET, self.url(path, query), None).await?.data {
+        match self.call(Method::GET, url(path, query), None).await?.data {
             Value::Array(page) => Ok(page),
             _ => Err(not_a_list(path)),
         }
@@ -67,7 +67,7 @@ impl Panel {
             if let Some(cursor) = &cursor {
                 query.push(("cursor", cursor));
             }
-            let reply = self.call(Method::GET, self.url(path, &query), None).await?;
+            let reply = self.call(Method::GET, url(path, &query), None).await?;
             let Value::Array(page) = reply.data else {
                 return Err(not_a_list(path));
             };
@@ -82,33 +82,24 @@ impl Panel {
 
     /// Orders something, and waits for the answer however long the Panel takes to give it.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Reply, Failure> {
-        self.call(Method::POST, self.url(path, &[]), Some(body)).await
+        self.call(Method::POST, url(path, &[]), Some(body)).await
     }
 
     /// Changes something.
     pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Reply, Failure> {
-        self.call(Method::PUT, self.url(path, &[]), Some(body)).await
+        self.call(Method::PUT, url(path, &[]), Some(body)).await
     }
 
     /// Removes something.
     pub(crate) async fn delete(&self, path: &str) -> Result<Reply, Failure> {
-        self.call(Method::DELETE, self.url(path, &[]), None).await
+        self.call(Method::DELETE, url(path, &[]), None).await
     }
 
     /// The events of one operation, as they happen.
     pub(crate) async fn events(&self, path: &str) -> Result<reqwest::Response, Failure> {
-        let request = self.http.get(self.url(path, &[])).header("accept", "text/event-stream");
+        let request = self.http.get(url(path, &[])).header("accept", "text/event-stream");
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
         if response.status().is_success() { Ok(response) } else { Err(refusal(response).await) }
-    }
-
-    fn url(&self, path: &str, query: &[(&str, &str)]) -> Url {
-        let mut url = Url::parse("http://localhost").expect("a URL");
-        url.set_path(path);
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
-        url
     }
 
     async fn call(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Reply, Failure> {
@@ -121,8 +112,11 @@ impl Panel {
             request = request.header("prefer", "respond-async").json(body);
         }
         let named = |failure: Failure| Failure { request_id: failure.request_id.or_else(|| Some(id.to_string())), ..failure };
-        let response =
-            request.send().await.map_err(|error| self.unreachable(&error)).map_err(|f| if f.code.is_empty() { f } else { named(f) })?;
+        let response = request.send().await.map_err(|error| {
+            let failure = self.unreachable(&error);
+            // What was never sent stands in no log.
+            if error.is_connect() { failure } else { named(failure) }
+        })?;
         let status = response.status();
         if !status.is_success() {
             return Err(named(refusal(response).await));
@@ -146,12 +140,9 @@ impl Panel {
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
         let socket = self.socket.display();
         if !error.is_connect() {
-            return Failure {
-                code: "no_reply".into(),
-                ..Failure::because(format!("the Panel at {socket} did not answer in full"), error).hint(
-                    "the order may have been carried out all the same: look before you repeat it, and read `journalctl -u opterius-panel`",
-                )
-            };
+            return Failure::because(format!("the Panel at {socket} did not answer in full"), error).hint(
+                "the order may have been carried out all the same: look before you repeat it, and read `journalctl -u opterius-panel`",
+            );
         }
         let hint = match io_kind(error) {
             Some(std::io::ErrorKind::PermissionDenied) => {
@@ -168,6 +159,16 @@ impl Panel {
 
 const UPGRADE: &str =
     "the `opterius` command and the Panel may be of different versions: compare `opterius --version` with `opterius doctor`";
+
+/// The URL of a path on the socket; its host is of no importance.
+fn url(path: &str, query: &[(&str, &str)]) -> Url {
+    let mut url = Url::parse("http://localhost").expect("a URL");
+    url.set_path(path);
+    if !query.is_empty() {
+        url.query_pairs_mut().extend_pairs(query);
+    }
+    url
+}
 
 fn not_a_list(path: &str) -> Failure {
     Failure::new(format!("the Panel answered {path} with something that is not a list")).hint(UPGRADE)

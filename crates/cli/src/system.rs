@@ -63,7 +63,7 @@ impl System {
             root: "/".into(),
             web: SocketAddr::from(([127, 0, 0, 1], 80)),
             dns_api: SocketAddr::from(([127, 0, 0, 1], 781)),
-            patience: Duration::from_secs(60),
+            patience: Duration::from_mins(1),
         }
     }
 

@@ -74,7 +74,7 @@ fn unit<'a>(name: &str, property: impl Fn(&str) -> &'a str, report: &mut Report)
         (_, "active" | "reloading") => {}
         (_, "activating") => report.warning("units", format!("{name} is still starting"), format!("see `systemctl status {name}`")),
         (_, other) => {
-            report.problem("units", format!("{name} is {other}"), format!("see `journalctl -u {name}`, then run `opterius setup`"))
+            report.problem("units", format!("{name} is {other}"), format!("see `journalctl -u {name}`, then run `opterius setup`"));
         }
     }
     if !matches!(property("UnitFileState"), "enabled" | "enabled-runtime" | "static" | "indirect" | "generated") {
@@ -106,7 +106,7 @@ pub(super) fn sockets(system: &System, report: &mut Report) {
         match system.path(path).symlink_metadata() {
             Err(_) => report.problem("sockets", format!("{path} is not there"), hint),
             Ok(found) if !found.file_type().is_socket() => {
-                report.problem("sockets", format!("{path} is not a socket"), format!("see what made it, remove it, and {hint}"))
+                report.problem("sockets", format!("{path} is not a socket"), format!("see what made it, remove it, and {hint}"));
             }
             Ok(found) => expect("sockets", path, &found, owner, mode, &hint, report),
         }
@@ -141,7 +141,7 @@ pub(super) fn directories(system: &System, report: &mut Report) {
         match system.path(path).symlink_metadata() {
             Err(_) => report.problem("directories", format!("{path} is not there"), TMPFILES),
             Ok(found) if !found.is_dir() => {
-                report.problem("directories", format!("{path} is not a directory"), "see what made it, and move it away")
+                report.problem("directories", format!("{path} is not a directory"), "see what made it, and move it away");
             }
             Ok(found) => expect("directories", path, &found, owner, mode, TMPFILES, report),
         }
@@ -243,7 +243,7 @@ pub(super) async fn firewall(system: &System, report: &mut Report) {
     let range = format!("{}-{}", UID_RANGE.start(), UID_RANGE.end());
     match system.run("/usr/sbin/nft", &["--numeric", "list", "table", "inet", "opterius"], QUICK).await {
         Ok(said) if said.ok && said.out.contains("skuid") && said.out.contains(&range) => {
-            report.ok("firewall", "the rules for accounts are loaded")
+            report.ok("firewall", "the rules for accounts are loaded");
         }
         Ok(said) if said.ok => report.problem("firewall", "the table inet opterius does not hold the rules for accounts", hint),
         Ok(said) => report.problem("firewall", format!("the rules for accounts are not loaded: {}", said.complaint), hint),

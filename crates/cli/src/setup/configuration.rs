@@ -181,7 +181,7 @@ mod tests {
             "# both\nhostnames = [\"new.example.com\", \"panel.example.net\"]\nphp_version = \"8.2\"\n"
         );
         system.write(PANEL, "hostnames = \"panel.example.com\"\n", ROOT, 0o640).expect("written");
-        assert!(panel_hostname(&system).err().expect("refused").hint.expect("a hint").contains("list"));
+        assert!(panel_hostname(&system).expect_err("refused").hint.expect("a hint").contains("list"));
     }
 
     #[test]

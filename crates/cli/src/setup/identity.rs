@@ -27,7 +27,10 @@ pub(super) fn full_name(text: &str) -> Result<DomainName, String> {
 
 /// Reads `--ipv4`.
 pub(super) fn ipv4(text: &str) -> Result<Ipv4Addr, String> {
-    text.parse().ok().filter(is_reachable_v4).ok_or_else(|| "use an IPv4 address that others can reach, such as 192.0.2.10".to_owned())
+    text.parse()
+        .ok()
+        .filter(|ip| is_reachable_v4(*ip))
+        .ok_or_else(|| "use an IPv4 address that others can reach, such as 192.0.2.10".to_owned())
 }
 
 /// Reads `--ipv6`.
@@ -135,7 +138,7 @@ pub(super) fn addresses() -> Vec<IpAddr> {
     // Connecting a UDP socket sends nothing; it only makes the kernel choose a route. The targets are reserved for documentation.
     let v4 = source_towards(SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 53)));
     let v6 = source_towards(SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 53)));
-    let is_v4 = |ip: &IpAddr| matches!(ip, IpAddr::V4(ip) if is_reachable_v4(ip));
+    let is_v4 = |ip: &IpAddr| matches!(ip, IpAddr::V4(ip) if is_reachable_v4(*ip));
     let is_v6 = |ip: &IpAddr| matches!(ip, IpAddr::V6(ip) if is_global_v6(ip));
     [v4.into_iter().chain(all.clone()).find(is_v4), v6.into_iter().chain(all).find(is_v6)].into_iter().flatten().collect()
 }
@@ -148,7 +151,7 @@ fn source_towards(target: SocketAddr) -> Option<IpAddr> {
 }
 
 /// Private addresses count: a server behind NAT is reached through them.
-fn is_reachable_v4(ip: &Ipv4Addr) -> bool {
+fn is_reachable_v4(ip: Ipv4Addr) -> bool {
     !(ip.is_loopback() || ip.is_unspecified() || ip.is_link_local() || ip.is_multicast() || ip.is_broadcast())
 }
 

@@ -11,6 +11,8 @@ mod progress;
 mod register;
 mod run;
 mod services;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use nginx::{CONFIGURATION as NGINX_CONFIGURATION, running_configuration};
 pub(crate) use run::{Options, run, stock_php};

@@ -20,7 +20,7 @@ pub(super) async fn set_up(system: &System, secret: &str, progress: &mut Progres
     let written = system.write(PROBE, &template.replace("@SECRET@", secret), ROOT, 0o600)?;
     progress.file(PROBE, written);
 
-    let said = system.run("/usr/sbin/nginx", &["-t", "-q", "-c", CONFIGURATION], Duration::from_secs(60)).await?;
+    let said = system.run("/usr/sbin/nginx", &["-t", "-q", "-c", CONFIGURATION], Duration::from_mins(1)).await?;
     if !said.ok {
         return Err(Failure::new(format!("nginx refuses its configuration: {}", said.complaint))
             .hint(format!("mend what it names, and check with `nginx -t -c {CONFIGURATION}`; what runs now goes on running")));

@@ -33,7 +33,7 @@ pub(super) fn client(system: &System) -> Panel {
 /// Makes the Panel's database and TLS keys where they are not there yet.
 pub(super) async fn init(system: &System, progress: &mut Progress) -> Result<Pins, Failure> {
     let was_there = is_there(system);
-    let said = system.run_as(Some(OWNER), PROGRAM, &["init"], Duration::from_secs(120)).await.map_err(|failure| match failure.hint {
+    let said = system.run_as(Some(OWNER), PROGRAM, &["init"], Duration::from_mins(2)).await.map_err(|failure| match failure.hint {
         Some(_) => failure,
         None => failure.hint("install the Panel: `apt install opterius-panel`"),
     })?;
@@ -47,9 +47,9 @@ pub(super) async fn init(system: &System, progress: &mut Progress) -> Result<Pin
     })?;
     let what = "the Panel's database and TLS keys in /var/lib/opterius-panel";
     if was_there {
-        progress.kept(what)
+        progress.kept(what);
     } else {
-        progress.done(format!("made {what}"))
+        progress.done(format!("made {what}"));
     }
     Ok(pins)
 }

@@ -39,17 +39,17 @@ pub(crate) struct Options {
 
 /// What an operator, or a program, needs to know afterwards.
 #[derive(Serialize)]
-struct Summary {
-    panel_url: String,
+pub(super) struct Summary {
+    pub(super) panel_url: String,
     admin_user: &'static str,
     /// Only of an administrator that was made now.
-    admin_password: Option<String>,
+    pub(super) admin_password: Option<String>,
     tls_pin: String,
     tls_backup_pin: String,
     hostname: DomainName,
-    ipv4: Vec<Ipv4Addr>,
+    pub(super) ipv4: Vec<Ipv4Addr>,
     ipv6: Vec<Ipv6Addr>,
-    nameservers: Vec<DomainName>,
+    pub(super) nameservers: Vec<DomainName>,
 }
 
 pub(crate) async fn run(options: &Options, format: Format) -> Result<(), Failure> {
@@ -69,7 +69,7 @@ pub(crate) async fn run(options: &Options, format: Format) -> Result<(), Failure
 }
 
 /// Every step, each of which finds out first whether there is anything left to do.
-async fn set_up(system: &System, options: &Options, progress: &mut Progress) -> Result<Summary, Failure> {
+pub(super) async fn set_up(system: &System, options: &Options, progress: &mut Progress) -> Result<Summary, Failure> {
     let _lock = lock(system)?;
     let kept = configuration::panel_hostname(system).during("host name")?;
     let hostname = identity::hostname(system, options, kept.as_deref()).during("host name")?;

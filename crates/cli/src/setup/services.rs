@@ -9,10 +9,10 @@ use crate::system::System;
 pub(crate) const SYSTEMCTL: &str = "/usr/bin/systemctl";
 
 /// Longer than any of our units may take to start: the Agent may have an unclean shutdown to mend first.
-const START: Duration = Duration::from_secs(16 * 60);
+const START: Duration = Duration::from_mins(16);
 
 /// How long systemctl may take for anything else.
-const QUICK: Duration = Duration::from_secs(60);
+const QUICK: Duration = Duration::from_mins(1);
 
 /// What a running unit needs after its configuration was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

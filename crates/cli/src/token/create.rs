@@ -80,14 +80,14 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
     form.add("Module", "Opterius")
         .add("Hostname", hostname)
         .add("Port", "8443, with Secure ticked")
-        .add("Access Hash", token.access_hash.or(token.token).unwrap_or_default());
+        .add("Access Hash", token.access_hash.or(token.secret).unwrap_or_default());
     output::line(form);
     output::blank();
     let mut facts = Facts::new();
     facts
         .add("May", token.scopes.join(", "))
         .add_some("Sees", token.ref_prefix.map(|prefix| format!("only its own accounts ({prefix}…)")))
-        .add("From", options.addresses.is_empty().then(|| "any address".to_owned()).unwrap_or_else(|| options.addresses.join(", ")))
+        .add("From", if options.addresses.is_empty() { "any address".to_owned() } else { options.addresses.join(", ") })
         .add("Until", expires_at.map_or_else(|| "it is revoked".to_owned(), output::moment));
     output::line(facts);
     output::blank();
