@@ -1,1 +1,14 @@
-//! Placeholder.
+//! Tests of the whole chain on real parts: each test boots throw-away servers of its own (`sandbox/`), installs the packages in them,
+//! and drives them as a host, WHMCS, a visitor or an attacker would. They need root, and minutes; `./test` runs them.
+//!
+//! A test fails, rather than skips, where something it needs is missing.
+
+mod account;
+mod order;
+mod server;
+mod wait;
+
+pub use account::{Debris, WholeAccount};
+pub use order::{Answer, Order};
+pub use server::{Output, Server, Setup};
+pub use wait::{eventually, within};

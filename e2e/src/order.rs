@@ -1,0 +1,105 @@
+//! Orders, placed as WHMCS places them: `php` loads the module and calls its functions with the parameters that WHMCS sends.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::server::{Server, run};
+
+/// One order.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// The service in WHMCS.
+    pub service: u32,
+    /// The username that WHMCS made up.
+    pub username: String,
+    /// The domain that the client chose.
+    pub domain: String,
+    /// The password.
+    pub password: String,
+    /// The product's "Package Name": the id of a package, or its name.
+    pub package: String,
+}
+
+/// What the module answered, and what it logged.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// `success`, or a sentence.
+    pub result: Value,
+    /// The service's status in WHMCS afterwards.
+    pub status: String,
+    /// The module log, one JSON object a line.
+    pub log: String,
+}
+
+impl Answer {
+    /// Whether the module answered the literal `success`.
+    pub fn is_success(&self) -> bool {
+        self.result == "success"
+    }
+
+    /// The sentence, or `success`.
+    pub fn text(&self) -> &str {
+        self.result.as_str().unwrap_or_default()
+    }
+}
+
+impl Order {
+    /// An order of the package "Starter".
+    pub fn new(server: &Server, service: u32, username: &str, domain: &str) -> Self {
+        Self {
+            service,
+            username: username.to_owned(),
+            domain: domain.to_owned(),
+            password: format!("Pass {service} & <word> \"'#%:\\$"),
+            package: server.starter.clone(),
+        }
+    }
+
+    /// What WHMCS calls `opterius_CreateAccount` with.
+    fn parameters(&self, server: &Server) -> Value {
+        json!({
+            "serviceid": self.service, "userid": 1, "pid": 1, "packageid": 1, "serverid": 1, "addonId": 0,
+            "domain": self.domain, "username": self.username, "password": self.password,
+            "producttype": "hostingaccount", "moduletype": "opterius", "configoption1": self.package,
+            "configoptions": {}, "customfields": {},
+            "clientsdetails": { "id": 1, "firstname": "Ada", "lastname": "Example", "email": "ada@example.org" },
+            "server": true, "serverip": "127.0.0.1", "serverhostname": "127.0.0.1", "serverusername": "", "serverpassword": "",
+            "serveraccesshash": server.access_hash, "serversecure": true, "serverport": server.panel_port.to_string(),
+            "serverhttpprefix": "https",
+        })
+    }
+
+    /// Calls one function of the module: `CreateAccount`, `TestConnection` or `PackageLoader`.
+    ///
+    /// # Panics
+    /// When the module leaks a secret into its log, or php does not run.
+    pub fn call(&self, server: &Server, function: &str) -> Answer {
+        let log = tempfile::NamedTempFile::new().expect("a temporary file");
+        let driver = concat!(env!("CARGO_MANIFEST_DIR"), "/../billing/whmcs/tests/order.php");
+        let output = run(Command::new("php").arg(driver).arg(function).arg("--log").arg(log.path()), &self.parameters(server).to_string());
+        assert_eq!(output.status, 0, "php {function}: {}{}", output.stdout, output.stderr);
+        let answer: Value = serde_json::from_str(&output.stdout).expect("the driver prints JSON");
+        assert_eq!(answer["leaks"], json!([]), "the module leaks no secret");
+        Answer {
+            result: answer["result"].clone(),
+            status: answer["status"].as_str().unwrap_or_default().to_owned(),
+            log: std::fs::read_to_string(log.path()).expect("the log can be read"),
+        }
+    }
+
+    /// Presses the button "Create".
+    pub fn create(&self, server: &Server) -> Answer {
+        self.call(server, "CreateAccount")
+    }
+
+    /// Presses the button "Create", and expects `success`.
+    ///
+    /// # Panics
+    /// When it is anything else.
+    pub fn succeed(&self, server: &Server) -> Answer {
+        let answer = self.create(server);
+        assert!(answer.is_success(), "{}: {:?}", self.username, answer.result);
+        answer
+    }
+}

@@ -1,0 +1,326 @@
+//! A throw-away server.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::Value;
+
+use crate::wait::eventually;
+
+/// What a command in the server, or beside it, answered.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// Its exit status, -1 if a signal ended it.
+    pub status: i32,
+    /// What it wrote to standard output.
+    pub stdout: String,
+    /// What it wrote to standard error.
+    pub stderr: String,
+}
+
+/// How a server is set up.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// Small file systems: mount point and size, such as `/home:64M`.
+    pub small: Vec<&'static str>,
+}
+
+/// A server with the packages installed, `opterius setup` run, a package "Starter" and a token for WHMCS. It ends with the test.
+#[derive(Debug)]
+pub struct Server {
+    name: String,
+    /// Its IPv4 address, reached from this machine.
+    pub ip: String,
+    /// The port on 127.0.0.1 of this machine that leads to the Panel.
+    pub panel_port: u16,
+    /// The id of the package "Starter".
+    pub starter: String,
+    /// The token for WHMCS.
+    pub token: String,
+    /// What goes into the access hash of WHMCS's server form.
+    pub access_hash: String,
+    /// The administrator's password.
+    pub admin_password: String,
+}
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("e2e is below the repository").to_owned()
+}
+
+fn sandbox() -> PathBuf {
+    std::env::var_os("OPTERIUS_SANDBOX").map_or_else(|| repository().join("sandbox/sandbox"), PathBuf::from)
+}
+
+pub(crate) fn run(command: &mut Command, input: &str) -> Output {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command can be started");
+    let mut stdin = child.stdin.take().expect("standard input is a pipe");
+    let input = input.to_owned();
+    // A command that does not read its input is judged by what it answers.
+    let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+    let output = child.wait_with_output().expect("the command ends");
+    writer.join().expect("the writer does not panic");
+    Output {
+        status: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+fn sandbox_ok(arguments: &[&str]) -> String {
+    let output = run(Command::new(sandbox()).args(arguments), "");
+    assert_eq!(output.status, 0, "sandbox {arguments:?}: {}", output.stderr);
+    output.stdout.trim().to_owned()
+}
+
+impl Server {
+    /// A server for the test of this name, set up as `./try` would.
+    pub fn new(test: &str) -> Self {
+        Self::with(test, &Setup::default())
+    }
+
+    /// A server that differs from the usual one.
+    ///
+    /// # Panics
+    /// When it cannot be booted or set up.
+    pub fn with(test: &str, setup: &Setup) -> Self {
+        let debs = std::env::var("OPTERIUS_DEBS").expect("OPTERIUS_DEBS names the directory of the packages; ./test sets it");
+        let name = format!("t{}-{}-{test}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name: String = name.chars().take(32).collect::<String>().trim_end_matches('-').to_owned();
+        let mut arguments = vec!["up", &name, "--debs", &debs, "--hostname", "server1.opterius.test"];
+        for small in &setup.small {
+            arguments.extend(["--smallfs", small]);
+        }
+        // Made before the first step, so that a server that fails half-way is taken down too.
+        let mut server = Self {
+            name: name.clone(),
+            ip: String::new(),
+            panel_port: 0,
+            starter: String::new(),
+            token: String::new(),
+            access_hash: String::new(),
+            admin_password: String::new(),
+        };
+        sandbox_ok(&arguments);
+        server.ip = sandbox_ok(&["ip", &name]);
+        let setup = server.ok(&[
+            "opterius",
+            "setup",
+            "--json",
+            "--hostname",
+            "server1.opterius.test",
+            "--ipv4",
+            &server.ip.clone(),
+            "--nameserver",
+            "ns1.opterius.test",
+            "--nameserver",
+            "ns2.opterius.test",
+        ]);
+        let setup: Value = serde_json::from_str(setup.lines().last().unwrap_or_default()).expect("setup ends with JSON");
+        server.admin_password = text(&setup["admin_password"]);
+        let package = server.ok(&["opterius", "package", "create", "Starter", "--disk-mib", "10240", "--json"]);
+        server.starter = text(&json(&package)["id"]);
+        let token = json(&server.ok(&["opterius", "token", "create", "--purpose", "whmcs", "--name", "test", "--json"]));
+        server.token = text(&token["token"]);
+        server.access_hash = text(&token["access_hash"]);
+        server.panel_port = server.forward(8443);
+        server
+    }
+
+    /// A free port on 127.0.0.1 of this machine that leads to `port` of the server.
+    pub fn forward(&self, port: u16) -> u16 {
+        let forwarded = sandbox_ok(&["forward", &self.name, "0", &port.to_string()]);
+        forwarded.parse().expect("forward prints a port")
+    }
+
+    /// The pid, on this machine, of the server's systemd.
+    pub fn init(&self) -> u32 {
+        sandbox_ok(&["init", &self.name]).parse().expect("init prints a pid")
+    }
+
+    /// Runs a command in the server as root, with `input` on its standard input.
+    pub fn feed(&self, command: &[&str], input: &str) -> Output {
+        run(Command::new(sandbox()).args(["run", &self.name]).args(command), input)
+    }
+
+    /// Runs a command in the server as root.
+    pub fn run(&self, command: &[&str]) -> Output {
+        self.feed(command, "")
+    }
+
+    /// Runs a command that must succeed, and answers what it wrote.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn ok(&self, command: &[&str]) -> String {
+        let output = self.run(command);
+        assert_eq!(output.status, 0, "{command:?}: {}{}", output.stdout, output.stderr);
+        output.stdout
+    }
+
+    /// Runs a shell script that must succeed in the server, and answers what it wrote.
+    pub fn sh(&self, script: &str) -> String {
+        self.ok(&["sh", "-ec", script])
+    }
+
+    /// Shuts the server down in order and boots it again.
+    pub fn reboot(&self) {
+        sandbox_ok(&["reboot", &self.name]);
+    }
+
+    /// Ends everything in the server at once and boots it again.
+    pub fn crash(&self) {
+        sandbox_ok(&["crash", &self.name]);
+    }
+
+    /// Begins a command in the server and goes on.
+    pub fn spawn(&self, command: &[&str]) -> std::process::Child {
+        Command::new(sandbox())
+            .args(["run", &self.name])
+            .args(command)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command can be started")
+    }
+
+    /// One call of the Panel's API with the token for WHMCS, over TLS: the status and the answer.
+    pub fn api(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let token = self.token.clone();
+        self.api_as(&token, method, path, body.map(ToString::to_string).as_deref(), "application/json")
+    }
+
+    /// One call of the Panel's API with any token, body and type. The token goes over standard input, not into the list of processes.
+    ///
+    /// # Panics
+    /// When the Panel does not answer, or not with JSON.
+    pub fn api_as(&self, token: &str, method: &str, path: &str, body: Option<&str>, kind: &str) -> (u16, Value) {
+        let mut request = tempfile::NamedTempFile::new().expect("a temporary file");
+        request.write_all(body.unwrap_or_default().as_bytes()).expect("the body is written");
+        let mut config = format!(
+            "url = \"https://127.0.0.1:{}{path}\"\nrequest = \"{method}\"\ninsecure\nsilent\nshow-error\nmax-time = 60\nnoproxy = \"*\"\n\
+             write-out = \"\\n%{{http_code}}\"\n",
+            self.panel_port
+        );
+        if !token.is_empty() {
+            config.push_str(&format!("header = \"Authorization: Bearer {token}\"\n"));
+        }
+        if body.is_some() {
+            config.push_str(&format!("header = \"Content-Type: {kind}\"\ndata-binary = \"@{}\"\n", request.path().display()));
+        }
+        let output = run(Command::new("curl").args(["-K", "-"]), &config);
+        let (answer, status) = output.stdout.rsplit_once('\n').unwrap_or_else(|| panic!("{method} {path}: {}", output.stderr));
+        let status = status.parse().unwrap_or_else(|_| panic!("{method} {path}: {}", output.stderr));
+        (status, if answer.is_empty() { Value::Null } else { json(answer) })
+    }
+
+    /// What the server's nginx answers to a visitor of `host`: the status and the page.
+    pub fn visit(&self, host: &str, path: &str) -> (u16, String) {
+        let output = run(
+            Command::new("curl")
+                .args(["-sS", "--max-time", "30", "--noproxy", "*", "-w", "\n%{http_code}", "-H"])
+                .args([format!("Host: {host}"), format!("http://{}{path}", self.ip)]),
+            "",
+        );
+        match output.stdout.rsplit_once('\n') {
+            Some((page, status)) => (status.parse().unwrap_or(0), page.to_owned()),
+            None => (0, output.stderr),
+        }
+    }
+
+    /// What the DNS server answers, one record a line.
+    pub fn dig(&self, name: &str, kind: &str) -> Vec<String> {
+        let answer = run(Command::new("dig").args(["+short", "+time=2", "+tries=2", &format!("@{}", self.ip), name, kind]), "");
+        answer.stdout.lines().map(str::to_owned).collect()
+    }
+
+    /// Gives the Agent these failpoints and starts it again. Empty for none.
+    pub fn set_failpoints(&self, failpoints: &str) {
+        self.sh(&format!(
+            "mkdir -p /run/systemd/system/opterius-agent.service.d\n\
+             printf '[Service]\\nEnvironment=\"FAILPOINTS={failpoints}\"\\n' >/run/systemd/system/opterius-agent.service.d/failpoints.conf\n\
+             systemctl daemon-reload\nsystemctl restart opterius-agent.service"
+        ));
+    }
+
+    /// kill -9 of a unit's main process, and of nothing else.
+    pub fn kill(&self, unit: &str) {
+        let pid = self.ok(&["systemctl", "show", "-P", "MainPID", unit]);
+        self.ok(&["kill", "-9", pid.trim()]);
+    }
+
+    /// The lines of a unit's journal.
+    pub fn journal(&self, unit: &str) -> String {
+        self.ok(&["journalctl", "--no-pager", "-o", "cat", "-u", unit])
+    }
+
+    /// Waits until the Panel answers and reaches the Agent.
+    pub fn wait_until_ready(&self) {
+        eventually("the Panel answers and reaches its Agent", || {
+            let (status, answer) = self.try_api("GET", "/api/self")?;
+            (status == 200 && answer["data"]["servers"][0]["reachable"] == true).then_some(())
+        });
+    }
+
+    fn try_api(&self, method: &str, path: &str) -> Option<(u16, Value)> {
+        let output = self.run(&[
+            "curl",
+            "-sS",
+            "--max-time",
+            "10",
+            "-X",
+            method,
+            "-w",
+            "\n%{http_code}",
+            "--unix-socket",
+            "/run/opterius/panel.sock",
+            &format!("http://panel{path}"),
+        ]);
+        let (answer, status) = output.stdout.rsplit_once('\n')?;
+        Some((status.parse().ok()?, serde_json::from_str(answer).ok()?))
+    }
+
+    /// One call of the Panel's API as the administrator, over its Unix socket, without a body.
+    ///
+    /// # Panics
+    /// When the Panel does not answer.
+    pub fn admin(&self, method: &str, path: &str) -> (u16, Value) {
+        self.try_api(method, path).unwrap_or_else(|| panic!("{method} {path}: no answer"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // What a person would look at first, into the test's own output.
+            for unit in ["opterius-agent", "opterius-panel", "opterius-phpd"] {
+                let journal = self.run(&["journalctl", "--no-pager", "-o", "short-precise", "-u", unit, "-n", "60"]);
+                eprintln_all(unit, &journal.stdout);
+            }
+            if std::env::var_os("OPTERIUS_KEEP").is_some() {
+                eprintln_all("kept", &self.name);
+                return;
+            }
+        }
+        run(Command::new(sandbox()).args(["down", &self.name]), "");
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a failed test tells what the server said")]
+fn eprintln_all(title: &str, text: &str) {
+    eprintln!("---- {title}\n{text}");
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn json(text: &str) -> Value {
+    let last = text.trim();
+    serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
