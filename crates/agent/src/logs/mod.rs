@@ -1,2 +1,18 @@
-//! Splits nginx's logs into the accounts' own, and counts their traffic on the way.
-pub async fn split_for_ever(_engine: crate::engine::Engine, _paths: crate::host::linux::Paths) {}
+//! Splits nginx's two logs into the accounts' own, and counts their traffic on the way.
+//!
+//! nginx writes one access log and one error log for all sites, since a log named by a variable would have to be opened by a worker in a
+//! directory that the worker may write. The task in here follows both ([`follow`]), says whose a line is ([`line`]), appends it to
+//! `/var/log/opterius/accounts/<username>/{access,error}.log` ([`account`]), and keeps how far it came together with what it counted in
+//! one file ([`state`]): `/var/lib/opterius-agent/logs.json`.
+//!
+//! A batch is read, appended, and then noted. A crash in between repeats at most the lines of that batch in the accounts' logs; traffic is
+//! counted exactly once, as totals and offsets are replaced in one rename.
+
+mod account;
+mod follow;
+mod line;
+mod split;
+mod state;
+mod task;
+
+pub use task::split_for_ever;

@@ -1,0 +1,409 @@
+//! One batch: what is new in nginx's two logs, to whom it belongs, and how far that was.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use opterius_model::{AccountId, Username};
+use opterius_protocol::Micros;
+use opterius_protocol::client::chain;
+
+use super::account::{self, Log};
+use super::follow::{Follower, Limits, Step};
+use super::line;
+use super::state::{State, StateError};
+
+/// A failure that lasts is told once in this time, for each account.
+const BETWEEN_WARNINGS: Duration = Duration::from_hours(1);
+
+/// Who has a site.
+pub(super) type Owners = Arc<dyn Fn(&str) -> Option<(AccountId, Username)> + Send + Sync>;
+
+/// Where the logs and the state are.
+#[derive(Debug, Clone)]
+pub(super) struct Places {
+    /// `/var/log/opterius`.
+    pub(super) logs: PathBuf,
+    /// `/var/lib/opterius-agent`.
+    pub(super) state: PathBuf,
+}
+
+/// What a warning is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Subject {
+    Account(AccountId),
+    Access,
+    Error,
+    Lines,
+}
+
+/// What is new for one account.
+struct News {
+    username: Username,
+    access: Vec<u8>,
+    error: Vec<u8>,
+}
+
+/// Splits batch by batch. All of its work blocks.
+pub(super) struct Splitter {
+    owners: Owners,
+    places: Places,
+    /// Nothing until it could be read.
+    state: Option<State>,
+    /// The state is ahead of its file.
+    ahead: bool,
+    access: Follower,
+    error: Follower,
+    warned: HashMap<Subject, Instant>,
+}
+
+impl Splitter {
+    pub(super) fn new(owners: Owners, places: Places, limits: Limits) -> Self {
+        let follower = |name: &str| Follower::new(places.logs.join(name), limits);
+        let (access, error) = (follower("access.json"), follower("nginx-error.log"));
+        Self { owners, places, state: None, ahead: false, access, error, warned: HashMap::new() }
+    }
+
+    /// Splits one batch. Answers whether there is more at once.
+    ///
+    /// A batch that could not be noted is not followed by another: the next call only tries to note it again.
+    pub(super) fn round(&mut self) -> Result<bool, StateError> {
+        self.note()?;
+        let more = self.advance()?;
+        self.note()?;
+        Ok(more)
+    }
+
+    /// Writes down how far everything is, if that is not written yet.
+    fn note(&mut self) -> Result<(), StateError> {
+        if let Some(state) = self.state.as_mut().filter(|_| self.ahead) {
+            state.store(&self.places.state)?;
+            self.ahead = false;
+        }
+        Ok(())
+    }
+
+    /// Takes the next batch to its accounts, and counts it.
+    fn advance(&mut self) -> Result<bool, StateError> {
+        let mut state = match self.state.take() {
+            Some(state) => state,
+            None => State::load(&self.places.state)?,
+        };
+        let now = Micros::now();
+        let access = self.access.step(state.access, now);
+        let error = self.error.step(state.error, now);
+        let access = self.readable(Subject::Access, access);
+        let error = self.readable(Subject::Error, error);
+        let mut news = BTreeMap::new();
+        let mut owners = Owned { owners: &self.owners, known: HashMap::new() };
+        let mut unreadable = 0_usize;
+        for line in access.iter().flat_map(Step::lines) {
+            let Some(request) = line::access(line) else {
+                unreadable += 1;
+                continue;
+            };
+            if let Some((account, username)) = owners.of(&request.site) {
+                state.count(&request.month, account, request.sent, request.received);
+                of_account(&mut news, account, username).access.extend_from_slice(request.combined.as_bytes());
+            }
+        }
+        for line in error.iter().flat_map(Step::lines) {
+            if let Some((site, line)) = line::error(line)
+                && let Some((account, username)) = owners.of(&site)
+            {
+                of_account(&mut news, account, username).error.extend_from_slice(line.as_bytes());
+            }
+        }
+        for (account, news) in news {
+            let lines = [(Log::Access, &*news.access), (Log::Error, &*news.error)];
+            if let Err(error) = account::append(&self.places.logs.join("accounts"), account, &news.username, &lines)
+                && self.may_warn(Subject::Account(account))
+            {
+                tracing::warn!(account.id = %account, account.username = %news.username, "lines of a log were lost: {}", chain(&error));
+            }
+        }
+        if unreadable > 0 && self.may_warn(Subject::Lines) {
+            tracing::warn!("left out {unreadable} lines of access.json that are not in the format of http.conf");
+        }
+        if let Some(step) = &access {
+            state.access = Some(step.position);
+        }
+        if let Some(step) = &error {
+            state.error = Some(step.position);
+        }
+        self.ahead |= access.is_some() || error.is_some();
+        self.state = Some(state);
+        Ok(access.iter().chain(&error).any(|step| step.more))
+    }
+
+    fn readable(&mut self, subject: Subject, step: std::io::Result<Option<Step>>) -> Option<Step> {
+        step.unwrap_or_else(|error| {
+            if self.may_warn(subject) {
+                let name = if subject == Subject::Access { "access.json" } else { "nginx-error.log" };
+                tracing::warn!("could not read {}: {error}", self.places.logs.join(name).display());
+            }
+            None
+        })
+    }
+
+    fn may_warn(&mut self, subject: Subject) -> bool {
+        let now = Instant::now();
+        self.warned.retain(|_, at| now.duration_since(*at) < BETWEEN_WARNINGS);
+        self.warned.insert(subject, now).is_none_or(|at| {
+            // The hour runs from the warning that was given.
+            self.warned.insert(subject, at);
+            false
+        })
+    }
+}
+
+fn of_account(news: &mut BTreeMap<AccountId, News>, account: AccountId, username: Username) -> &mut News {
+    news.entry(account).or_insert_with(|| News { username, access: Vec::new(), error: Vec::new() })
+}
+
+/// The owners of the sites in one batch, each looked up once.
+struct Owned<'a> {
+    owners: &'a Owners,
+    known: HashMap<String, Option<(AccountId, Username)>>,
+}
+
+impl Owned<'_> {
+    fn of(&mut self, site: &str) -> Option<(AccountId, Username)> {
+        if site.is_empty() {
+            return None;
+        }
+        if let Some(known) = self.known.get(site) {
+            return known.clone();
+        }
+        let owner = (self.owners)(site);
+        self.known.insert(site.to_owned(), owner.clone());
+        owner
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write as _;
+
+    use super::super::state::Traffic;
+    use super::*;
+
+    const LIMITS: Limits = Limits { chunk: 4096, line: 1024, quiet: 1 };
+
+    fn account(n: u8) -> AccountId {
+        AccountId::parse(&format!("0193a5e0-7c1e-7000-8000-0000000000{n:02}")).expect("an id")
+    }
+
+    struct Server {
+        dir: tempfile::TempDir,
+    }
+
+    impl Server {
+        /// A server with alice (account 1), who has alice.test, and bob (account 2).
+        fn new() -> Self {
+            let server = Self { dir: tempfile::tempdir().expect("a temporary directory") };
+            fs::create_dir(server.state()).expect("made");
+            for (n, username) in [(1, "alice"), (2, "bob")] {
+                let path = server.logs().join("accounts").join(username);
+                fs::create_dir_all(&path).expect("made");
+                fs::write(path.join(".opterius-account"), format!("{}\n", account(n))).expect("marked");
+            }
+            server
+        }
+
+        fn logs(&self) -> PathBuf {
+            self.dir.path().join("log")
+        }
+
+        fn state(&self) -> PathBuf {
+            self.dir.path().join("state")
+        }
+
+        fn splitter(&self) -> Splitter {
+            let owners: Owners = Arc::new(|site| {
+                let (n, username) = match site {
+                    "alice.test" => (1, "alice"),
+                    "bob.test" => (2, "bob"),
+                    _ => return None,
+                };
+                Some((account(n), Username::parse(username).expect("a username")))
+            });
+            Splitter::new(owners, Places { logs: self.logs(), state: self.state() }, LIMITS)
+        }
+
+        fn add(&self, name: &str, bytes: impl AsRef<[u8]>) {
+            let mut file = fs::OpenOptions::new().append(true).create(true).open(self.logs().join(name)).expect("opened");
+            file.write_all(bytes.as_ref()).expect("written");
+        }
+
+        fn log(&self, path: &str) -> String {
+            fs::read_to_string(self.logs().join("accounts").join(path)).unwrap_or_default()
+        }
+
+        fn traffic(&self, n: u8) -> Traffic {
+            let state = State::load(&self.state()).expect("a state");
+            state.months.get("2026-10").and_then(|month| month.get(&account(n))).copied().unwrap_or_default()
+        }
+    }
+
+    fn request(site: &str, uri: &str, bytes: u64) -> String {
+        format!(
+            "{{\"t\":\"1790856000.000\",\"site\":\"{site}\",\"host\":\"{site}\",\"ip\":\"192.0.2.7\",\"method\":\"GET\",\"uri\":\"{uri}\",\"proto\":\"HTTP/1.1\",\"status\":200,\"bytes\":{bytes},\"in\":2,\"rt\":0.001,\"ref\":\"\",\"ua\":\"\",\"rid\":\"0\"}}\n"
+        )
+    }
+
+    fn failure(site: &str, referrer: &str) -> String {
+        format!(
+            "2026/10/01 12:00:00 [error] 7#7: *1 open() failed, client: 192.0.2.7, server: _, request: \"GET / HTTP/1.1\", host: \"{site}\"{referrer}\n"
+        )
+    }
+
+    /// Rounds until as many find nothing as a rotation takes.
+    fn run(splitter: &mut Splitter) {
+        for _ in 0..=LIMITS.quiet + 1 {
+            while splitter.round().expect("a round") {}
+        }
+    }
+
+    fn count(text: &str) -> usize {
+        text.lines().count()
+    }
+
+    #[test]
+    fn lines_go_to_the_account_that_has_the_site() {
+        let server = Server::new();
+        server.add("access.json", request("alice.test", "/a", 10) + &request("bob.test", "/b", 20) + &request("nobody.test", "/c", 30));
+        server.add("access.json", request("", "/d", 40) + "nonsense\n");
+        server.add("access.json", [&b"{\"t\":\"\xff"[..], b"\n", request("alice.test", "/e", 5).as_bytes()].concat());
+        server.add("nginx-error.log", failure("alice.test", ", referrer: \"x\", host: \"bob.test\"") + &failure("bob.test", ""));
+        let mut splitter = server.splitter();
+        run(&mut splitter);
+        assert_eq!(count(&server.log("alice/access.log")), 2);
+        assert!(server.log("bob/access.log").contains("\"GET /b HTTP/1.1\" 200 20 "));
+        assert_eq!(count(&server.log("bob/access.log")), 1);
+        assert!(server.log("alice/error.log").ends_with("host: \"alice.test\", referrer: \"x\", host: \"bob.test\"\n"));
+        assert_eq!(server.log("bob/error.log"), failure("bob.test", ""));
+        assert_eq!(server.traffic(1), Traffic { sent: 15, received: 4, requests: 2 });
+        assert_eq!(server.traffic(2), Traffic { sent: 20, received: 2, requests: 1 });
+    }
+
+    #[test]
+    fn an_idle_round_writes_nothing() {
+        let server = Server::new();
+        server.add("access.json", request("alice.test", "/a", 10));
+        let mut splitter = server.splitter();
+        run(&mut splitter);
+        fs::remove_file(server.state().join("logs.json")).expect("there");
+        run(&mut splitter);
+        assert!(!server.state().join("logs.json").exists());
+    }
+
+    #[test]
+    fn no_byte_is_counted_twice_or_lost_wherever_the_agent_is_killed() {
+        let server = Server::new();
+        let lines: Vec<String> = (0..100).map(|n| request("alice.test", &format!("/{n}"), 1000 + n)).collect();
+        let text = lines.concat();
+        let expected: u64 = (0..100).map(|n| 1000 + n).sum();
+        let pieces = |text: &[u8]| text.chunks(3001).map(<[u8]>::to_vec).collect::<Vec<_>>();
+        // It arrives in pieces that end anywhere, and after each the Agent is killed before it noted what it did, or after, or not at all.
+        // Half of it lies in a file that is rotated away in between.
+        let mut splitter = server.splitter();
+        let half = lines[..50].concat().len();
+        for (which, text) in [text.as_bytes()[..half].to_vec(), text.as_bytes()[half..].to_vec()].iter().enumerate() {
+            for (index, piece) in pieces(text).into_iter().enumerate() {
+                server.add("access.json", piece);
+                match (which + index) % 3 {
+                    0 => {
+                        splitter.advance().expect("a batch");
+                        splitter = server.splitter();
+                    }
+                    1 => {
+                        splitter.round().expect("a round");
+                        splitter = server.splitter();
+                    }
+                    _ => {
+                        splitter.round().expect("a round");
+                    }
+                }
+            }
+            if which == 0 {
+                fs::rename(server.logs().join("access.json"), server.logs().join("access.json.1")).expect("rotated");
+            }
+        }
+        run(&mut splitter);
+        assert_eq!(server.traffic(1), Traffic { sent: expected, received: 200, requests: 100 });
+        let log = server.log("alice/access.log");
+        for n in 0..100 {
+            assert!(log.contains(&format!("\"GET /{n} HTTP/1.1\"")), "{n}");
+        }
+    }
+
+    #[test]
+    fn a_rotation_between_two_lives_of_the_agent_is_counted_once() {
+        let server = Server::new();
+        server.add("access.json", request("alice.test", "/a", 1));
+        run(&mut server.splitter());
+        server.add("access.json", request("alice.test", "/b", 10));
+        fs::rename(server.logs().join("access.json"), server.logs().join("access.json.1")).expect("rotated");
+        server.add("access.json", request("alice.test", "/c", 100));
+        run(&mut server.splitter());
+        run(&mut server.splitter());
+        assert_eq!(server.traffic(1).sent, 111);
+        assert_eq!(count(&server.log("alice/access.log")), 3);
+    }
+
+    #[test]
+    fn a_truncated_log_is_counted_from_its_start() {
+        let server = Server::new();
+        server.add("access.json", request("alice.test", "/a", 1) + &request("alice.test", "/b", 10));
+        let mut splitter = server.splitter();
+        run(&mut splitter);
+        fs::write(server.logs().join("access.json"), request("alice.test", "/c", 100)).expect("written");
+        run(&mut splitter);
+        assert_eq!(server.traffic(1).sent, 111);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_leaves_its_neighbours_alone() {
+        let server = Server::new();
+        let long = request("alice.test", &"x".repeat(10_000), 1);
+        server.add("access.json", request("alice.test", "/a", 10) + &long + &request("alice.test", "/b", 100));
+        run(&mut server.splitter());
+        assert_eq!(server.traffic(1).sent, 110);
+    }
+
+    #[test]
+    fn an_account_whose_directory_fails_stops_nobody_and_is_warned_of_once() {
+        let server = Server::new();
+        fs::write(server.logs().join("accounts/alice/.opterius-account"), account(2).to_string()).expect("marked");
+        server.add("access.json", request("alice.test", "/a", 1) + &request("bob.test", "/b", 2));
+        let mut splitter = server.splitter();
+        run(&mut splitter);
+        assert!(!server.logs().join("accounts/alice/access.log").exists());
+        assert_eq!(count(&server.log("bob/access.log")), 1);
+        // What the visitors were sent counts all the same.
+        assert_eq!(server.traffic(1).sent, 1);
+        assert!(!splitter.may_warn(Subject::Account(account(1))));
+        assert!(splitter.may_warn(Subject::Account(account(2))));
+        assert!(!splitter.may_warn(Subject::Account(account(2))));
+    }
+
+    #[test]
+    fn what_could_not_be_noted_is_not_split_again() {
+        let server = Server::new();
+        server.add("access.json", request("alice.test", "/a", 1));
+        let mut splitter = server.splitter();
+        let away = server.dir.path().join("away");
+        fs::rename(server.state(), &away).expect("moved");
+        for _ in 0..3 {
+            splitter.round().expect_err("nowhere to note it");
+        }
+        assert_eq!(count(&server.log("alice/access.log")), 1);
+        fs::rename(&away, server.state()).expect("moved back");
+        run(&mut splitter);
+        assert_eq!(count(&server.log("alice/access.log")), 1);
+        assert_eq!(server.traffic(1).sent, 1);
+    }
+}

@@ -1,0 +1,224 @@
+//! How far the logs are split and what was counted on the way: `/var/lib/opterius-agent/logs.json`, which an operator can read.
+//!
+//! Totals and offsets are one file, replaced by a rename, so that a request is counted exactly once whatever is killed when. It holds the
+//! last two months; an older one is moved to `traffic-<month>.json` beside it and stays there.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use opterius_model::AccountId;
+use opterius_protocol::Micros;
+use serde::{Deserialize, Serialize};
+
+/// The version of both forms.
+const VERSION: u32 = 1;
+
+/// Months in the file that is written after every batch: this one and the last. More would be written again and again for nothing.
+const MONTHS: usize = 2;
+
+/// What one account's sites sent and received in one UTC month: headers and bodies, before TLS.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Traffic {
+    /// Bytes sent to visitors.
+    pub(super) sent: u64,
+    /// Bytes received from visitors.
+    pub(super) received: u64,
+    /// Requests that were answered or given up.
+    pub(super) requests: u64,
+}
+
+/// Which file this is, whatever it is called. An inode alone would not do, as a new file soon gets a deleted one's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileId {
+    pub(super) inode: u64,
+    /// When it was made, in microseconds; nothing where the file system does not say.
+    pub(super) born: Option<i64>,
+}
+
+impl FileId {
+    pub(super) fn is(self, other: Self) -> bool {
+        self.inode == other.inode && self.born.zip(other.born).is_none_or(|(one, another)| one == another)
+    }
+}
+
+/// How far one of nginx's logs is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Position {
+    pub(super) file: FileId,
+    /// Bytes of it that are done with.
+    pub(super) offset: u64,
+    /// The offset is within a line that is too long, and its rest is to be skipped.
+    pub(super) skipping: bool,
+    /// When this was noted.
+    pub(super) at: Micros,
+}
+
+/// Traffic by account.
+pub(super) type Month = BTreeMap<AccountId, Traffic>;
+
+/// Everything the task has to remember.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct State {
+    version: u32,
+    /// Where in `access.json`; nothing before it was first seen.
+    pub(super) access: Option<Position>,
+    /// Where in `nginx-error.log`.
+    pub(super) error: Option<Position>,
+    /// The last month that has a file of its own.
+    archived_through: Option<String>,
+    /// By UTC month, `2026-10`.
+    pub(super) months: BTreeMap<String, Month>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { version: VERSION, access: None, error: None, archived_through: None, months: BTreeMap::new() }
+    }
+}
+
+/// A month with a file of its own.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Archive {
+    version: u32,
+    month: String,
+    accounts: Month,
+}
+
+/// Why the state cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StateError {
+    #[error("could not read {}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("could not make sense of {}; put back a copy of it, or move it away to split and count from the start of nginx's present logs", path.display())]
+    Form { path: PathBuf, source: serde_json::Error },
+    #[error("{} has version {version}, and this build reads version {VERSION}: install a newer opterius-agent", path.display())]
+    Version { path: PathBuf, version: u32 },
+    #[error("could not write {}", path.display())]
+    Write { path: PathBuf, source: io::Error },
+}
+
+impl State {
+    /// Counts a request. One of a month that has its file already, which takes a clock that was put back, counts for the first month here.
+    pub(super) fn count(&mut self, month: &str, account: AccountId, sent: u64, received: u64) {
+        let archived = self.archived_through.as_deref().is_some_and(|through| month <= through);
+        let first = if archived { self.months.keys().next().cloned() } else { None };
+        let traffic = self.months.entry(first.unwrap_or_else(|| month.to_owned())).or_default().entry(account).or_default();
+        traffic.sent = traffic.sent.saturating_add(sent);
+        traffic.received = traffic.received.saturating_add(received);
+        traffic.requests = traffic.requests.saturating_add(1);
+    }
+
+    /// Reads the state in `dir`; a new one if there is none.
+    pub(super) fn load(dir: &Path) -> Result<Self, StateError> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let path = place(dir);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(source) => return Err(StateError::Read { path, source }),
+        };
+        match serde_json::from_slice::<Versioned>(&bytes) {
+            Ok(Versioned { version }) if version != VERSION => Err(StateError::Version { path, version }),
+            Err(source) => Err(StateError::Form { path, source }),
+            Ok(_) => serde_json::from_slice(&bytes).map_err(|source| StateError::Form { path, source }),
+        }
+    }
+
+    /// Writes the state, and the months that get a file of their own before it. Cut short in between, those are written again, with the
+    /// same or more in them.
+    pub(super) fn store(&mut self, dir: &Path) -> Result<(), StateError> {
+        while self.months.len() > MONTHS {
+            let (month, accounts) = self.months.pop_first().expect("there are some");
+            let archive = Archive { version: VERSION, month, accounts };
+            let path = dir.join(format!("traffic-{}.json", archive.month));
+            if let Err(error) = replace(dir, &path, &archive) {
+                self.months.insert(archive.month, archive.accounts);
+                return Err(error);
+            }
+            self.archived_through = Some(archive.month);
+        }
+        replace(dir, &place(dir), self)
+    }
+}
+
+fn place(dir: &Path) -> PathBuf {
+    dir.join("logs.json")
+}
+
+fn replace(dir: &Path, path: &Path, content: &impl Serialize) -> Result<(), StateError> {
+    let staged = dir.join(".logs.json.new");
+    let write = || -> io::Result<()> {
+        let mut json = serde_json::to_vec(content)?;
+        json.push(b'\n');
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&staged)?;
+        file.write_all(&json)?;
+        file.sync_all()?;
+        fs::rename(&staged, path)?;
+        File::open(dir)?.sync_all()
+    };
+    write().map_err(|source| StateError::Write { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(n: u8) -> AccountId {
+        AccountId::parse(&format!("0193a5e0-7c1e-7000-8000-0000000000{n:02}")).expect("an id")
+    }
+
+    #[test]
+    fn version_1_still_loads_and_is_written_as_it_was() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let fixture = include_str!("fixtures/logs-v1.json");
+        fs::write(place(dir.path()), fixture).expect("written");
+        let mut state = State::load(dir.path()).expect("the fixture loads");
+        assert_eq!(state.access.expect("a position").offset, 4_194_304);
+        assert_eq!(state.months["2026-10"][&account(1)], Traffic { sent: 123_456_789, received: 45_678, requests: 321 });
+        state.store(dir.path()).expect("stored");
+        assert_eq!(fs::read_to_string(place(dir.path())).expect("read"), fixture);
+    }
+
+    #[test]
+    fn a_version_of_the_future_and_nonsense_are_refused_and_left_as_they_are() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        for (text, told) in
+            [("{\"version\":2,\"new\":1}", "has version 2"), ("{", "could not make sense"), ("{\"version\":1}", "could not make sense")]
+        {
+            fs::write(place(dir.path()), text).expect("written");
+            let error = State::load(dir.path()).expect_err("refused");
+            assert!(error.to_string().contains(told), "{error}");
+            assert_eq!(fs::read_to_string(place(dir.path())).expect("read"), text);
+        }
+    }
+
+    #[test]
+    fn a_past_month_gets_its_own_file_and_nothing_is_counted_twice() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut state = State::default();
+        for month in ["2026-08", "2026-09", "2026-10"] {
+            state.count(month, account(1), 10, 1);
+        }
+        state.store(dir.path()).expect("stored");
+        let archive: Archive =
+            serde_json::from_slice(&fs::read(dir.path().join("traffic-2026-08.json")).expect("there")).expect("an archive");
+        assert_eq!(archive.accounts[&account(1)].sent, 10);
+        // A late line does not go into a file that is final.
+        state.count("2026-08", account(1), 5, 1);
+        state.store(dir.path()).expect("stored");
+        let state = State::load(dir.path()).expect("loads");
+        assert_eq!(state.months.keys().collect::<Vec<_>>(), ["2026-09", "2026-10"]);
+        assert_eq!(state.months["2026-09"][&account(1)].sent, 15);
+    }
+}
