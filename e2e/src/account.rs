@@ -71,7 +71,7 @@ impl WholeAccount {
         let (status, page) = server.visit(domain, "/");
         assert_eq!(status, 200, "{domain}: {page}");
         assert!(page.contains("is ready"), "{domain}: {page}");
-        assert_eq!(server.dig(domain, "A"), [server.ip.clone()], "{domain}");
+        assert_eq!(server.dig(domain, "A"), std::slice::from_ref(&server.ip), "{domain}");
         assert_eq!(server.dig(domain, "SOA").len(), 1, "{domain}");
     }
 }

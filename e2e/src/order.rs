@@ -77,7 +77,7 @@ impl Order {
     pub fn call(&self, server: &Server, function: &str) -> Answer {
         let log = tempfile::NamedTempFile::new().expect("a temporary file");
         let driver = concat!(env!("CARGO_MANIFEST_DIR"), "/../billing/whmcs/tests/order.php");
-        let output = run(Command::new("php").arg(driver).arg(function).arg("--log").arg(log.path()), &self.parameters(server).to_string());
+        let output = run(Command::new("php").arg(driver).arg(function).arg("--log").arg(log.path()), self.parameters(server).to_string());
         assert_eq!(output.status, 0, "php {function}: {}{}", output.stdout, output.stderr);
         let answer: Value = serde_json::from_str(&output.stdout).expect("the driver prints JSON");
         assert_eq!(answer["leaks"], json!([]), "the module leaks no secret");

@@ -1,6 +1,7 @@
 //! A throw-away server.
 
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -55,13 +56,13 @@ fn sandbox() -> PathBuf {
     std::env::var_os("OPTERIUS_SANDBOX").map_or_else(|| repository().join("sandbox/sandbox"), PathBuf::from)
 }
 
-pub(crate) fn run(command: &mut Command, input: &str) -> Output {
+pub(crate) fn run(command: &mut Command, input: impl Into<Vec<u8>>) -> Output {
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command can be started");
     let mut stdin = child.stdin.take().expect("standard input is a pipe");
-    let input = input.to_owned();
+    let input = input.into();
     // A command that does not read its input is judged by what it answers.
-    let writer = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
     let output = child.wait_with_output().expect("the command ends");
     writer.join().expect("the writer does not panic");
     Output {
@@ -143,7 +144,7 @@ impl Server {
     }
 
     /// Runs a command in the server as root, with `input` on its standard input.
-    pub fn feed(&self, command: &[&str], input: &str) -> Output {
+    pub fn feed(&self, command: &[&str], input: impl Into<Vec<u8>>) -> Output {
         run(Command::new(sandbox()).args(["run", &self.name]).args(command), input)
     }
 
@@ -208,12 +209,12 @@ impl Server {
             self.panel_port
         );
         if !token.is_empty() {
-            config.push_str(&format!("header = \"Authorization: Bearer {token}\"\n"));
+            let _ = writeln!(config, "header = \"Authorization: Bearer {token}\"");
         }
         if body.is_some() {
-            config.push_str(&format!("header = \"Content-Type: {kind}\"\ndata-binary = \"@{}\"\n", request.path().display()));
+            let _ = writeln!(config, "header = \"Content-Type: {kind}\"\ndata-binary = \"@{}\"", request.path().display());
         }
-        let output = run(Command::new("curl").args(["-K", "-"]), &config);
+        let output = run(Command::new("curl").args(["-K", "-"]), config);
         let (answer, status) = output.stdout.rsplit_once('\n').unwrap_or_else(|| panic!("{method} {path}: {}", output.stderr));
         let status = status.parse().unwrap_or_else(|_| panic!("{method} {path}: {}", output.stderr));
         (status, if answer.is_empty() { Value::Null } else { json(answer) })

@@ -21,6 +21,7 @@ pub fn within<T>(limit: Duration, what: &str, mut condition: impl FnMut() -> Opt
             return value;
         }
         assert!(begun.elapsed() < limit, "{what}: not within {} s", limit.as_secs());
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that waits on conditions")]
         std::thread::sleep(Duration::from_millis(50));
     }
 }

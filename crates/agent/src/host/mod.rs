@@ -6,6 +6,8 @@ mod door;
 mod watched;
 
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 pub(crate) mod fake;
 pub mod linux;
 

@@ -1,0 +1,243 @@
+//! What every host promises, on the fake one and on the real one. A fake that did not keep it would make the other tests worthless.
+
+use std::collections::BTreeSet;
+
+use opterius_model::{AccountId, DomainName, Generation, Limit, OperationId, PhpVersion, PoolName, Uid, Username};
+use opterius_protocol::phpd::PoolSpec;
+
+use super::{EntryPlan, HomePlan, HomeSeen, Host, HostError, LogsSeen, NewUser, RecordSet, ZonePlan};
+
+/// Two accounts that differ in everything.
+struct Names {
+    account: AccountId,
+    username: Username,
+    uid: Uid,
+    domain: DomainName,
+}
+
+fn names(username: &str, uid: u32) -> Names {
+    Names {
+        account: AccountId::generate(),
+        username: username.parse().expect("a username"),
+        uid: Uid::try_from(uid).expect("a uid"),
+        domain: format!("{username}.example").parse().expect("a domain"),
+    }
+}
+
+fn is_taken(result: Result<(), HostError>) -> bool {
+    matches!(result, Err(HostError::Taken { .. }))
+}
+
+async fn keeps_the_contract(host: &dyn Host) {
+    let (ours, theirs) = (names("contracta", 58_001), names("contractb", 58_002));
+    users(host, &ours, &theirs).await;
+    homes_and_logs(host, &ours, &theirs).await;
+    sites(host, &ours, &theirs).await;
+    pools(host, &ours).await;
+    zones(host, &ours, &theirs).await;
+    answers(host, &ours).await;
+    journal(host, &ours).await;
+}
+
+async fn users(host: &dyn Host, ours: &Names, theirs: &Names) {
+    let new = NewUser { username: ours.username.clone(), uid: ours.uid, account: ours.account };
+    assert_eq!(host.user(&ours.username).await.expect("a look"), None);
+    assert!(!host.uid_in_use(ours.uid).await.expect("a look"));
+    host.add_user(&new).await.expect("a new user");
+    let seen = host.user(&ours.username).await.expect("a look").expect("the user");
+    assert_eq!((seen.uid, seen.account, seen.group), (Some(ours.uid.get()), Some(ours.account), Some(ours.uid.get())));
+    assert_eq!(seen.shadow.as_deref(), Some("!"), "a new user is locked");
+    assert!(host.uid_in_use(ours.uid).await.expect("a look"));
+    assert!(is_taken(host.add_user(&NewUser { uid: theirs.uid, account: theirs.account, ..new.clone() }).await), "a name is given once");
+
+    let hash = opterius_model::Password::parse("a good password".to_owned()).expect("a password").hash();
+    host.set_password(&ours.username, &hash).await.expect("a password");
+    let seen = host.user(&ours.username).await.expect("a look").expect("the user");
+    assert_eq!(seen.shadow.as_deref(), Some(hash.expose()));
+
+    host.remove_user(&ours.username, theirs.uid).await.expect("nothing of that number");
+    assert!(host.user(&ours.username).await.expect("a look").is_some(), "another number's user stays");
+    host.end_processes(ours.uid).await.expect("no processes");
+    for _ in 0..2 {
+        host.remove_user(&ours.username, ours.uid).await.expect("removed, also when it is gone");
+    }
+    assert_eq!(host.user(&ours.username).await.expect("a look"), None);
+}
+
+async fn homes_and_logs(host: &dyn Host, ours: &Names, theirs: &Names) {
+    let plan = HomePlan { account: ours.account, username: ours.username.clone(), uid: ours.uid, domain: ours.domain.clone() };
+    let look = async || host.home(ours.account, &ours.username).await.expect("a look");
+    assert_eq!(look().await, HomeSeen::default());
+    host.add_home(&plan).await.expect("a new home");
+    let there = HomeSeen { home: Some((ours.uid.get(), 0o711)), staged: false, trashed: false };
+    assert_eq!(look().await, there);
+    assert!(is_taken(host.add_home(&HomePlan { account: theirs.account, uid: theirs.uid, ..plan.clone() }).await));
+    assert!(!host.home(theirs.account, &ours.username).await.expect("a look").staged, "a refused home leaves nothing staged");
+    host.mend_home(&ours.username, ours.uid).await.expect("mended");
+    assert!(is_taken(host.mend_home(&ours.username, theirs.uid).await));
+    host.remove_home(theirs.account, &ours.username, theirs.uid).await.expect("nothing of that number");
+    assert_eq!(look().await, there, "another number's home stays");
+
+    let look_at_logs = async || host.logs(ours.account, &ours.username).await.expect("a look");
+    assert_eq!(look_at_logs().await, LogsSeen::default());
+    host.add_logs(ours.account, &ours.username, ours.uid).await.expect("new logs");
+    let there = LogsSeen { there: true, account: Some(ours.account), staged: false };
+    assert_eq!(look_at_logs().await, there);
+    assert!(is_taken(host.add_logs(theirs.account, &ours.username, theirs.uid).await));
+    host.remove_logs(theirs.account, &ours.username).await.expect("nothing of that account");
+    assert_eq!(look_at_logs().await, there, "another account's logs stay");
+    for _ in 0..2 {
+        host.remove_logs(ours.account, &ours.username).await.expect("removed");
+        host.remove_home(ours.account, &ours.username, ours.uid).await.expect("removed");
+    }
+    assert_eq!(look().await, HomeSeen::default());
+    assert_eq!(look_at_logs().await, LogsSeen::default());
+}
+
+fn entry(names: &Names, generation: Generation) -> EntryPlan {
+    let (account, site, username) = (names.account, names.domain.clone(), names.username.clone());
+    EntryPlan { account, site, generation, username, pool: PoolName::main() }
+}
+
+async fn sites(host: &dyn Host, ours: &Names, theirs: &Names) {
+    let first = entry(ours, Generation::FIRST);
+    assert_eq!(host.site(&ours.domain).await.expect("a look"), None);
+    assert!(!host.has_entries(ours.account).await.expect("a look"));
+    // The second time with the same generation: repaired in place. Then a newer one.
+    for plan in [&first, &first, &entry(ours, Generation::FIRST.next())] {
+        host.put_site(plan).await.expect("put in place");
+        let seen = host.site(&ours.domain).await.expect("a look").expect("the site");
+        assert_eq!((seen.account, seen.entry.as_ref()), (Some(ours.account), Some(plan)));
+    }
+    let stranger = EntryPlan { site: ours.domain.clone(), ..entry(theirs, Generation::FIRST) };
+    assert!(is_taken(host.put_site(&stranger).await));
+    assert!(!host.has_entries(theirs.account).await.expect("a look"), "a refused entry leaves nothing");
+    host.remove_site(theirs.account, &ours.domain).await.expect("nothing of that account");
+    assert!(host.site(&ours.domain).await.expect("a look").is_some(), "another account's site stays");
+    for _ in 0..2 {
+        host.remove_site(ours.account, &ours.domain).await.expect("removed");
+    }
+    assert_eq!(host.site(&ours.domain).await.expect("a look"), None);
+    assert!(!host.has_entries(ours.account).await.expect("a look"));
+}
+
+fn pool(names: &Names) -> PoolSpec {
+    PoolSpec {
+        account_id: names.account,
+        pool: PoolName::main(),
+        username: names.username.clone(),
+        uid: names.uid,
+        php_version: PhpVersion::parse("8.2").expect("a version"),
+        workers: Limit::try_from(2).expect("a limit"),
+        memory_mib: Limit::try_from(64).expect("a limit"),
+        generation: Generation::FIRST,
+    }
+}
+
+async fn pools(host: &dyn Host, ours: &Names) {
+    let spec = pool(ours);
+    assert_eq!(host.pool(ours.account, &spec.pool).await.expect("a look"), None);
+    for generation in [Generation::FIRST, Generation::FIRST, Generation::FIRST.next()] {
+        let spec = PoolSpec { generation, ..spec.clone() };
+        host.put_pool(&spec).await.expect("opened");
+        let seen = host.pool(ours.account, &spec.pool).await.expect("a look").expect("the pool");
+        assert_eq!((&seen.spec, seen.listening), (&spec, true));
+    }
+    for _ in 0..2 {
+        host.remove_pool(ours.account, &spec.pool).await.expect("closed");
+    }
+    assert_eq!(host.pool(ours.account, &spec.pool).await.expect("a look"), None);
+}
+
+fn zone(names: &Names) -> ZonePlan {
+    let name = format!("{}.", names.domain);
+    let set = |kind, content: &str| RecordSet { name: name.clone(), kind, ttl: 3600, contents: BTreeSet::from([content.to_owned()]) };
+    ZonePlan {
+        account: names.account,
+        domain: names.domain.clone(),
+        records: BTreeSet::from([
+            set("SOA", &format!("ns1.example.net. hostmaster.{name} 10800 3600 604800 3600")),
+            set("NS", "ns1.example.net."),
+            set("A", "192.0.2.1"),
+            set("TXT", "\"v=spf1 a mx ~all\""),
+        ]),
+    }
+}
+
+async fn zones(host: &dyn Host, ours: &Names, theirs: &Names) {
+    let mut plan = zone(ours);
+    assert_eq!(host.zone(&ours.domain).await.expect("a look"), None);
+    host.add_zone(&plan).await.expect("a new zone");
+    let look = async || host.zone(&ours.domain).await.expect("a look").expect("the zone");
+    assert_eq!((look().await.account, &look().await.records), (Some(ours.account), &plan.records));
+    assert!(is_taken(host.add_zone(&ZonePlan { account: theirs.account, ..plan.clone() }).await));
+    assert_eq!(host.ask_soa(&ours.domain).await.expect("an answer"), "ns1.example.net");
+    assert_eq!(host.ask_a(&ours.domain).await.expect("an answer"), BTreeSet::from([[192, 0, 2, 1].into()]));
+    plan.records.retain(|set| set.kind != "TXT");
+    host.mend_zone(&plan).await.expect("corrected");
+    assert_eq!(look().await.records, plan.records);
+    host.remove_zone(theirs.account, &ours.domain).await.expect("nothing of that account");
+    assert_eq!(look().await.account, Some(ours.account), "another account's zone stays");
+    for _ in 0..2 {
+        host.remove_zone(ours.account, &ours.domain).await.expect("removed");
+    }
+    assert_eq!(host.zone(&ours.domain).await.expect("a look"), None);
+    assert!(host.ask_soa(&ours.domain).await.is_err(), "a zone that is gone is not answered");
+}
+
+/// A whole account answers through the web server, and one whose entry is gone does not.
+async fn answers(host: &dyn Host, ours: &Names) {
+    host.web_server().await.expect("the web server runs");
+    assert!(host.ping(&ours.domain).await.is_err(), "no site, no answer");
+    host.add_user(&NewUser { username: ours.username.clone(), uid: ours.uid, account: ours.account }).await.expect("a new user");
+    let home = HomePlan { account: ours.account, username: ours.username.clone(), uid: ours.uid, domain: ours.domain.clone() };
+    host.add_home(&home).await.expect("a new home");
+    host.add_logs(ours.account, &ours.username, ours.uid).await.expect("new logs");
+    host.put_pool(&pool(ours)).await.expect("opened");
+    host.put_site(&entry(ours, Generation::FIRST)).await.expect("put in place");
+    assert_eq!(host.ping(&ours.domain).await.expect("an answer"), pool(ours).ping_response());
+    host.remove_site(ours.account, &ours.domain).await.expect("removed");
+    assert!(host.ping(&ours.domain).await.is_err(), "no site, no answer");
+    host.remove_pool(ours.account, &PoolName::main()).await.expect("closed");
+    host.remove_home(ours.account, &ours.username, ours.uid).await.expect("removed");
+    host.remove_logs(ours.account, &ours.username).await.expect("removed");
+    host.end_processes(ours.uid).await.expect("ended");
+    host.remove_user(&ours.username, ours.uid).await.expect("removed");
+    assert!(!host.uid_in_use(ours.uid).await.expect("a look"));
+}
+
+async fn journal(host: &dyn Host, ours: &Names) {
+    let id = OperationId::generate();
+    let look = async || host.journals().await.expect("a look").into_iter().find(|(found, _)| *found == id).map(|(_, text)| text);
+    assert_eq!(look().await, None);
+    assert!(host.append_journal(id, "line\n").await.is_err(), "nothing is added to what was not begun");
+    host.begin_journal(id, "one\n").await.expect("begun");
+    host.append_journal(id, "two\n").await.expect("added");
+    assert_eq!(look().await.as_deref(), Some("one\ntwo\n"));
+    for _ in 0..2 {
+        host.remove_journal(id).await.expect("forgotten");
+    }
+    assert_eq!(look().await, None);
+    for text in ["{\"first\":1}", "{\"second\":2}"] {
+        host.write_account(ours.account, text).await.expect("written");
+        let found = host.accounts().await.expect("a look").into_iter().find(|(id, _)| *id == ours.account);
+        assert_eq!(found.map(|(_, found)| found).as_deref(), Some(text));
+    }
+}
+
+#[tokio::test]
+async fn the_fake_host_keeps_the_contract() {
+    keeps_the_contract(&super::fake::FakeHost::new()).await;
+}
+
+/// Runs on a throw-away server that was set up, where the tests of the whole chain start it.
+#[tokio::test]
+#[ignore = "changes the server it runs on; the tests on throw-away servers run it there"]
+async fn the_real_host_keeps_the_contract() {
+    let config = crate::config::Config::load(std::path::Path::new(crate::config::PATH)).expect("the server was set up");
+    let paths = super::linux::Paths::default();
+    // Its own place for what the Agent writes for itself: the Agent of this server must not meet it.
+    let state = tempfile::tempdir().expect("a temporary directory");
+    let paths = super::linux::Paths { state: state.path().to_owned(), ..paths };
+    keeps_the_contract(&super::linux::LinuxHost::new(&config, paths)).await;
+}
