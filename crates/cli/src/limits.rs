@@ -29,6 +29,27 @@ pub(crate) fn name(limit: &str) -> &str {
     words(limit).0
 }
 
+/// Whether a server does not make a limit true. It is unknown, and not this, while the server's Agent does not answer.
+pub(crate) fn is_only_promised(verdict: &str) -> bool {
+    verdict.starts_with("not enforced")
+}
+
+/// Limits that share a reason, with it: `disk, files (/home has no quotas)`.
+pub(crate) fn by_reason<'a>(limits: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<String> {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (limit, reason) in limits {
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, names)) => names.push(name(limit)),
+            None => reasons.push((reason, vec![name(limit)])),
+        }
+    }
+    let shown = |(reason, names): (&str, Vec<&str>)| match reason.trim_end_matches('.') {
+        "" => names.join(", "),
+        reason => format!("{} ({reason})", names.join(", ")),
+    };
+    reasons.into_iter().map(shown).collect()
+}
+
 /// Every limit that is not unlimited with its number, in one line.
 pub(crate) fn summary(limits: &BTreeMap<String, u64>) -> String {
     let set: Vec<String> = in_order(limits)
@@ -49,7 +70,7 @@ pub(crate) fn table(limits: &BTreeMap<String, u64>, enforcement: &BTreeMap<Strin
         let value = if number == 0 { "unlimited".to_owned() } else { format!("{number}{unit}") };
         // Of what is unlimited there is nothing to enforce.
         let note = match enforcement.get(limit) {
-            Some(verdict) if number > 0 && verdict != "enforced" => verdict.clone(),
+            Some(verdict) if number > 0 && is_only_promised(verdict) => verdict.clone(),
             _ => String::new(),
         };
         table.row([name.to_owned(), value, note]);
@@ -84,5 +105,11 @@ mod tests {
         );
         assert_eq!(summary(&limits), "disk 1024 MiB, PHP workers 5, novel 1");
         assert_eq!(summary(&BTreeMap::new()), "nothing limited");
+    }
+
+    #[test]
+    fn limits_that_share_a_reason_share_a_line() {
+        let limits = [("disk_mib", "no quotas."), ("databases", ""), ("files", "no quotas.")];
+        assert_eq!(by_reason(limits), ["disk, files (no quotas)", "databases"]);
     }
 }

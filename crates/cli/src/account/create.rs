@@ -55,19 +55,22 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
         }
     }
     let reply = panel.post("/api/accounts", &order).await?;
-    let repeat = reply.status == StatusCode::OK;
+    let mut repeat = reply.status == StatusCode::OK;
     let (operation_id, account_id) = if reply.status == StatusCode::ACCEPTED {
         let operation: Operation = read(&reply.data)?;
+        // Of an order that was carried out before, only the password is taken.
+        repeat = operation.kind != "create";
         (Some(operation.id), operation.account_id)
     } else {
         let account: Account = read(&reply.data)?;
-        (account.operation.map(|operation| operation.id), Some(account.id))
+        (account.operation.map(|operation| operation.id).filter(|_| !repeat), Some(account.id))
     };
 
     let mut took = None;
-    if let (Some(id), false) = (operation_id, repeat) {
+    if let Some(id) = operation_id {
         if human {
-            output::line(format!("Creating the account {} for {}", options.username, options.domain));
+            let doing = if repeat { "Setting the password of" } else { "Creating" };
+            output::line(format!("{doing} the account {} for {}", options.username, options.domain));
         }
         let operation = operation::follow(&id, human, panel).await?;
         took = operation.finished_at.and_then(|at| u64::try_from(at - operation.started_at).ok());
@@ -81,14 +84,11 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
         return Ok(());
     }
     let account: Account = read(&data)?;
-    output::line(match took {
-        Some(micros) => format!("The account {} is {} after {}.", account.username, account.status, output::duration(micros)),
-        None if repeat => format!(
-            "This order was carried out before; the account {} is {}, and its password is now the one given here.",
-            account.username, account.status
-        ),
-        None => format!("The account {} is {}.", account.username, account.status),
-    });
+    let after = took.map(|micros| format!(" after {}", output::duration(micros))).unwrap_or_default();
+    output::line(format!("The account {} is {}{after}.", account.username, account.status.replace('_', " ")));
+    if repeat {
+        output::line("It was there from an earlier order, and its password is the one of this order now.");
+    }
     output::blank();
     output::line(show::facts(&account));
     if let Some(password) = generated {

@@ -36,7 +36,7 @@ const UNITS: [&str; 9] = [
 
 /// Whether every unit is active and enabled, and does not crash again and again.
 pub(super) async fn units(system: &System, report: &mut Report) {
-    let mut arguments = vec!["show", "--property=Id,LoadState,ActiveState,UnitFileState,NRestarts", "--"];
+    let mut arguments = vec!["show", "--property=Id,LoadState,ActiveState,ActiveEnterTimestampMonotonic,UnitFileState,NRestarts", "--"];
     arguments.extend(UNITS);
     let said = match system.run(setup::SYSTEMCTL, &arguments, QUICK).await {
         Ok(said) if said.ok => said,
@@ -52,14 +52,14 @@ pub(super) async fn units(system: &System, report: &mut Report) {
         said.out.split("\n\n").map(|unit| unit.lines().filter_map(|line| line.split_once('=')).collect()).collect();
     for name in UNITS {
         let state = states.iter().find(|state| state.get("Id") == Some(&name));
-        unit(name, |property| state.and_then(|state| state.get(property)).copied().unwrap_or_default(), report);
+        unit(name, |property| state.and_then(|state| state.get(property)).copied().unwrap_or_default(), uptime(system), report);
     }
     if report.0.len() == before {
         report.ok("units", format!("{} units are active and start on boot", UNITS.len()));
     }
 }
 
-fn unit<'a>(name: &str, property: impl Fn(&str) -> &'a str, report: &mut Report) {
+fn unit<'a>(name: &str, property: impl Fn(&str) -> &'a str, uptime: u64, report: &mut Report) {
     match (property("LoadState"), property("ActiveState")) {
         ("not-found" | "", _) => {
             return report.problem(
@@ -84,13 +84,23 @@ fn unit<'a>(name: &str, property: impl Fn(&str) -> &'a str, report: &mut Report)
             format!("run `systemctl enable {name}`"),
         );
     }
-    if let Some(restarts) = property("NRestarts").parse::<u32>().ok().filter(|number| *number >= 3) {
+    // The count starts anew only when somebody restarts the unit; a unit that has run for a while has got over it.
+    let age = property("ActiveEnterTimestampMonotonic").parse::<u64>().map_or(0, |since| uptime.saturating_sub(since));
+    if let Some(restarts) = property("NRestarts").parse::<u32>().ok().filter(|number| *number >= 3 && age < 600_000_000) {
         report.warning(
             "units",
-            format!("{name} ended by itself and was started again {restarts} times"),
-            format!("see why: `journalctl -u {name} --grep 'Main process exited'`"),
+            format!("{name} ended by itself {restarts} times, and runs for {} now", output::duration(age)),
+            format!("see why: `journalctl -u {name}`"),
         );
     }
+}
+
+/// Microseconds since the server was booted.
+fn uptime(system: &System) -> u64 {
+    let text = system.read("/proc/uptime").ok().flatten().unwrap_or_default();
+    // Two decimals, as proc(5) has it.
+    let hundredths: String = text.split(' ').next().unwrap_or_default().chars().filter(char::is_ascii_digit).collect();
+    hundredths.parse::<u64>().unwrap_or(0) * 10_000
 }
 
 /// Whether each socket is there, and open to those it is for and nobody else.
@@ -350,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_unit_is_judged_by_what_systemd_says_of_it() {
-        let judge = |load: &'static str, active: &'static str, enabled: &'static str, restarts: &'static str| {
+        let judge = |load: &'static str, active: &'static str, enabled: &'static str, restarts: &'static str, uptime: u64| {
             let mut report = Report::default();
             unit(
                 "x.service",
@@ -358,23 +368,31 @@ mod tests {
                     "LoadState" => load,
                     "ActiveState" => active,
                     "UnitFileState" => enabled,
-                    _ => restarts,
+                    "NRestarts" => restarts,
+                    _ => "60000000",
                 },
+                uptime,
                 &mut report,
             );
             report.0.into_iter().map(|finding| finding.detail).collect::<Vec<_>>()
         };
-        assert!(judge("loaded", "active", "enabled", "0").is_empty());
-        assert_eq!(judge("not-found", "inactive", "", ""), ["x.service is not installed"]);
-        assert_eq!(judge("masked", "inactive", "masked", ""), ["x.service is masked"]);
+        let minute = 120_000_000;
+        assert!(judge("loaded", "active", "enabled", "0", minute).is_empty());
+        assert_eq!(judge("not-found", "inactive", "", "", minute), ["x.service is not installed"]);
+        assert_eq!(judge("masked", "inactive", "masked", "", minute), ["x.service is masked"]);
         assert_eq!(
-            judge("loaded", "failed", "disabled", "7"),
-            [
-                "x.service is failed",
-                "x.service does not start on boot (disabled)",
-                "x.service ended by itself and was started again 7 times"
-            ]
+            judge("loaded", "failed", "disabled", "0", minute),
+            ["x.service is failed", "x.service does not start on boot (disabled)"]
         );
+        assert_eq!(judge("loaded", "active", "enabled", "7", minute), ["x.service ended by itself 7 times, and runs for 1 min 0 s now"]);
+        assert!(judge("loaded", "active", "enabled", "7", 3_600_000_000).is_empty(), "it has got over it");
+    }
+
+    #[test]
+    fn the_uptime_is_read_in_hundredths() {
+        let (_root, system) = server();
+        put(&system, "/proc/uptime", "350.25 600.10\n");
+        assert_eq!(uptime(&system), 350_250_000);
     }
 
     #[test]

@@ -108,15 +108,14 @@ pub(super) async fn limits(panel: &Panel, answers: &Answers, report: &mut Report
     let enforcement = api::default_server(servers).map(|server| server.enforcement).unwrap_or_default();
     let why: BTreeMap<&str, &str> =
         answers.agent.iter().flat_map(|health| &health.enforcement).map(|limit| (limit.limit.as_str(), limit.detail.as_str())).collect();
-    let missing: Vec<String> = enforcement
-        .iter()
-        .filter(|(_, verdict)| *verdict != "enforced")
-        .map(|(limit, _)| {
-            why.get(limit.as_str()).map_or_else(|| limits::name(limit).to_owned(), |why| format!("{} ({why})", limits::name(limit)))
-        })
-        .collect();
-    if enforcement.is_empty() {
-        report.warning("limits", "the Panel does not say which limits this server enforces", "see that the Agent answers, above");
+    let promised = enforcement.iter().filter(|(_, verdict)| limits::is_only_promised(verdict));
+    let missing = limits::by_reason(promised.map(|(limit, _)| (limit.as_str(), why.get(limit.as_str()).copied().unwrap_or_default())));
+    if enforcement.is_empty() || enforcement.values().any(|verdict| verdict == "unknown") {
+        report.warning(
+            "limits",
+            "the Panel does not know yet which limits this server enforces",
+            "see that the Agent answers, above; the Panel asks it every 15 seconds",
+        );
     } else if missing.is_empty() {
         report.ok("limits", "every limit is enforced");
     } else {

@@ -41,7 +41,8 @@ pub(super) fn agent(answers: &Answers, report: &mut Report) {
         report.warning("Agent", "still finishing what an earlier run left open; orders wait for it", "see `journalctl -u opterius-agent`");
     }
     for part in &health.parts {
-        let detail = format!("{}: {}", part.name, part.detail);
+        let named = part.detail.to_lowercase().starts_with(&part.name.to_lowercase());
+        let detail = if named { part.detail.clone() } else { format!("{}: {}", part.name, part.detail) };
         if part.ok {
             report.ok("Agent", detail);
         } else {

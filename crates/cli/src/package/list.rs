@@ -28,7 +28,7 @@ pub(crate) async fn run(panel: &Panel, format: Format) -> Result<(), Failure> {
     let enforcement = api::default_server(servers).map(|server| server.enforcement).unwrap_or_default();
     let not_enforced: Vec<&str> = limited
         .iter()
-        .filter(|limit| enforcement.get(*limit).is_some_and(|verdict| verdict != "enforced"))
+        .filter(|limit| enforcement.get(*limit).is_some_and(|verdict| limits::is_only_promised(verdict)))
         .map(|limit| limits::name(limit))
         .collect();
     if !not_enforced.is_empty() {

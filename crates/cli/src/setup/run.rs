@@ -17,6 +17,7 @@ use super::services::{self, News};
 use super::{administrator, configuration, nginx, panel, powerdns, register};
 use crate::api::Server;
 use crate::failure::Failure;
+use crate::limits;
 use crate::output::{self, Facts, Format};
 use crate::system::System;
 
@@ -187,8 +188,9 @@ async fn agent_answers(system: &System, progress: &mut Progress) -> Result<(), F
     for part in health.parts.iter().filter(|part| !part.ok) {
         progress.warning(format!("{}: {}", part.name, part.detail));
     }
-    for limit in health.enforcement.iter().filter(|limit| !limit.enforced) {
-        progress.warning(format!("{} is not enforced on this server: {}", crate::limits::name(&limit.limit), limit.detail));
+    let not_enforced = health.enforcement.iter().filter(|limit| !limit.enforced).map(|limit| (limit.limit.as_str(), limit.detail.as_str()));
+    for reason in limits::by_reason(not_enforced) {
+        progress.warning(format!("not enforced on this server: {reason}"));
     }
     Ok(())
 }

@@ -81,15 +81,17 @@ async fn systemctl(system: &System, arguments: &[&str], limit: Duration) -> Resu
 }
 
 async fn must(system: &System, unit: &str, verb: &str, limit: Duration) -> Result<(), Failure> {
-    let said = systemctl(system, &[verb, "--quiet", unit], limit).await?;
+    let said = systemctl(system, &[verb, unit], limit).await?;
     if said.ok { Ok(()) } else { Err(did_not(system, unit, verb, &said.complaint).await) }
 }
 
 /// Why a unit did not do as it was told, with the last that it wrote.
 async fn did_not(system: &System, unit: &str, verb: &str, complaint: &str) -> Failure {
     let lines = system.run("/usr/bin/journalctl", &["--no-pager", "--quiet", "--output=cat", "--lines=5", "--unit", unit], QUICK).await;
-    let lines = lines.map(|said| said.out.trim().replace('\n', "\n    ")).unwrap_or_default();
-    let log = if lines.is_empty() { String::new() } else { format!("\n  the last lines of its log:\n    {lines}") };
+    let log = match lines.iter().flat_map(|said| said.out.lines()).map(str::trim_end).collect::<Vec<_>>()[..] {
+        [] => String::new(),
+        ref lines => format!("\n  the last lines of its log:\n    {}", lines.join("\n    ")),
+    };
     Failure::new(format!("could not {verb} {unit}: {complaint}{log}"))
         .hint(format!("see `systemctl status {unit}` and `journalctl -u {unit}`"))
 }

@@ -17,7 +17,7 @@ pub(crate) async fn run(panel: &Panel, format: Format) -> Result<(), Failure> {
         return Ok(());
     }
     let mut table =
-        Table::new(&[("ID", Align::Left), ("NAME", Align::Left), ("UNTIL", Align::Left), ("FROM", Align::Left), ("MAY", Align::Left)]);
+        Table::new(&[("ID", Align::Left), ("NAME", Align::Left), ("ENDS", Align::Left), ("FROM", Align::Left), ("MAY", Align::Left)]);
     for token in tokens {
         let from = token
             .addresses
@@ -26,7 +26,7 @@ pub(crate) async fn run(panel: &Panel, format: Format) -> Result<(), Failure> {
         table.row([
             token.id,
             token.name,
-            token.expires_at.map_or_else(|| "revoked".to_owned(), output::moment),
+            token.expires_at.map_or_else(|| "never".to_owned(), output::moment),
             from,
             token.scopes.join(", "),
         ]);

@@ -111,7 +111,17 @@ async fn a_refused_order_is_the_panels_word() {
 async fn a_repeated_order_says_so() {
     let panel = FakePanel::start().on("POST /api/accounts", Answer::Data(200, account())).on(ACCOUNT, Answer::Data(200, account()));
     let ran = panel.opterius(&CREATE).await;
-    assert!(ran.out.starts_with("This order was carried out before; the account alice is active"), "{ran:?}");
+    assert!(ran.out.starts_with("The account alice is active.\nIt was there from an earlier order"), "{ran:?}");
+
+    let mut password = operation("committed");
+    password["kind"] = json!("password");
+    let panel = FakePanel::start()
+        .on("POST /api/accounts", Answer::Data(202, password.clone()))
+        .on(OPERATION, Answer::Data(200, password))
+        .on(ACCOUNT, Answer::Data(200, account()));
+    let ran = panel.opterius(&CREATE).await;
+    assert!(ran.out.starts_with("Setting the password of the account alice for example.com\n"), "{ran:?}");
+    assert!(ran.out.contains("It was there from an earlier order"), "{ran:?}");
 }
 
 #[tokio::test]

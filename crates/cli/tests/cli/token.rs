@@ -55,7 +55,7 @@ async fn tokens_are_listed_and_revoked_by_name_or_id() {
         .on("GET /api/tokens", Answer::Page(list.clone(), None))
         .on("DELETE /api/tokens/0193a5e0-7c1e-7000-8000-000000000002", Answer::Data(204, Value::Null));
     let ran = panel.opterius(&["token", "list"]).await;
-    assert!(ran.out.contains("shop  revoked") && ran.out.contains("old   2026-11-23 21:34:26 UTC  192.0.2.0/24"), "{}", ran.out);
+    assert!(ran.out.contains("shop  never  ") && ran.out.contains("old   2026-11-23 21:34:26 UTC  192.0.2.0/24"), "{}", ran.out);
     assert_eq!(panel.opterius(&["token", "list", "--json"]).await.json(), list);
 
     let ran = panel.opterius(&["token", "revoke", "old"]).await;
