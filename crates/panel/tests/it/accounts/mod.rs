@@ -1,0 +1,5 @@
+mod conflicts;
+mod create;
+mod input;
+mod list;
+mod outcomes;

@@ -1,0 +1,222 @@
+//! What holds for every route: the document, who gets in, the headers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::Method;
+use opterius_panel::Peer;
+use opterius_protocol::Micros;
+use serde_json::{Value, json};
+
+use crate::support::{Lab, order};
+
+struct Route {
+    method: Method,
+    path: String,
+    /// The scope it asks for; nothing if it is open.
+    scope: Option<String>,
+}
+
+impl Route {
+    /// The path with an id that nothing has.
+    fn target(&self) -> String {
+        self.path.replace("{id}", "0193a5e0-7c1e-7000-8000-000000000000").replace("{username}", "nobody")
+    }
+}
+
+async fn routes(lab: &Lab) -> Vec<Route> {
+    let document = lab.get("/api/openapi.json").await.json();
+    let mut routes = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let scope = operation["security"][0]["token"][0].as_str().map(str::to_owned);
+            assert!(scope.is_some() || operation["security"] == json!([{}]), "{method} {path} says not who may use it");
+            routes.push(Route { method: method.to_uppercase().parse().unwrap(), path: path.clone(), scope });
+        }
+    }
+    routes
+}
+
+#[tokio::test]
+async fn the_document_and_the_routes_are_the_same() {
+    let lab = Lab::bare().await;
+    let routes = routes(&lab).await;
+    assert!(routes.len() >= 24);
+    let mut methods: BTreeMap<&str, Vec<&Method>> = BTreeMap::new();
+    for route in &routes {
+        methods.entry(&route.path).or_default().push(&route.method);
+        let reply = lab.call(route.method.clone(), &route.target()).send().await;
+        assert_ne!(reply.status, 405, "{} {} is in the document and not in the router", route.method, route.path);
+        assert!(!reply.text.contains("There is nothing here"), "{} {} is in the document and not in the router", route.method, route.path);
+    }
+    for (path, there) in methods {
+        let target = Route { method: Method::GET, path: path.to_owned(), scope: None }.target();
+        for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS, Method::TRACE] {
+            if !there.contains(&&method) {
+                let reply = lab.call(method.clone(), &target).send().await;
+                reply.problem(405, "method_not_allowed");
+                assert!(!reply.header("allow").is_empty());
+            }
+        }
+    }
+    for path in ["/", "/api", "/api/", "/api/account", "/api/accounts/", "/api/accounts/a/b", "/api/docs/x", "/metrics", "/.env"] {
+        lab.get(path).await.problem(404, "not_found");
+    }
+}
+
+#[tokio::test]
+async fn only_four_routes_are_open() {
+    let lab = Lab::bare().await;
+    let mut open: Vec<String> = routes(&lab).await.into_iter().filter(|route| route.scope.is_none()).map(|route| route.path).collect();
+    open.sort();
+    assert_eq!(open, ["/api/docs", "/api/health", "/api/openapi.json"]);
+}
+
+#[tokio::test]
+async fn every_route_lets_in_exactly_who_has_its_scope() {
+    let lab = Lab::new().await;
+    let scopes = [
+        "self.read",
+        "accounts.read",
+        "accounts.create",
+        "packages.read",
+        "packages.write",
+        "operations.read",
+        "servers.read",
+        "activity.read",
+    ];
+    let mut callers: Vec<(String, Vec<&str>)> = Vec::new();
+    for scope in scopes {
+        callers.push((lab.token(&json!({ "name": scope, "scopes": [scope] })).await, vec![scope]));
+    }
+    callers.push((lab.token(&json!({ "name": "full", "scopes": scopes })).await, scopes.to_vec()));
+    let soon = Micros::now().plus(Duration::from_secs(10)).0;
+    let expired = lab.token(&json!({ "name": "expired", "scopes": scopes, "expires_at": soon })).await;
+    let elsewhere = lab.token(&json!({ "name": "elsewhere", "scopes": scopes, "addresses": ["198.51.100.1"] })).await;
+    lab.advance(Duration::from_secs(11));
+    let before = lab.count("SELECT COUNT(*) FROM activity WHERE outcome = 'ok'").await;
+
+    for route in routes(&lab).await {
+        let call = || lab.call(route.method.clone(), &route.target());
+        let Some(scope) = &route.scope else {
+            assert_eq!(call().from("203.0.113.7:1").send().await.status, 200, "{}", route.path);
+            continue;
+        };
+        let what = format!("{} {}", route.method, route.path);
+        assert_eq!(call().from("203.0.113.7:1").send().await.status, 401, "{what} without a token");
+        assert_eq!(call().peer(Peer::Local { uid: 1000 }).send().await.status, 401, "{what} as another user of the machine");
+        assert_eq!(call().token("wrong").send().await.status, 401, "{what} with a wrong token");
+        assert_eq!(call().token("").send().await.status, 401, "{what} with an empty token");
+        assert_eq!(call().token(&expired).send().await.status, 401, "{what} with an expired token");
+        assert_eq!(call().token(&elsewhere).send().await.status, 403, "{what} from a wrong address");
+        let twice = call().token(&callers[0].0).header("authorization", "Bearer x").send().await;
+        assert_eq!(twice.status, 401, "{what} with two tokens");
+        for (token, held) in &callers {
+            let status = call().token(token).send().await.status;
+            if held.contains(&scope.as_str()) {
+                assert!(!matches!(status, 401 | 403), "{what} with {held:?}: {status}");
+            } else {
+                assert_eq!(status, 403, "{what} with {held:?}");
+            }
+        }
+        let root = call().send().await.status;
+        assert!(!matches!(root, 401 | 403), "{what} as root: {root}");
+    }
+    assert_eq!(lab.count("SELECT COUNT(*) FROM activity WHERE outcome = 'ok'").await, before, "nobody changed anything");
+}
+
+#[tokio::test]
+async fn every_reply_has_a_request_id_and_tells_browsers_to_do_nothing_with_it() {
+    let lab = Lab::bare().await;
+    for path in ["/api/health", "/api/self", "/nothing", "/api/docs", "/api/accounts?x=y"] {
+        let reply = lab.call(Method::GET, path).header("x-request-id", "my.request_id-1").send().await;
+        assert_eq!(reply.header("x-request-id"), "my.request_id-1", "{path}");
+        assert_eq!(reply.header("x-content-type-options"), "nosniff");
+        assert_eq!(reply.header("cache-control"), "no-store");
+        assert!(reply.header("content-security-policy").starts_with("default-src 'none'"), "{path}");
+    }
+    for bad in ["short", "with space", &"a".repeat(65)] {
+        let reply = lab.call(Method::GET, "/api/health").header("x-request-id", bad).send().await;
+        assert_eq!(reply.header("x-request-id").len(), 36, "{bad}");
+    }
+    assert_eq!(lab.get("/api/health").await.data(200), json!({ "status": "ok" }));
+}
+
+#[tokio::test]
+async fn the_document_is_whole() {
+    let lab = Lab::bare().await;
+    let document = lab.get("/api/openapi.json").await.json();
+    assert_eq!(document["openapi"], "3.1.0");
+    let text = document.to_string();
+    for reference in text.split("\"$ref\":\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference} is nowhere");
+    }
+    let mut ids = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            assert!(operation["summary"].is_string(), "{method} {path}");
+            assert!(operation["responses"]["default"].is_object(), "{method} {path}");
+            ids.push(operation["operationId"].as_str().unwrap());
+        }
+    }
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count, "operation ids are unique");
+}
+
+#[tokio::test]
+async fn the_answers_are_what_the_document_says() {
+    let lab = Lab::new().await;
+    lab.create(&order("alice")).await.data(201);
+    let document = lab.get("/api/openapi.json").await.json();
+    for path in ["/api/accounts", "/api/packages", "/api/operations", "/api/servers", "/api/activity", "/api/self", "/api/tokens"] {
+        lab.token(&json!({ "name": path, "scopes": ["self.read"] })).await;
+        let answer = lab.get(path).await.json();
+        let schema = &document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+        fits(&document, schema, &answer, path);
+    }
+}
+
+/// Panics unless `value` has exactly the fields that `schema` names.
+fn fits(document: &Value, schema: &Value, value: &Value, at: &str) {
+    let schema = match schema["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
+        None => schema,
+    };
+    let schema = match schema["oneOf"].as_array() {
+        Some(_) if value.is_null() => return,
+        Some(all) => return fits(document, all.iter().find(|one| !one["$ref"].is_null()).unwrap(), value, at),
+        None => schema,
+    };
+    if let Some(properties) = schema["properties"].as_object() {
+        let given = value.as_object().unwrap_or_else(|| panic!("{at}: {value}"));
+        for name in given.keys() {
+            assert!(properties.contains_key(name), "{at}: {name} is not in the document");
+        }
+        for name in schema["required"].as_array().into_iter().flatten() {
+            assert!(given.contains_key(name.as_str().unwrap()), "{at}: {name} is missing");
+        }
+        for (name, value) in given {
+            fits(document, &properties[name], value, &format!("{at}.{name}"));
+        }
+    } else if let (Some(values), false) = (value.as_array(), schema["items"].is_null()) {
+        for value in values {
+            fits(document, &schema["items"], value, at);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_page_shows_every_operation_and_loads_nothing_from_elsewhere() {
+    let lab = Lab::bare().await;
+    let page = lab.call(Method::GET, "/api/docs").from("203.0.113.7:1").send().await;
+    assert_eq!(page.status, 200);
+    for route in routes(&lab).await {
+        assert!(page.text.contains(&format!("<code>{} {}</code>", route.method, route.path)), "{} {}", route.method, route.path);
+    }
+    assert!(page.header("content-security-policy").contains("style-src 'sha256-"));
+    for foreign in ["<script", "http://", "https://", "src=", "@import", "style=\""] {
+        assert!(!page.text.contains(foreign), "{foreign}");
+    }
+}

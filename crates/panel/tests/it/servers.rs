@@ -1,0 +1,50 @@
+//! `/api/servers`.
+
+use http::Method;
+use serde_json::json;
+
+use crate::support::{Lab, order, until};
+
+#[tokio::test]
+async fn the_default_server_is_there_from_the_start() {
+    let lab = Lab::bare().await;
+    let servers = lab.get("/api/servers").await.data(200);
+    assert_eq!(servers.as_array().unwrap().len(), 1);
+    assert_eq!((&servers[0]["name"], &servers[0]["default"]), (&json!("default"), &json!(true)));
+    lab.configure().await;
+    lab.post("/api/packages", &json!({ "name": "Starter" })).await.data(201);
+    lab.create(&order("alice")).await.data(201);
+    let server = lab.get(&format!("/api/servers/{}", servers[0]["id"].as_str().unwrap())).await.data(200);
+    assert_eq!(server["accounts"], 1);
+    assert_eq!(server["hostname"], "srv1.hoster.example");
+    lab.get("/api/servers/other").await.problem(404, "not_found");
+    until("the Agent was asked", async || lab.get("/api/servers/default").await.data(200)["reachable"] == true).await;
+    assert_eq!(lab.get("/api/servers/default").await.data(200)["enforcement"]["php_workers"], "enforced");
+    lab.agent.stop().await;
+    until("the Agent is missed", async || lab.get("/api/self").await.data(200)["servers"][0]["reachable"] == false).await;
+    assert_eq!(lab.get("/api/servers/default").await.data(200)["enforcement"]["php_workers"], "unknown");
+}
+
+#[tokio::test]
+async fn a_server_needs_addresses_and_two_name_servers() {
+    let lab = Lab::bare().await;
+    let good =
+        json!({ "hostname": "srv1.hoster.example", "ipv4": ["192.0.2.10"], "nameservers": ["ns1.names.example", "ns2.names.example"] });
+    for (field, bad) in [
+        ("hostname", json!("localhost")),
+        ("ipv4", json!([])),
+        ("ipv4", json!(["2001:db8::1"])),
+        ("ipv4", json!("192.0.2.10")),
+        ("ipv6", json!(["192.0.2.10"])),
+        ("nameservers", json!(["ns1.names.example"])),
+        ("nameservers", json!(["ns1.names.example", "NS1.names.example"])),
+        ("nameservers", json!(["ns1.names.example", "bad name"])),
+    ] {
+        let mut body = good.clone();
+        body[field] = bad.clone();
+        let problem = lab.call(Method::PUT, "/api/servers/default").json(&body).send().await.problem(422, "invalid_request");
+        assert_eq!(problem["errors"][0]["field"], field, "{bad}");
+    }
+    lab.call(Method::PUT, "/api/servers/default").json(&good).send().await.data(200);
+    lab.call(Method::PUT, "/api/servers/none").json(&good).send().await.problem(404, "not_found");
+}
