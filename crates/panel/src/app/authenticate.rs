@@ -115,7 +115,7 @@ struct Attempts {
 /// Wrong passwords that cost nothing.
 const FREE: u32 = 5;
 /// The longest pause after a wrong password.
-const LONGEST: Duration = Duration::from_secs(15 * 60);
+const LONGEST: Duration = Duration::from_mins(15);
 /// Callers remembered at the same time.
 const REMEMBERED: usize = 10_000;
 
@@ -137,7 +137,7 @@ impl Throttle {
             return Err(one.not_before.since(now));
         }
         // A pause that was sat out does not start from the beginning, but an hour of quiet does.
-        if now.since(one.not_before) > Duration::from_secs(3600) {
+        if now.since(one.not_before) > Duration::from_hours(1) {
             one.wrong = 0;
         }
         one.wrong += 1;

@@ -44,7 +44,16 @@ impl Scope {
 
     /// Whether the scope only looks.
     fn only_reads(self) -> bool {
-        self.as_str().ends_with(".read")
+        match self {
+            Self::SelfRead
+            | Self::AccountsRead
+            | Self::PackagesRead
+            | Self::OperationsRead
+            | Self::ServersRead
+            | Self::ActivityRead
+            | Self::TokensRead => true,
+            Self::AccountsCreate | Self::PackagesWrite | Self::ServersWrite | Self::TokensWrite | Self::AdministratorsWrite => false,
+        }
     }
 }
 

@@ -34,6 +34,10 @@ impl RefusedCallers {
         *counts.entry(Bucket { minute: now.0 / MICROS_A_MINUTE, address, status: i64::from(status) }).or_default() += 1;
     }
 
+    fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     fn take(&self) -> HashMap<Bucket, i64> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -41,8 +45,15 @@ impl RefusedCallers {
 
 /// Runs until the Panel ends.
 pub(crate) async fn keep_counting(core: Arc<Core>) {
+    let mut minute = 0;
     loop {
         tokio::time::sleep(core.seams.timing.count_refused_every).await;
+        // Without news there is nothing to write, and the one writer is left alone.
+        let now = core.now().0 / MICROS_A_MINUTE;
+        if minute == now && core.refused_callers.is_empty() {
+            continue;
+        }
+        minute = now;
         if let Err(error) = put_down(&core).await {
             tracing::error!(error = %chain(&error), "could not count refused callers");
         }

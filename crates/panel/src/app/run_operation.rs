@@ -27,7 +27,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 const GRACE: Duration = Duration::from_secs(10);
 
 /// How long an operation that nobody waits for is offered to an Agent that says that it cannot begin anything now.
-const OFFERED: Duration = Duration::from_secs(120);
+const OFFERED: Duration = Duration::from_mins(2);
 
 /// Where an operation stands.
 #[derive(Debug, Clone)]
@@ -278,15 +278,13 @@ impl Carrier<'_> {
             }
         }
         let duration_ms = self.core.now().since(self.operation.started_at).as_millis();
-        match &error {
-            None => {
-                tracing::info!(operation.id = %self.operation.id, account.username = %self.operation.username, request.id = %self.operation.request_id,
-                kind = self.operation.kind.as_str(), outcome = outcome.as_str(), duration_ms, "the operation is done")
-            }
-            Some(error) => {
-                tracing::warn!(operation.id = %self.operation.id, account.username = %self.operation.username, request.id = %self.operation.request_id,
-                kind = self.operation.kind.as_str(), outcome = outcome.as_str(), duration_ms, error = %error.detail, "the operation is not done")
-            }
+        let (id, username, request) = (&self.operation.id, &self.operation.username, &self.operation.request_id);
+        let (kind, word) = (self.operation.kind.as_str(), outcome.as_str());
+        if let Some(error) = &error {
+            let error = &error.detail;
+            tracing::warn!(operation.id = %id, account.username = %username, request.id = %request, kind, outcome = word, duration_ms, error, "the operation is not done");
+        } else {
+            tracing::info!(operation.id = %id, account.username = %username, request.id = %request, kind, outcome = word, duration_ms, "the operation is done");
         }
         self.progress.send_replace(Progress { outcome, steps, error });
         if to_acknowledge {

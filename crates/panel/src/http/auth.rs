@@ -95,7 +95,7 @@ pub(crate) async fn guard(State((core, access)): State<(Arc<Core>, Arc<Access>)>
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
     let Some(entry) = access.entry(&route, request.method()) else {
         let mut response =
-            Problem(Refusal::new(Code::MethodNotAllowed, format!("{} is not possible here.", request.method()))).into_response();
+            Problem::from(Refusal::new(Code::MethodNotAllowed, format!("{} is not possible here.", request.method()))).into_response();
         if let Ok(value) = HeaderValue::from_str(&access.allowed_methods(&route)) {
             response.headers_mut().insert(header::ALLOW, value);
         }

@@ -140,7 +140,7 @@ fn is_json(request: &Request) -> bool {
 
 /// The body, wiped when it is dropped: it may hold a password.
 async fn read(request: Request) -> Result<Zeroizing<Vec<u8>>, Problem> {
-    let too_large = || Problem(Refusal::new(Code::BodyTooLarge, format!("The body is larger than {LARGEST_BODY} bytes.")));
+    let too_large = || Problem::from(Refusal::new(Code::BodyTooLarge, format!("The body is larger than {LARGEST_BODY} bytes.")));
     let announced =
         request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
     if announced.is_some_and(|length| length > LARGEST_BODY) {
@@ -191,13 +191,11 @@ impl Fields {
 
     /// A text that must be there.
     pub(crate) fn required<T, E: Classed>(&mut self, field: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
-        match self.take(field) {
-            Some(value) => self.parsed(field, value, parse),
-            None => {
-                self.refuse(field, "missing", format!("`{field}` is missing"));
-                None
-            }
+        if let Some(value) = self.take(field) {
+            return self.parsed(field, value, parse);
         }
+        self.refuse(field, "missing", format!("`{field}` is missing"));
+        None
     }
 
     /// A text that may be there.

@@ -82,8 +82,10 @@ pub(crate) async fn detached(State((core, access)): State<(Arc<Core>, Arc<Access
     };
     match core.tasks.spawn(work).await {
         Ok(Some(response)) => response,
-        Ok(None) => Problem(Refusal::new(Code::Internal, "The Panel is stopping; what was begun goes on.").hint("Ask again in a moment."))
-            .into_response(),
+        Ok(None) => {
+            Problem::from(Refusal::new(Code::Internal, "The Panel is stopping; what was begun goes on.").hint("Ask again in a moment."))
+                .into_response()
+        }
         Err(_) => Problem::from(AppError::Broken("finish a request")).into_response(),
     }
 }

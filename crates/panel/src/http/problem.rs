@@ -10,7 +10,7 @@ use crate::app::{AppError, Code, Conflict, FieldProblem, Refusal};
 
 /// What a handler returns when it does not do what was asked. The outermost layer writes it down, since the request's id stands in it.
 #[derive(Debug, Clone)]
-pub(crate) struct Problem(pub(crate) Refusal);
+pub(crate) struct Problem(pub(crate) Box<Refusal>);
 
 /// A problem document.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -124,18 +124,18 @@ fn title(code: Code) -> &'static str {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        Self(refusal)
+        Self(Box::new(refusal))
     }
 }
 
 impl From<AppError> for Problem {
     fn from(error: AppError) -> Self {
         match error {
-            AppError::Refused(refusal) => Self(*refusal),
+            AppError::Refused(refusal) => Self(refusal),
             // The only place where the cause is written down; the caller gets the request's id, which finds it.
             error => {
                 tracing::error!(error = %chain(&error), "the Panel failed at a request");
-                Self(
+                Self::from(
                     Refusal::new(Code::Internal, "The Panel failed; nothing is known to be wrong with the request.")
                         .hint("Look for the request's id in `journalctl -u opterius-panel`."),
                 )

@@ -1,5 +1,7 @@
 //! `GET /api/activity`.
 
+use std::fmt::Write as _;
+
 use http::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -33,15 +35,12 @@ async fn the_activity_is_one_chain_from_its_first_row() {
     for (number, row) in (1..).zip(&rows) {
         assert_eq!(row["id"], number);
         assert_eq!(row["prev"], prev);
-        let mut canonical = String::from("{");
-        for field in ["account_id", "action", "actor", "at", "detail", "id", "operation_id", "outcome", "owner", "prev", "request_id"] {
-            if canonical.len() > 1 {
-                canonical.push(',');
-            }
-            canonical.push_str(&format!("\"{field}\":{}", row[field]));
-        }
-        canonical.push('}');
-        let hash: String = Sha256::digest(canonical.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let fields = ["account_id", "action", "actor", "at", "detail", "id", "operation_id", "outcome", "owner", "prev", "request_id"];
+        let canonical = format!("{{{}}}", fields.map(|field| format!("\"{field}\":{}", row[field])).join(","));
+        let hash = Sha256::digest(canonical.as_bytes()).iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
         assert_eq!(row["hash"], hash, "{canonical}");
         prev = hash;
     }

@@ -1,5 +1,7 @@
 //! The Panel from outside: requests go through its whole router, and the Agent behind it is a fake with the real one's semantics.
 
+#![expect(clippy::unwrap_used, reason = "a test that finds something else than it expects ends there")]
+
 mod support;
 
 mod accounts;

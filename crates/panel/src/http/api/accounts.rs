@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::operations::OperationView;
 use super::shape::{Data, Id, List, Page, data};
-use crate::app::{self, Answer, AppError, Caller, EmailAddress, ExternalRef, Order, PackageChoice};
+use crate::app::{self, Answer, Caller, EmailAddress, ExternalRef, Order, PackageChoice};
 use crate::core::Core;
 use crate::http::fields::{Body, Fields, QueryFields};
 use crate::http::frame::Call;
@@ -300,6 +300,6 @@ fn asked(core: &Core, caller: &Caller, mut fields: Fields) -> Result<(Filter, Op
     responses((status = 200, description = "The account.", body = Data<AccountView>))
 )]
 pub(crate) async fn get(State(core): State<Arc<Core>>, call: Call, Id(id): Id<AccountId>) -> Result<Json<Data<AccountView>>, Problem> {
-    let account = app::account(&core, &call.caller, id).await.map_err(AppError::from)?;
+    let account = app::account(&core, &call.caller, id).await?;
     Ok(data(AccountView::new(&core, &call.caller, account)))
 }
