@@ -2,13 +2,16 @@
 //!
 //! The processes: bubblewrap itself, a child of phpd outside of the sandbox; bubblewrap again, the first process of the PID namespace; below
 //! it FPM's master, and below that the workers. phpd holds the first process by its pidfd: when it has ended, the kernel has ended all.
+//!
+//! bubblewrap's first process stays for as long as there is any other. So when the master ends, phpd ends the first process: workers
+//! whose master was killed would go on accepting for ever (seen), and what a tenant left in the background ends with its PHP.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -27,7 +30,7 @@ use crate::fpm_config;
 use crate::launch::{Launcher, Sandbox};
 use crate::php_log::{self, PhpLog};
 use crate::process::{self, Process};
-use crate::runs::{First, Record, Run, Runs, STDERR};
+use crate::runs::{Processes, Record, Run, Runs};
 use crate::sockets::Socket;
 use crate::view::{self, View};
 
@@ -36,6 +39,9 @@ const START: Duration = Duration::from_secs(60);
 
 /// How often a start is looked at. FPM has no better sign that it is up than its first worker.
 const START_LOOK: Duration = Duration::from_millis(3);
+
+/// How long to wait for what an ended process said last.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Starts FPM in bubblewrap.
 #[derive(Debug)]
@@ -51,8 +57,11 @@ pub struct Bubble {
     run: Run,
     record: Mutex<Record>,
     first: Process,
+    master: Process,
     /// bubblewrap's outer process, where this phpd started it.
     outer: tokio::sync::Mutex<Option<Child>>,
+    /// Since when what stands in the log is of this run.
+    since: SystemTime,
     log: Option<PhpLog>,
     log_bytes: u64,
     cgroups: Arc<Cgroups>,
@@ -72,20 +81,22 @@ impl Bubblewrap {
         Self { config, runs, cgroups }
     }
 
-    /// The sandbox of an earlier phpd, if it still runs.
+    /// The sandbox of an earlier phpd, if it still runs. One that runs without its master does not count.
     pub fn adopt(&self, run: Run, record: Record) -> Option<Bubble> {
-        let First { pid, start_time } = record.first?;
-        let first = Process::reopen(pid, start_time)?;
+        let Processes { first, master } = record.processes?;
+        let (first, master) = (Process::reopen(first)?, Process::reopen(master)?);
         let log = self.log(&record.spec).ok();
-        Some(self.bubble(run, record, first, None, log))
+        Some(self.bubble(run, record, first, master, None, log))
     }
 
-    fn bubble(&self, run: Run, record: Record, first: Process, outer: Option<Child>, log: Option<PhpLog>) -> Bubble {
+    fn bubble(&self, run: Run, record: Record, first: Process, master: Process, outer: Option<Child>, log: Option<PhpLog>) -> Bubble {
         Bubble {
             run,
             record: Mutex::new(record),
             first,
+            master,
             outer: tokio::sync::Mutex::new(outer),
+            since: SystemTime::now(),
             log,
             log_bytes: u64::from(self.config.php_log_mib) * opterius_model::MIB,
             cgroups: Arc::clone(&self.cgroups),
@@ -114,22 +125,27 @@ impl Bubblewrap {
         let mut record = Record::new(spec.clone(), socket.bound().to_owned());
         let run = self.runs.begin(&record).map_err(|error| format!("could not record the start: {error}"))?;
         let mut outer = self.spawn(spec, socket, &home, log.as_ref(), &run).inspect_err(|_| run.end())?;
-        let Some(first) = first_process(&mut outer).await else {
+        let stderr = Stderr::collect(&mut outer);
+        let Some((first, master)) = tokio::time::timeout(START, processes(&mut outer)).await.ok().flatten() else {
             // Nothing is left of a bubblewrap that failed before it made the namespace; one that hangs in between is found by its name.
             drop(outer.start_kill());
-            let status = outer.wait().await;
+            let status = outer.wait().await.ok();
             kill_by_name(&run).await;
-            let said = said(&run, None);
             run.end();
-            return Err(format!("the sandbox could not be made: {}", said.unwrap_or_else(|| sentence(status.ok()))));
+            return Err(format!("the sandbox could not be made: {}", stderr.last_line().await.unwrap_or_else(|| sentence(status))));
         };
-        record.first = Some(First { pid: first.pid(), start_time: first.start_time() });
+        record.processes = Some(Processes { first: first.id(), master: master.id() });
         if let Err(error) = run.write(&record) {
             tracing::error!(account.id = %spec.account_id, "could not record the PHP of {}: {error}", spec.username);
         }
-        let bubble = self.bubble(run, record, first, Some(outer), log);
-        bubble.wait_until_up(socket).await?;
-        Ok(bubble)
+        let bubble = self.bubble(run, record, first, master, Some(outer), log);
+        match bubble.wait_until_up(socket).await {
+            Ok(()) => Ok(bubble),
+            Err(how) => match stderr.last_line().await {
+                Some(line) => Err(format!("{how}; it said {line}")),
+                None => Err(how),
+            },
+        }
     }
 
     fn spawn(&self, spec: &PoolSpec, socket: &Socket, home: &std::path::Path, log: Option<&PhpLog>, run: &Run) -> Result<Child, String> {
@@ -149,7 +165,6 @@ impl Bubblewrap {
         };
         let mut arguments = view.arguments();
         arguments.extend(view.fpm(&fpm_config::definitions(&self.config)));
-        let stderr = fs::File::create(run.path().join(STDERR)).map_err(failed("write the sandbox's files"))?;
         let cgroups = self.cgroups.prepare(spec.account_id, &spec.pool);
         // This very program, also when an upgrade has put another one in its place.
         Command::new("/proc/self/exe")
@@ -157,7 +172,7 @@ impl Bubblewrap {
             .env_clear()
             .stdin(Stdio::from(socket.duplicate().map_err(failed("duplicate the socket"))?))
             .stdout(Stdio::piped())
-            .stderr(Stdio::from(stderr))
+            .stderr(Stdio::piped())
             .current_dir("/")
             .kill_on_drop(false)
             .spawn()
@@ -195,9 +210,9 @@ impl Launcher for Bubblewrap {
 
 /// Ends whatever a run may have left, and forgets it.
 pub async fn kill_run(run: &Run, record: Option<&Record>) {
-    match record.and_then(|record| record.first) {
-        Some(First { pid, start_time }) => {
-            if let Some(first) = Process::reopen(pid, start_time) {
+    match record.and_then(|record| record.processes) {
+        Some(Processes { first, .. }) => {
+            if let Some(first) = Process::reopen(first) {
                 first.signal(Signal::KILL);
                 first.ended().await;
             }
@@ -218,19 +233,53 @@ async fn kill_by_name(run: &Run) {
     }
 }
 
-/// The first process in the new PID namespace, as bubblewrap reports it.
-async fn first_process(outer: &mut Child) -> Option<Process> {
+/// The first process in the new PID namespace, as bubblewrap reports it, and its child, which becomes FPM's master.
+async fn processes(outer: &mut Child) -> Option<(Process, Process)> {
     let mut pipe = outer.stdout.take()?;
     let mut report = Vec::new();
-    tokio::time::timeout(START, pipe.read_to_end(&mut report)).await.ok()?.ok()?;
+    pipe.read_to_end(&mut report).await.ok()?;
     let Report { child_pid } = serde_json::from_slice(&report).ok()?;
-    Process::open(child_pid).ok()
+    let first = Process::open(child_pid).ok()?;
+    loop {
+        if let Some(child) = process::children(child_pid).first() {
+            return Some((first, Process::open(*child).ok()?));
+        }
+        if first.has_ended() {
+            return None;
+        }
+        tokio::time::sleep(START_LOOK).await;
+    }
 }
 
-/// The last thing that the sandbox, or FPM before it has its log, said on standard error; else the last line of the log.
-fn said(run: &Run, log: Option<&PhpLog>) -> Option<String> {
-    let stderr = fs::File::open(run.path().join(STDERR)).ok().and_then(php_log::last_line);
-    stderr.or_else(|| log?.last_line()).map(|line| format!("`{line}`"))
+/// What is said on standard error until FPM has its log: a pipe that is only read during the start. FPM keeps its end open, and its
+/// workers inherit it; a file instead would be one that a tenant can fill.
+struct Stderr(AbortOnDrop<Vec<u8>>);
+
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Stderr {
+    fn collect(outer: &mut Child) -> Self {
+        let pipe = outer.stderr.take();
+        Self(AbortOnDrop(tokio::spawn(async move {
+            let mut said = Vec::new();
+            if let Some(pipe) = pipe {
+                drop(pipe.take(64 * 1024).read_to_end(&mut said).await);
+            }
+            said
+        })))
+    }
+
+    /// The last line, once everybody who could write to it has ended.
+    async fn last_line(mut self) -> Option<String> {
+        let said = tokio::time::timeout(LAST_WORDS, &mut self.0.0).await.ok()?.ok()?;
+        php_log::last_line_of(&said).map(|line| format!("`{line}`"))
+    }
 }
 
 fn sentence(status: Option<std::process::ExitStatus>) -> String {
@@ -244,16 +293,16 @@ fn sentence(status: Option<std::process::ExitStatus>) -> String {
 }
 
 impl Bubble {
-    /// The descriptor of its socket, taken back from FPM's master. Works while the master has not changed its descriptors.
+    /// The descriptor of its socket, taken back from FPM's master.
     pub fn socket(&self) -> Option<std::os::fd::OwnedFd> {
-        Process::open(self.master_pid()?).ok()?.descriptor(enter::SOCKET_FD).ok()
+        self.master.descriptor(enter::SOCKET_FD).ok()
     }
 
     /// Returns when FPM has a worker, or has taken the connection that woke it.
     async fn wait_until_up(&self, socket: &Socket) -> Result<(), String> {
         let until = Instant::now() + START;
         loop {
-            if self.first.has_ended() {
+            if self.master.has_ended() {
                 return Err(self.ended().await);
             }
             if self.has_workers() || !socket.has_connection() {
@@ -278,22 +327,17 @@ impl Bubble {
 }
 
 impl Sandbox for Bubble {
-    fn master_pid(&self) -> Option<u32> {
-        // What tenants leave behind is adopted by the first process, so it may have more children; the master is the one it began with.
-        process::eldest_child(self.first.pid())
+    fn master_pid(&self) -> u32 {
+        self.master.id().pid
     }
 
     fn has_workers(&self) -> bool {
-        self.master_pid().is_some_and(|master| !process::children(master).is_empty())
+        !process::children(self.master.id().pid).is_empty()
     }
 
     fn retire(&self) {
         self.change(|record| record.retiring = true);
-        let Some(master) = self.master_pid().and_then(|pid| Process::open(pid).ok()) else { return };
-        // Still a child of the first process now that it is held by a pidfd, so the number was not used again in between.
-        if process::children(self.first.pid()).contains(&master.pid()) {
-            master.signal(Signal::QUIT);
-        }
+        self.master.signal(Signal::QUIT);
     }
 
     fn kill(&self) {
@@ -302,12 +346,18 @@ impl Sandbox for Bubble {
 
     fn ended(&self) -> BoxFuture<'_, String> {
         async move {
-            self.first.ended().await;
+            tokio::select! {
+                () = self.first.ended() => {}
+                () = self.master.ended() => {}
+            }
             let status = match self.outer.lock().await.as_mut() {
-                Some(outer) => outer.wait().await.ok(),
+                // It ends as soon as it has heard how the master ended, which it cannot if the first process is killed before it told.
+                Some(outer) => tokio::time::timeout(LAST_WORDS, outer.wait()).await.ok().and_then(Result::ok),
                 None => None,
             };
-            let said = said(&self.run, self.log.as_ref());
+            self.first.signal(Signal::KILL);
+            self.first.ended().await;
+            let said = self.log.as_ref().and_then(|log| log.last_line(self.since));
             self.run.end();
             let (account, pool) = {
                 let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
@@ -315,7 +365,7 @@ impl Sandbox for Bubble {
             };
             self.cgroups.forget(account, &pool);
             let sentence = sentence(status);
-            said.map_or_else(|| sentence.clone(), |said| format!("{sentence}; the last line it wrote is {said}"))
+            said.map_or_else(|| sentence.clone(), |said| format!("{sentence}; the last line it wrote is `{said}`"))
         }
         .boxed()
     }

@@ -26,7 +26,7 @@ pub trait Launcher: Send + Sync + 'static {
 /// One FPM in its sandbox.
 pub trait Sandbox: Send + Sync {
     /// FPM's master as the server sees it.
-    fn master_pid(&self) -> Option<u32>;
+    fn master_pid(&self) -> u32;
 
     /// Whether it has workers. A worker outlives its last request by a while, so none means that there was no request in that while, and
     /// that none is running.

@@ -8,6 +8,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use opterius_model::{AccountId, Uid, Username};
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -90,10 +91,17 @@ impl PhpLog {
         file.set_len(0)
     }
 
-    /// Its last line that is not empty.
-    pub fn last_line(&self) -> Option<String> {
-        let file = open_below(&self.directory().ok()?, NAME, OFlags::RDONLY).ok()?;
-        last_line(file)
+    /// Its last line that is not empty, if anything was written to it after `since`.
+    pub fn last_line(&self, since: SystemTime) -> Option<String> {
+        let mut file = open_below(&self.directory().ok()?, NAME, OFlags::RDONLY).ok()?;
+        let found = file.metadata().ok()?;
+        if found.modified().ok()? < since {
+            return None;
+        }
+        file.seek(SeekFrom::Start(found.len().saturating_sub(4096))).ok()?;
+        let mut end = Vec::new();
+        file.take(4096).read_to_end(&mut end).ok()?;
+        last_line_of(&end)
     }
 }
 
@@ -102,13 +110,9 @@ fn open_below(directory: &OwnedFd, name: &str, flags: OFlags) -> io::Result<File
     Ok(File::from(rustix::fs::openat(directory, name, flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?))
 }
 
-/// The last line of a file that is not empty, at most its first 300 characters, printable.
-pub fn last_line(mut file: File) -> Option<String> {
-    let size = file.metadata().ok()?.len();
-    file.seek(SeekFrom::Start(size.saturating_sub(4096))).ok()?;
-    let mut end = Vec::new();
-    file.take(4096).read_to_end(&mut end).ok()?;
-    let text = String::from_utf8_lossy(&end);
+/// The last line that is not empty, at most its first 300 characters, printable.
+pub fn last_line_of(text: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(text);
     let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
     Some(line.trim().chars().take(300).map(|c| if c.is_control() { ' ' } else { c }).collect())
 }
@@ -140,7 +144,7 @@ mod tests {
         let kept = fs::read_to_string(root.path().join("alice/php.log.1")).expect("read");
         assert!(kept.ends_with("line 299999\n") && kept.len() as u64 <= TAIL);
         log.cut(1024 * 1024).expect("nothing to do");
-        assert_eq!(log.last_line().as_deref(), Some("after"));
+        assert_eq!(log.last_line(SystemTime::UNIX_EPOCH).as_deref(), Some("after"));
     }
 
     #[test]
@@ -150,7 +154,7 @@ mod tests {
         fs::remove_file(root.path().join("alice/php.log")).expect("removed");
         fs::write(root.path().join("precious"), "x".repeat(100)).expect("written");
         std::os::unix::fs::symlink("../precious", root.path().join("alice/php.log")).expect("linked");
-        assert!(log.cut(10).is_err() && log.last_line().is_none());
+        assert!(log.cut(10).is_err() && log.last_line(SystemTime::UNIX_EPOCH).is_none());
         assert_eq!(fs::metadata(root.path().join("precious")).expect("there").len(), 100);
     }
 }

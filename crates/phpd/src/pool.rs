@@ -243,7 +243,7 @@ impl Pool {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         shown.spec = Arc::clone(&self.spec);
         shown.state = state;
-        shown.master_pid = self.running.as_ref().and_then(|running| running.sandbox.master_pid());
+        shown.master_pid = self.running.as_ref().map(|running| running.sandbox.master_pid());
         shown.last_failure = self.backoff.last();
         let socket = self.socket.as_ref().map(Listening::socket);
         if shown.socket.as_ref().map(|(bound, _)| bound.as_path()) != socket.map(Socket::bound) {

@@ -4,15 +4,24 @@ use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal};
+use serde::{Deserialize, Serialize};
 use tokio::io::unix::AsyncFd;
 
 use crate::watch;
 
-/// One process, named for good.
+/// The name of a process that no other one ever has until the next boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessId {
+    /// Its number.
+    pub pid: u32,
+    /// When it began, in clock ticks since the boot.
+    pub start_time: u64,
+}
+
+/// One process, held.
 #[derive(Debug)]
 pub struct Process {
-    pid: u32,
-    start_time: u64,
+    id: ProcessId,
     pidfd: AsyncFd<OwnedFd>,
 }
 
@@ -22,23 +31,18 @@ impl Process {
         let pidfd = rustix::process::pidfd_open(number(pid)?, PidfdFlags::empty())?;
         // Read after the pidfd was opened: if the process is still the one of the pidfd, this is its start.
         let start_time = start_time(pid)?;
-        let process = Self { pid, start_time, pidfd: watch::readable(pidfd).map_err(|refused| refused.into_parts().1)? };
+        let process = Self { id: ProcessId { pid, start_time }, pidfd: watch::readable(pidfd).map_err(|refused| refused.into_parts().1)? };
         if process.has_ended() { Err(io::ErrorKind::NotFound.into()) } else { Ok(process) }
     }
 
-    /// The process that had the number `pid` and began at `start_time`, if it still runs.
-    pub fn reopen(pid: u32, start_time: u64) -> Option<Self> {
-        Self::open(pid).ok().filter(|process| process.start_time == start_time)
+    /// The process of that name, if it still runs.
+    pub fn reopen(id: ProcessId) -> Option<Self> {
+        Self::open(id.pid).ok().filter(|process| process.id == id)
     }
 
-    /// Its number.
-    pub fn pid(&self) -> u32 {
-        self.pid
-    }
-
-    /// When it began, in clock ticks since the boot; with the number, its name.
-    pub fn start_time(&self) -> u64 {
-        self.start_time
+    /// Its name.
+    pub fn id(&self) -> ProcessId {
+        self.id
     }
 
     /// Sends a signal; nothing happens if the process has ended.
@@ -46,7 +50,7 @@ impl Process {
         if let Err(error) = rustix::process::pidfd_send_signal(self.pidfd.get_ref(), signal)
             && error != rustix::io::Errno::SRCH
         {
-            tracing::error!(pid = self.pid, "could not send a signal to process {}: {error}", self.pid);
+            tracing::error!("could not send a signal to process {}: {error}", self.id.pid);
         }
     }
 
@@ -90,11 +94,6 @@ pub fn children(pid: u32) -> Vec<u32> {
         .unwrap_or_default()
 }
 
-/// The child of `pid` that began first.
-pub fn eldest_child(pid: u32) -> Option<u32> {
-    children(pid).into_iter().filter_map(|child| Some((start_time(child).ok()?, child))).min().map(|(_, child)| child)
-}
-
 /// Every process whose command line has an argument that contains `needle`.
 pub fn with_argument(needle: &str) -> Vec<u32> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
@@ -113,13 +112,13 @@ mod tests {
     async fn a_process_is_the_same_only_with_the_same_start() {
         let mut child = std::process::Command::new("/bin/sleep").arg("60").spawn().expect("sleep starts");
         let process = Process::open(child.id()).expect("it runs");
-        assert!(Process::reopen(child.id(), process.start_time()).is_some());
-        assert!(Process::reopen(child.id(), process.start_time() + 1).is_none());
+        assert!(Process::reopen(process.id()).is_some());
+        assert!(Process::reopen(ProcessId { start_time: process.id().start_time + 1, ..process.id() }).is_none());
         assert!(!process.has_ended());
         process.signal(Signal::KILL);
         process.ended().await;
         assert!(process.has_ended());
-        assert!(Process::reopen(child.id(), process.start_time()).is_none(), "a zombie is not adopted");
+        assert!(Process::reopen(process.id()).is_none(), "a zombie is not adopted");
         child.wait().expect("it was a child");
     }
 }

@@ -50,7 +50,7 @@ impl Retiring {
                         how = ended => how,
                         never = leftovers.carry_all() => match never {},
                     };
-                    leftovers.close();
+                    leftovers.close().await;
                     how
                 }
             };
@@ -91,7 +91,7 @@ impl Leftovers {
     async fn carry_all(&self) -> Infallible {
         loop {
             let Ok(mut ready) = self.socket.readable().await else { return std::future::pending().await };
-            if self.carry_waiting() {
+            if self.carry_waiting().await {
                 continue;
             }
             if self.socket.get_ref().is_dead() {
@@ -101,34 +101,32 @@ impl Leftovers {
         }
     }
 
-    /// Carries the connections that wait now; whether there were any.
-    fn carry_waiting(&self) -> bool {
+    /// Carries the connections that wait now, in their order; whether there were any.
+    async fn carry_waiting(&self) -> bool {
         let socket = self.socket.get_ref();
         let mut any = false;
         while let Some(connection) = socket.accept_now() {
             any = true;
-            let to = socket.path().to_owned();
-            tokio::spawn(async move {
-                if let Err(error) = carry(connection, &to).await {
-                    tracing::warn!("a request that was waiting while {} was replaced was lost: {error}", to.display());
+            match begin(connection, socket.path()).await {
+                Ok((mut from, mut to)) => {
+                    // An error is the end of one of the two, which the other one hears of.
+                    tokio::spawn(async move { tokio::io::copy_bidirectional(&mut from, &mut to).await });
                 }
-            });
+                Err(error) => tracing::warn!("a request that waited while {} was replaced was lost: {error}", socket.path().display()),
+            }
         }
         any
     }
 
-    fn close(self) {
-        self.carry_waiting();
+    async fn close(self) {
+        self.carry_waiting().await;
         self.socket.into_inner().close();
     }
 }
 
-/// Carries one connection to where it would be made now.
-async fn carry(from: OwnedFd, to: &Path) -> std::io::Result<()> {
+/// A connection, and one to where it would be made now. That one waits if the queue there is full, and so do those behind it.
+async fn begin(from: OwnedFd, to: &Path) -> std::io::Result<(UnixStream, UnixStream)> {
     let from = std::os::unix::net::UnixStream::from(from);
     from.set_nonblocking(true)?;
-    let mut from = UnixStream::from_std(from)?;
-    let mut to = UnixStream::connect(to).await?;
-    tokio::io::copy_bidirectional(&mut from, &mut to).await?;
-    Ok(())
+    Ok((UnixStream::from_std(from)?, UnixStream::connect(to).await?))
 }

@@ -12,11 +12,10 @@ use opterius_model::{AccountId, PoolName};
 use opterius_protocol::{Micros, phpd::PoolSpec};
 use serde::{Deserialize, Serialize};
 
+use crate::process::ProcessId;
+
 const VERSION: u32 = 1;
 const RECORD: &str = "record.json";
-
-/// Where standard error of a start goes.
-pub const STDERR: &str = "stderr";
 
 /// All runs.
 #[derive(Debug, Clone)]
@@ -38,25 +37,25 @@ pub struct Record {
     pub spec: PoolSpec,
     /// The name its socket was bound to.
     pub bound: PathBuf,
-    /// The first process of its PID namespace, once it exists.
-    pub first: Option<First>,
+    /// Its processes, once they exist.
+    pub processes: Option<Processes>,
     /// Whether it was told to end.
     pub retiring: bool,
 }
 
-/// The first process of a PID namespace: it ends last, and with it ends everything.
+/// The two processes that phpd holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct First {
-    /// Its number as the server sees it.
-    pub pid: u32,
-    /// When it began, in clock ticks since the boot.
-    pub start_time: u64,
+pub struct Processes {
+    /// The first process of the PID namespace: with it ends everything.
+    pub first: ProcessId,
+    /// FPM's master, its child.
+    pub master: ProcessId,
 }
 
 impl Record {
     /// The record of a sandbox that is about to start.
     pub fn new(spec: PoolSpec, bound: PathBuf) -> Self {
-        Self { version: VERSION, spec, bound, first: None, retiring: false }
+        Self { version: VERSION, spec, bound, processes: None, retiring: false }
     }
 }
 
@@ -147,7 +146,8 @@ mod tests {
         let runs = Runs::open(root.path()).expect("it opens");
         let mut record = Record::new(spec(), "/run/x/.main.0".into());
         let run = runs.begin(&record).expect("it begins");
-        record.first = Some(First { pid: 7, start_time: 8 });
+        let id = ProcessId { pid: 7, start_time: 8 };
+        record.processes = Some(Processes { first: id, master: id });
         run.write(&record).expect("it is written");
         fs::create_dir(root.path().join("runs/torn")).expect("made");
         let (read, unreadable) = runs.all().expect("it is read");

@@ -334,9 +334,10 @@ async fn a_crash_loop_backs_off_closes_at_once_and_recovers_by_itself() {
     let mut server = Server::start("").await;
     let spec = server.account("alice");
     server.put(&spec).await;
-    let suicide = server.script(&spec, "suicide", "posix_kill(posix_getppid(), SIGKILL); sleep(10);");
+    let suicide = server.script(&spec, "suicide", "posix_kill(posix_getppid(), 9); sleep(10);");
     eventually("phpd backs off", async || {
-        assert!(server.ask(&spec, &suicide).await.is_err());
+        let answer = server.ask(&spec, &suicide).await;
+        assert!(answer.is_err(), "{answer:?}");
         server.status(&spec).await.state == PoolState::BackingOff
     })
     .await;
@@ -385,7 +386,7 @@ async fn a_tenant_that_shuts_its_socket_down_gets_a_new_one() {
     let deaf = server.script(
         &spec,
         "deaf",
-        "exec(\"/usr/bin/perl -e 'for (0..9) { open(my \\$f, qq{+<&=}, \\$_) and shutdown(\\$f, 2) }'\"); echo 'deaf';",
+        "exec(\"/usr/bin/perl -e 'for (0..30) { open(my \\$f, qq{+<&=}, \\$_) and shutdown(\\$f, 2) }'\"); echo 'deaf';",
     );
     drop(server.ask(&spec, &deaf).await);
     eventually("PHP answers again", async || server.ask(&spec, opterius_phpd::fpm_config::PING_PATH).await.is_ok()).await;

@@ -12,24 +12,24 @@ const STDOUT: u8 = 6;
 const STDERR: u8 = 7;
 
 /// A request that was sent and not yet answered.
-pub struct Sent(UnixStream);
+pub(crate) struct Sent(UnixStream);
 
 /// An answer: headers and body as they came, and what went to standard error.
 #[derive(Debug, Default)]
-pub struct Answer {
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Answer {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Answer {
     /// What comes after the headers.
-    pub fn body(&self) -> &str {
+    pub(crate) fn body(&self) -> &str {
         self.stdout.split_once("\r\n\r\n").map_or("", |(_, body)| body)
     }
 }
 
 /// Sends a request for `script`, by the path that FPM sees.
-pub fn send(socket: &Path, script: &str) -> io::Result<Sent> {
+pub(crate) fn send(socket: &Path, script: &str) -> io::Result<Sent> {
     let mut stream = UnixStream::connect(socket)?;
     let mut params = Vec::new();
     for (name, value) in [
@@ -53,13 +53,13 @@ pub fn send(socket: &Path, script: &str) -> io::Result<Sent> {
 }
 
 /// Sends a request and waits for the answer.
-pub fn ask(socket: &Path, script: &str) -> io::Result<Answer> {
+pub(crate) fn ask(socket: &Path, script: &str) -> io::Result<Answer> {
     send(socket, script)?.answer()
 }
 
 impl Sent {
     /// Waits for the answer; an error if the connection ends before it is whole.
-    pub fn answer(mut self) -> io::Result<Answer> {
+    pub(crate) fn answer(mut self) -> io::Result<Answer> {
         let mut answer = Answer::default();
         loop {
             let mut header = [0; 8];

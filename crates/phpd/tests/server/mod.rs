@@ -1,6 +1,6 @@
 //! A server with nothing on it but phpd, in a directory of its own. Needs root, bubblewrap and PHP-FPM 8.2.
 
-pub mod fastcgi;
+pub(crate) mod fastcgi;
 
 use std::fs::{self, File};
 use std::future::Future;
@@ -18,7 +18,7 @@ use opterius_protocol::phpd::{DeletePool, GetHealth, GetPool, Health, PoolSpec, 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One server.
-pub struct Server {
+pub(crate) struct Server {
     root: tempfile::TempDir,
     phpd: Option<Child>,
     client: Client,
@@ -27,7 +27,7 @@ pub struct Server {
 
 impl Server {
     /// With phpd running. `settings` are lines of its configuration.
-    pub async fn start(settings: &str) -> Self {
+    pub(crate) async fn start(settings: &str) -> Self {
         assert!(nix::unistd::geteuid().is_root(), "this test needs root");
         let root =
             tempfile::Builder::new().prefix("phpd").permissions(fs::Permissions::from_mode(0o755)).tempdir_in("/tmp").expect("a directory");
@@ -52,7 +52,7 @@ impl Server {
     }
 
     /// Starts phpd and waits until it answers.
-    pub async fn start_phpd(&mut self) {
+    pub(crate) async fn start_phpd(&mut self) {
         let journal = File::options().create(true).append(true).open(self.path("journal")).expect("opened");
         let phpd = Command::new(env!("CARGO_BIN_EXE_opterius-phpd"))
             .arg("--config")
@@ -68,28 +68,23 @@ impl Server {
     }
 
     /// kill -9.
-    pub fn kill_phpd(&mut self) {
+    pub(crate) fn kill_phpd(&mut self) {
         let mut phpd = self.phpd.take().expect("it runs");
         phpd.kill().expect("it is ours");
         phpd.wait().expect("it is ours");
     }
 
-    /// Where phpd runs.
-    pub fn phpd_pid(&self) -> u32 {
-        self.phpd.as_ref().expect("it runs").id()
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
 
     /// What phpd has logged.
-    pub fn journal(&self) -> String {
+    pub(crate) fn journal(&self) -> String {
         fs::read_to_string(self.path("journal")).expect("read")
     }
 
     /// What an Agent makes of an account before its pool.
-    pub fn account(&mut self, username: &str) -> PoolSpec {
+    pub(crate) fn account(&mut self, username: &str) -> PoolSpec {
         // Tests run side by side, each in a process of its own, and look for processes by uid.
         let uid = 20_000 + (std::process::id() * 4 + u32::try_from(self.accounts.len()).expect("few accounts")) % 40_000;
         let account_id = AccountId::generate();
@@ -119,7 +114,7 @@ impl Server {
     }
 
     /// Puts a script in the account's home; its path as PHP sees it.
-    pub fn script(&self, spec: &PoolSpec, name: &str, code: &str) -> String {
+    pub(crate) fn script(&self, spec: &PoolSpec, name: &str, code: &str) -> String {
         let inside = format!("www/{name}.php");
         let path = self.path("home").join(spec.username.as_str()).join(&inside);
         fs::write(&path, format!("<?php {code}")).expect("written");
@@ -128,48 +123,48 @@ impl Server {
     }
 
     /// Runs code as the account and answers what it printed.
-    pub async fn php(&self, spec: &PoolSpec, code: &str) -> String {
+    pub(crate) async fn php(&self, spec: &PoolSpec, code: &str) -> String {
         let script = self.script(spec, &format!("s{:x}", code.len()), code);
         let answer = self.ask(spec, &script).await.expect("PHP answers");
         assert_eq!(answer.stderr, "", "{code}");
         answer.body().to_owned()
     }
 
-    pub async fn ask(&self, spec: &PoolSpec, script: &str) -> std::io::Result<fastcgi::Answer> {
+    pub(crate) async fn ask(&self, spec: &PoolSpec, script: &str) -> std::io::Result<fastcgi::Answer> {
         let (socket, script) = (self.socket(spec), script.to_owned());
         tokio::task::spawn_blocking(move || fastcgi::ask(&socket, &script)).await.expect("it does not panic")
     }
 
-    pub async fn ping(&self, spec: &PoolSpec) -> String {
+    pub(crate) async fn ping(&self, spec: &PoolSpec) -> String {
         self.ask(spec, opterius_phpd::fpm_config::PING_PATH).await.expect("PHP answers").body().to_owned()
     }
 
-    pub fn socket(&self, spec: &PoolSpec) -> PathBuf {
+    pub(crate) fn socket(&self, spec: &PoolSpec) -> PathBuf {
         self.path("run/php").join(spec.account_id.to_string()).join(format!("{}.sock", spec.pool))
     }
 
-    pub async fn call<C: Call>(&self, call: &C) -> Result<C::Reply, CallError> {
+    pub(crate) async fn call<C: Call>(&self, call: &C) -> Result<C::Reply, CallError> {
         self.client.call(call, PATIENCE).await
     }
 
-    pub async fn put(&self, spec: &PoolSpec) -> PoolStatus {
+    pub(crate) async fn put(&self, spec: &PoolSpec) -> PoolStatus {
         self.call(&PutPool { spec: spec.clone() }).await.expect("phpd takes the pool")
     }
 
-    pub async fn delete(&self, spec: &PoolSpec) -> bool {
+    pub(crate) async fn delete(&self, spec: &PoolSpec) -> bool {
         self.call(&DeletePool { account: spec.account_id, pool: spec.pool.clone() }).await.expect("phpd deletes the pool").existed
     }
 
-    pub async fn status(&self, spec: &PoolSpec) -> PoolStatus {
+    pub(crate) async fn status(&self, spec: &PoolSpec) -> PoolStatus {
         self.call(&GetPool { account: spec.account_id, pool: spec.pool.clone() }).await.expect("phpd knows the pool")
     }
 
-    pub async fn health(&self) -> Health {
+    pub(crate) async fn health(&self) -> Health {
         self.call(&GetHealth {}).await.expect("phpd is well")
     }
 
     /// Waits for a state of the pool.
-    pub async fn until(&self, spec: &PoolSpec, state: PoolState) {
+    pub(crate) async fn until(&self, spec: &PoolSpec, state: PoolState) {
         eventually(&format!("the pool is {state:?}"), async || self.status(spec).await.state == state).await;
     }
 }
@@ -186,14 +181,14 @@ impl Drop for Server {
         for spec in &self.accounts {
             for pid in processes_of(spec) {
                 // The first process of each sandbox is root's; ending FPM's master ends it.
-                drop(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL));
+                let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
             }
         }
     }
 }
 
 /// Waits for a condition, and fails with its name if it does not come true.
-pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
     let until = Instant::now() + PATIENCE;
     while !holds().await {
         assert!(Instant::now() < until, "{what}: not within {} seconds", PATIENCE.as_secs());
@@ -202,7 +197,7 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: impl Fn
 }
 
 /// Every process of an account.
-pub fn processes_of(spec: &PoolSpec) -> Vec<i32> {
+pub(crate) fn processes_of(spec: &PoolSpec) -> Vec<i32> {
     use std::os::unix::fs::MetadataExt as _;
     let processes = fs::read_dir("/proc").expect("there is /proc").flatten();
     processes
@@ -212,6 +207,6 @@ pub fn processes_of(spec: &PoolSpec) -> Vec<i32> {
 }
 
 /// Whether the path is there.
-pub fn exists(path: &Path) -> bool {
+pub(crate) fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
