@@ -68,6 +68,12 @@ impl Failure {
         Self::new(format!("{doing}: {}", chain(error)))
     }
 
+    /// `doing` failed on the network: the last cause says it all, and those before it only name layers.
+    pub(crate) fn network(doing: impl Display, error: &(dyn std::error::Error + 'static)) -> Self {
+        let (doing, cause) = (doing.to_string(), root_cause(error).to_string());
+        Self::new(if doing == cause { doing } else { format!("{doing}: {cause}") })
+    }
+
     /// The same, with what to do next.
     #[must_use]
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
@@ -94,6 +100,15 @@ impl Failure {
         }
         text
     }
+}
+
+/// The last cause of an error.
+pub(crate) fn root_cause<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    let mut last = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    last
 }
 
 #[cfg(test)]

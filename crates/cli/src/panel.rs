@@ -8,7 +8,7 @@ use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, root_cause};
 
 /// Where the Panel listens on its own machine; root is the administrator there.
 pub(crate) const SOCKET: &str = "/run/opterius/panel.sock";
@@ -140,11 +140,11 @@ impl Panel {
     fn unreachable(&self, error: &reqwest::Error) -> Failure {
         let socket = self.socket.display();
         if !error.is_connect() {
-            return Failure::because(format!("the Panel at {socket} did not answer in full"), error).hint(
+            return Failure::network(format!("the Panel at {socket} did not answer in full"), error).hint(
                 "the order may have been carried out all the same: look before you repeat it, and read `journalctl -u opterius-panel`",
             );
         }
-        let hint = match io_kind(error) {
+        let hint = match root_cause(error).downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
             Some(std::io::ErrorKind::PermissionDenied) => {
                 "only root is the administrator on this socket: run the command as root, with sudo"
             }
@@ -153,7 +153,7 @@ impl Panel {
             }
             _ => "see `systemctl status opterius-panel.socket opterius-panel.service`, or run `opterius doctor`",
         };
-        Failure::because(format!("could not connect to the Panel at {socket}"), error).hint(hint)
+        Failure::network(format!("could not connect to the Panel at {socket}"), error).hint(hint)
     }
 }
 
@@ -172,18 +172,6 @@ fn url(path: &str, query: &[(&str, &str)]) -> Url {
 
 fn not_a_list(path: &str) -> Failure {
     Failure::new(format!("the Panel answered {path} with something that is not a list")).hint(UPGRADE)
-}
-
-/// The kind of the I/O error that is the cause of `error`, if one is.
-fn io_kind(error: &reqwest::Error) -> Option<std::io::ErrorKind> {
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-            return Some(io.kind());
-        }
-        source = cause.source();
-    }
-    None
 }
 
 /// What a refusing answer says.

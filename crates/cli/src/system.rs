@@ -46,6 +46,13 @@ pub(crate) enum Written {
     Kept,
 }
 
+impl Said {
+    /// The first line of its complaint, which says what went wrong; the others say where.
+    pub(crate) fn reason(&self) -> &str {
+        self.complaint.lines().next().unwrap_or_default()
+    }
+}
+
 /// What a program said.
 pub(crate) struct Said {
     /// Whether it ended with 0.

@@ -41,7 +41,7 @@ pub(super) async fn units(system: &System, report: &mut Report) {
     let said = match system.run(setup::SYSTEMCTL, &arguments, QUICK).await {
         Ok(said) if said.ok => said,
         Ok(said) => {
-            return report.problem("units", format!("systemd could not be asked: {}", said.complaint), "see that systemd runs this server");
+            return report.problem("units", format!("systemd could not be asked: {}", said.reason()), "see that systemd runs this server");
         }
         Err(failure) => {
             return report.problem("units", format!("systemd could not be asked: {}", failure.detail), "see that systemd runs this server");
@@ -256,7 +256,7 @@ pub(super) async fn firewall(system: &System, report: &mut Report) {
             report.ok("firewall", "the rules for accounts are loaded");
         }
         Ok(said) if said.ok => report.problem("firewall", "the table inet opterius does not hold the rules for accounts", hint),
-        Ok(said) => report.problem("firewall", format!("the rules for accounts are not loaded: {}", said.complaint), hint),
+        Ok(said) => report.problem("firewall", format!("the rules for accounts are not loaded: {}", said.reason()), hint),
         Err(failure) => report.problem(
             "firewall",
             format!("the rules could not be listed: {}", failure.detail),
@@ -329,7 +329,7 @@ pub(super) async fn clock(system: &System, report: &mut Report) {
     match system.run("/usr/bin/timedatectl", &["show", "--property=NTPSynchronized", "--value"], QUICK).await {
         Ok(said) if said.ok && said.out.trim() == "yes" => report.ok("clock", "kept right by a time service"),
         Ok(said) if said.ok => report.warning("clock", "no time service keeps the clock right", hint),
-        Ok(said) => report.warning("clock", format!("could not ask who keeps it right: {}", said.complaint), hint),
+        Ok(said) => report.warning("clock", format!("could not ask who keeps it right: {}", said.reason()), hint),
         Err(failure) => report.warning("clock", format!("could not ask who keeps it right: {}", failure.detail), hint),
     }
 }

@@ -19,32 +19,24 @@ const PORTS: [(u16, bool, &[&str], &str); 5] = [
 pub(super) fn ports(system: &System, report: &mut Report) {
     let listeners = listeners(system);
     let before = report.0.len();
+    let mut free = Vec::new();
     for (port, udp, expected, purpose) in PORTS {
-        let kind = if udp { "UDP" } else { "TCP" };
-        let holders: BTreeSet<&str> = listeners
-            .iter()
-            .filter(|listener| listener.port == port && listener.udp == udp)
-            .flat_map(|listener| listener.programs.iter().map(String::as_str))
-            .collect();
-        if expected.iter().any(|program| holders.contains(program)) {
-            continue;
+        let port_name = format!("{} port {port}", if udp { "UDP" } else { "TCP" });
+        let here = listeners.iter().filter(|listener| listener.port == port && listener.udp == udp);
+        let holders: BTreeSet<&str> = here.flat_map(|listener| listener.programs.iter().map(String::as_str)).collect();
+        if holders.is_empty() {
+            free.push(format!("{port_name} ({purpose})"));
+        } else if !expected.iter().any(|program| holders.contains(program)) {
+            let others = holders.into_iter().collect::<Vec<_>>().join(", ");
+            report.problem(
+                "ports",
+                format!("{others} has {port_name}, which {} needs for {purpose}", expected[0]),
+                format!("stop {others} and keep it from starting again, then run `opterius setup`; `ss -lnp 'sport = :{port}'` shows its process"),
+            );
         }
-        let others: Vec<&str> = holders.into_iter().collect();
-        let (detail, hint) = if others.is_empty() {
-            (
-                format!("nobody listens on {kind} port {port}, for {purpose}"),
-                "run `opterius setup`, which starts what is missing".to_owned(),
-            )
-        } else {
-            let others = others.join(", ");
-            (
-                format!("{others} has {kind} port {port}, which {} needs for {purpose}", expected[0]),
-                format!(
-                    "stop {others} and keep it from starting again, then run `opterius setup`; `ss -lnp 'sport = :{port}'` shows its process"
-                ),
-            )
-        };
-        report.problem("ports", detail, hint);
+    }
+    if !free.is_empty() {
+        report.problem("ports", format!("nobody listens on {}", free.join(", ")), "run `opterius setup`, which starts what is missing");
     }
     if report.0.len() == before {
         report.ok("ports", "80, 53, 781 and 8443 are held by the parts that need them");
@@ -152,6 +144,11 @@ mod tests {
         ports(&system, &mut report);
         let details: Vec<&str> = report.0.iter().map(|finding| finding.detail.as_str()).collect();
         assert!(details.contains(&"systemd-resolve has UDP port 53, which pdns_server needs for DNS"), "{details:?}");
-        assert!(details.contains(&"nobody listens on TCP port 80, for the sites"), "{details:?}");
+        assert!(
+            details.contains(
+                &"nobody listens on TCP port 80 (the sites), TCP port 53 (DNS), TCP port 781 (PowerDNS's API), TCP port 8443 (the Panel)"
+            ),
+            "{details:?}"
+        );
     }
 }

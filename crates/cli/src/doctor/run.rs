@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use opterius_protocol::client::{Client, chain};
+use opterius_protocol::client::Client;
 use opterius_protocol::{agent, phpd};
 use serde::Deserialize;
 use serde_json::json;
@@ -70,8 +70,14 @@ pub(super) async fn examine(system: &System, panel: &Panel) -> Report {
 
 async fn ask(system: &System, panel: &Panel) -> Answers {
     const PATIENCE: Duration = Duration::from_secs(10);
-    let agent = Client::new(system.path(agent::SOCKET)).call(&agent::GetHealth {}, PATIENCE).await.map_err(|error| chain(&error));
-    let phpd = Client::new(system.path(phpd::SOCKET)).call(&phpd::GetHealth {}, PATIENCE).await.map_err(|error| chain(&error));
+    let agent = Client::new(system.path(agent::SOCKET))
+        .call(&agent::GetHealth {}, PATIENCE)
+        .await
+        .map_err(|error| Failure::network(&error, &error).detail);
+    let phpd = Client::new(system.path(phpd::SOCKET))
+        .call(&phpd::GetHealth {}, PATIENCE)
+        .await
+        .map_err(|error| Failure::network(&error, &error).detail);
     let panel = panel.get("/api/self").await.and_then(|data| panel::read(&data));
     Answers { agent, phpd, panel }
 }

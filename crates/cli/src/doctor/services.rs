@@ -6,6 +6,7 @@ use opterius_protocol::VERSION;
 
 use super::report::Report;
 use super::run::Answers;
+use crate::failure::root_cause;
 use crate::setup;
 use crate::system::System;
 
@@ -15,11 +16,7 @@ const INSTALLED: &str = env!("CARGO_PKG_VERSION");
 pub(super) fn panel(answers: &Answers, report: &mut Report) {
     match &answers.panel {
         Ok(myself) => report.ok("Panel", format!("answers, version {}", myself.version)),
-        Err(failure) => report.problem(
-            "Panel",
-            failure.detail.clone(),
-            failure.hint.clone().unwrap_or_else(|| "see `journalctl -u opterius-panel`".into()),
-        ),
+        Err(failure) => report.problem("Panel", failure.detail.clone(), "see `journalctl -u opterius-panel`, then run `opterius setup`"),
     }
 }
 
@@ -103,7 +100,7 @@ pub(super) async fn nginx(system: &System, report: &mut Report) {
                 );
             }
             Err(error) => {
-                let why = opterius_protocol::client::chain(&error.without_url());
+                let why = root_cause(&error);
                 return report.problem(
                     "nginx",
                     format!("did not answer on {}: {why}", system.web),

@@ -59,7 +59,7 @@ async fn answers(system: &System) -> Result<(), Failure> {
         .header("host", "nobody-has-this-name.example")
         .send()
         .await
-        .map_err(|error| Failure::because("it could not be asked", &error.without_url()))?;
+        .map_err(|error| Failure::network("it could not be asked", &error))?;
     match answer.status().as_u16() {
         404 => Ok(()),
         other => Err(Failure::new(format!("it answered {other} for a host that nobody has, so it does not run with {CONFIGURATION}"))

@@ -79,12 +79,7 @@ fn configuration(system: &System, key: &str, nameserver: &DomainName, progress: 
 async fn answers(system: &System, key: &str) -> Result<(), Failure> {
     let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().expect("a client without TLS");
     let url = format!("http://{}/api/v1/servers/localhost", system.dns_api);
-    let answer = http
-        .get(url)
-        .header("x-api-key", key)
-        .send()
-        .await
-        .map_err(|error| Failure::because("it could not be asked", &error.without_url()))?;
+    let answer = http.get(url).header("x-api-key", key).send().await.map_err(|error| Failure::network("it could not be asked", &error))?;
     match answer.status().as_u16() {
         200 => Ok(()),
         401 => Err(Failure::new(format!("it refused the key in {CONFIGURATION}"))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use opterius_model::DomainName;
-use opterius_protocol::client::{Client, chain};
+use opterius_protocol::client::Client;
 use opterius_protocol::{agent, phpd};
 use serde::Serialize;
 
@@ -162,7 +162,7 @@ pub(crate) fn stock_php(system: &System) -> Vec<String> {
 async fn phpd_answers(system: &System, progress: &mut Progress) -> Result<(), Failure> {
     let client = Client::new(system.path(phpd::SOCKET));
     services::until(system, "phpd", "see `journalctl -u opterius-phpd`", async || {
-        client.call(&phpd::GetHealth {}, Duration::from_secs(10)).await.map_err(|error| Failure::new(chain(&error)))
+        client.call(&phpd::GetHealth {}, Duration::from_secs(10)).await.map_err(|error| Failure::network(&error, &error))
     })
     .await?;
     progress.done("phpd answers");
@@ -173,7 +173,7 @@ async fn phpd_answers(system: &System, progress: &mut Progress) -> Result<(), Fa
 async fn agent_answers(system: &System, progress: &mut Progress) -> Result<(), Failure> {
     let client = Client::new(system.path(agent::SOCKET));
     let health = services::until(system, "the Agent", "see `journalctl -u opterius-agent`", async || {
-        let health = client.call(&agent::GetHealth {}, Duration::from_secs(10)).await.map_err(|error| Failure::new(chain(&error)))?;
+        let health = client.call(&agent::GetHealth {}, Duration::from_secs(10)).await.map_err(|error| Failure::network(&error, &error))?;
         if !health.ready {
             return Err(Failure::new("it is still finishing what an earlier run left open"));
         }
