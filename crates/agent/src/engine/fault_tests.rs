@@ -136,7 +136,7 @@ async fn prepared(case: &Case) -> FakeHost {
     neighbour.username = "bob".parse().expect("a username");
     neighbour.sites[0].hosts[0] = "bob.example".parse().expect("a domain");
     for spec in [Some(&neighbour), case.before.as_ref()].into_iter().flatten() {
-        let watcher = engine.submit(change(spec), true).expect("it is taken on");
+        let watcher = engine.submit(&change(spec), true).expect("it is taken on");
         assert_eq!(watcher.outcome(Duration::from_hours(1)).await.outcome, Outcome::Committed);
     }
     host
@@ -146,7 +146,7 @@ async fn prepared(case: &Case) -> FakeHost {
 async fn after(case: &Case) -> World {
     let host = prepared(case).await;
     let engine = start(Arc::new(host.clone())).await;
-    let watcher = engine.submit(change(&case.asked), case.creates).expect("it is taken on");
+    let watcher = engine.submit(&change(&case.asked), case.creates).expect("it is taken on");
     assert_eq!(watcher.outcome(Duration::from_hours(1)).await.outcome, Outcome::Committed, "{}", case.name);
     host.world().clone()
 }
@@ -185,7 +185,7 @@ async fn points(case: &Case) -> usize {
     let host = prepared(case).await;
     let script = Script::new(&host, usize::MAX, Fault::Fail);
     let engine = start(with_hook(&host, script.clone())).await;
-    let watcher = engine.submit(change(&case.asked), case.creates).expect("it is taken on");
+    let watcher = engine.submit(&change(&case.asked), case.creates).expect("it is taken on");
     watcher.outcome(Duration::from_hours(1)).await;
     script.reached.load(Ordering::SeqCst)
 }
@@ -201,7 +201,7 @@ async fn a_call_that_fails_anywhere_leaves_all_or_nothing() {
             let before = host.world().clone();
             let script = Script::new(&host, at, Fault::Fail);
             let engine = start(with_hook(&host, script.clone())).await;
-            let watcher = engine.submit(change(&case.asked), case.creates).expect("it is taken on");
+            let watcher = engine.submit(&change(&case.asked), case.creates).expect("it is taken on");
             let report = watcher.outcome(Duration::from_hours(1)).await;
             assert!(script.reached.load(Ordering::SeqCst) > at, "{}: point {at} was reached", case.name);
             assert_whole(&format!("{}, failed at {at}", case.name), &host, report.outcome, &before, &wanted);
@@ -212,7 +212,7 @@ async fn a_call_that_fails_anywhere_leaves_all_or_nothing() {
 /// From the start of the Agent to the outcome.
 async fn first_life(host: Arc<dyn Host>, change: &Change, creates: bool) -> OperationReport {
     let engine = start(host).await;
-    let watcher = engine.submit(change.clone(), creates).expect("it is taken on");
+    let watcher = engine.submit(change, creates).expect("it is taken on");
     watcher.outcome(Duration::from_hours(1)).await
 }
 
@@ -233,13 +233,13 @@ async fn a_kill_anywhere_leaves_all_or_nothing_after_the_next_start() {
             let engine = start(Arc::new(host.clone())).await;
             let context = format!("{}, killed at {at}", case.name);
             // Sending the same operation again finds its outcome, or begins it where it had never been announced.
-            engine.submit(change.clone(), case.creates).expect("the operation is known or can be begun");
+            engine.submit(&change, case.creates).expect("the operation is known or can be begun");
             let report = decided(&engine, change.operation_id).await;
             if let Some(told) = told {
                 assert_eq!(report.outcome, told.outcome, "{context}: the outcome changed");
             }
             assert_whole(&context, &host, report.outcome, &before, &wanted);
-            let again = engine.submit(change.clone(), case.creates).expect("the operation is known").now();
+            let again = engine.submit(&change, case.creates).expect("the operation is known").now();
             assert_eq!(again.outcome, report.outcome, "{context}: sent again");
         }
     }
@@ -262,7 +262,7 @@ async fn a_kill_while_turning_back_is_no_different() {
                     report = first_life(with_hook(&host, script.clone()), &change, case.creates) => Some(report),
                 };
                 let engine = start(Arc::new(host.clone())).await;
-                engine.submit(change.clone(), case.creates).expect("the operation is known or can be begun");
+                engine.submit(&change, case.creates).expect("the operation is known or can be begun");
                 let report = decided(&engine, change.operation_id).await;
                 let context = format!("{}, failed at {failing}, killed at {killed}", case.name);
                 assert_whole(&context, &host, report.outcome, &before, &wanted);
@@ -307,7 +307,7 @@ async fn a_step_that_keeps_failing_needs_attention_and_ends_once_it_works_again(
             let script = Script::new(&host, at, Fault::KeepFailing);
             let engine = start(with_hook(&host, script.clone())).await;
             let change = change(&case.asked);
-            let watcher = engine.submit(change.clone(), case.creates).expect("it is taken on");
+            let watcher = engine.submit(&change, case.creates).expect("it is taken on");
             // Some failures can be undone without the call that fails; the others must say what is left, and go on trying.
             let report = watcher.outcome(Duration::from_mins(10)).await;
             let context = format!("{}, failing from {at} on: {:?}", case.name, report.outcome);
@@ -328,8 +328,11 @@ async fn a_step_that_keeps_failing_needs_attention_and_ends_once_it_works_again(
     }
 }
 
+/// Puts something on the server where its place is free, and answers whether it was.
+type Appears = fn(&mut World) -> bool;
+
 /// What somebody may do by hand while an account of that name is being created.
-fn strangers() -> Vec<(&'static str, FailureKind, fn(&mut World) -> bool)> {
+fn strangers() -> Vec<(&'static str, FailureKind, Appears)> {
     fn username() -> opterius_model::Username {
         target().spec.username
     }
@@ -386,7 +389,7 @@ async fn what_a_stranger_puts_there_at_any_instant_survives() {
             let noted = free.clone();
             let script = Script::new(&host, at, Fault::Meanwhile(Arc::new(move |world| noted.store(put(world), Ordering::SeqCst))));
             let engine = start(with_hook(&host, script)).await;
-            let watcher = engine.submit(change(&case.asked), true).expect("it is taken on");
+            let watcher = engine.submit(&change(&case.asked), true).expect("it is taken on");
             let report = watcher.outcome(Duration::from_hours(1)).await;
             let context = format!("{what} made by hand at {at}");
             if free.load(Ordering::SeqCst) {
@@ -414,7 +417,7 @@ async fn what_a_stranger_put_there_before_is_a_conflict_and_nothing_is_touched()
         let before = host.world().clone();
         let script = Script::new(&host, usize::MAX, Fault::Fail);
         let engine = start(with_hook(&host, script.clone())).await;
-        let watcher = engine.submit(change(&case.asked), true).expect("it is taken on");
+        let watcher = engine.submit(&change(&case.asked), true).expect("it is taken on");
         let report = watcher.outcome(Duration::from_hours(1)).await;
         assert_eq!(report.failure.map(|failure| failure.kind), Some(kind), "{what}");
         assert_whole(what, &host, report.outcome, &before, &before);
@@ -427,11 +430,11 @@ async fn after_apply_there_is_nothing_to_do_and_after_undo_everything_is_as_befo
     let host = prepared(case).await;
     let before = host.world().clone();
     let engine = start(with_hook(&host, Arc::new(Quiet))).await;
-    engine.submit(change(&case.asked), true).expect("it is taken on").outcome(Duration::from_hours(1)).await;
+    engine.submit(&change(&case.asked), true).expect("it is taken on").outcome(Duration::from_hours(1)).await;
     let committed = engine.account(case.asked.account_id).expect("the account is there").spec;
     let target = Target { uid: committed.uid.expect("a uid"), spec: committed.clone() };
     let plan = engine.plan(target.spec).await.expect("a plan");
     assert!(plan.changes.is_empty() && plan.conflicts.is_empty(), "{plan:?}");
-    engine.submit(change(&committed.absent()), false).expect("it is taken on").outcome(Duration::from_hours(1)).await;
+    engine.submit(&change(&committed.absent()), false).expect("it is taken on").outcome(Duration::from_hours(1)).await;
     assert!(same(&host.world().clone(), &before));
 }

@@ -211,7 +211,7 @@ mod tests {
     fn no_journal_turns_or_decides_twice() {
         let lines: Vec<&str> = OPERATION_V1.lines().collect();
         for order in [vec![1], vec![0, 2, 1], vec![0, 2, 2], vec![0, 0], vec![0, 3]] {
-            let text: String = order.iter().map(|n: &usize| format!("{}\n", lines[*n])).collect();
+            let text: String = order.iter().flat_map(|n: &usize| [lines[*n], "\n"]).collect();
             assert!(matches!(Story::read(&text), Err(Unreadable::Order)), "{order:?}");
         }
     }

@@ -136,7 +136,7 @@ impl Engine {
     }
 
     /// Takes on a change, or finds the operation it is already. The work goes on by itself, whatever becomes of the caller.
-    pub fn submit(&self, change: Change, creates: bool) -> Result<Watcher, WireError> {
+    pub fn submit(&self, change: &Change, creates: bool) -> Result<Watcher, WireError> {
         check(&change.spec, creates)?;
         let mut known = self.known();
         if let Some(operation) = known.operations.get(&change.operation_id) {
@@ -167,7 +167,7 @@ impl Engine {
         if !creates && previous.is_none() && change.spec.state != State::Absent {
             return Err(refusal(WireCode::NotFound, format!("Account {account} is not on this server.")));
         }
-        let operation = Arc::new(Operation::new(&change, previous));
+        let operation = Arc::new(Operation::new(change, previous));
         known.operations.insert(change.operation_id, operation.clone());
         known.writers.insert(account, change.operation_id);
         drop(known);

@@ -4,12 +4,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use opterius_model::{OperationId, RequestId, Spec, Uid};
+use opterius_model::{OperationId, RequestId, Spec, State, Uid};
 use opterius_protocol::Micros;
 use opterius_protocol::agent::{Change, Direction, Failure, OperationReport, Outcome, StepReport, StepState};
 use tokio::sync::watch;
 
 use super::journal::Story;
+use crate::resources::Target;
 
 /// An operation, with everything that is told of it.
 pub(crate) struct Operation {
@@ -137,6 +138,18 @@ impl Operation {
 
     pub(crate) fn next(&self) -> Spec {
         self.next.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    /// Where it leads in this direction.
+    pub(crate) fn target(&self, direction: Direction) -> Target {
+        let next = self.next();
+        let uid = next.uid.expect("an operation has its uid before anything is done");
+        let spec = match (direction, &self.previous) {
+            (Direction::Forward, _) => next,
+            (Direction::Back, Some(previous)) => previous.clone(),
+            (Direction::Back, None) => Spec { state: State::Absent, ..next },
+        };
+        Target { spec, uid }
     }
 
     pub(crate) fn set_uid(&self, uid: Uid) {

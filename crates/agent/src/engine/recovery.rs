@@ -118,7 +118,7 @@ async fn repair(engine: &Engine, target: Target) {
     let changes: Vec<String> = plan.changes.into_iter().map(|change| change.change).collect();
     match operations::reach(&run).await {
         Ok(()) => {
-            tracing::warn!(account.id = %account, "repaired the account {username} ({account}) after a power cut: {}", changes.join(", "))
+            tracing::warn!(account.id = %account, "repaired the account {username} ({account}) after a power cut: {}", changes.join(", "));
         }
         Err(failures) => {
             let failures: Vec<String> = failures.into_iter().map(|failure| format!("{}: {}", failure.step, failure.detail)).collect();

@@ -264,7 +264,7 @@ impl Engine {
         })?;
         let _slot = self.inner.slots.acquire().await;
         let index = operation.begin_step("preflight", Direction::Forward);
-        let run = Run::new(self.inner.host.clone(), operation.clone(), self.target(operation, Direction::Forward), Direction::Forward);
+        let run = Run::new(self.inner.host.clone(), operation.clone(), operation.target(Direction::Forward), Direction::Forward);
         let result = operations::preflight(&run).await;
         let (state, detail) = match &result {
             Ok(()) => (StepState::Unchanged, None),
@@ -325,19 +325,8 @@ impl Engine {
         begun
     }
 
-    fn target(&self, operation: &Operation, direction: Direction) -> Target {
-        let next = operation.next();
-        let uid = next.uid.expect("an operation has its uid before anything is done");
-        let spec = match (direction, &operation.previous) {
-            (Direction::Forward, _) => next,
-            (Direction::Back, Some(previous)) => previous.clone(),
-            (Direction::Back, None) => opterius_model::Spec { state: State::Absent, ..next },
-        };
-        Target { spec, uid }
-    }
-
     async fn forward(&self, operation: &Arc<Operation>) -> Result<(), Failure> {
-        let target = self.target(operation, Direction::Forward);
+        let target = operation.target(Direction::Forward);
         if target.absent() {
             // A removal that has begun has no way back: it goes on until nothing is left.
             self.until_reached(operation, Direction::Forward).await;
@@ -356,7 +345,7 @@ impl Engine {
         let steps_before = operation.report().steps.len();
         for attempt in 0.. {
             operation.keep_steps(steps_before);
-            let target = self.target(operation, direction);
+            let target = operation.target(direction);
             let run = Run::new(self.inner.host.clone(), operation.clone(), target, direction);
             // Held for an attempt only, so that operations that need attention for days keep nobody waiting.
             let slot = self.inner.slots.acquire().await;

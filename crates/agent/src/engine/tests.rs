@@ -35,7 +35,7 @@ async fn engine(host: &FakeHost) -> Engine {
 }
 
 async fn run(engine: &Engine, change: Change, creates: bool) -> opterius_protocol::agent::OperationReport {
-    engine.submit(change, creates).expect("it is taken on").outcome(Duration::from_hours(1)).await
+    engine.submit(&change, creates).expect("it is taken on").outcome(Duration::from_hours(1)).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -57,15 +57,15 @@ async fn the_same_operation_never_begins_twice_and_another_content_is_refused() 
     let engine = engine(&host).await;
     let first = change(&new_account("alice", "example.com"));
     let report = run(&engine, first.clone(), true).await;
-    let again = engine.submit(first.clone(), true).expect("it is known").now();
+    let again = engine.submit(&first, true).expect("it is known").now();
     assert_eq!(again, report);
     let other = Change { spec: Spec { username: "bob".parse().expect("a username"), ..first.spec.clone() }, ..first.clone() };
-    assert_eq!(engine.submit(other, true).err().map(|error| error.code), Some(WireCode::OtherContent));
+    assert_eq!(engine.submit(&other, true).err().map(|error| error.code), Some(WireCode::OtherContent));
 
     // Also after a restart, and although it came later than its caller waited for.
     let engine = Engine::load(Arc::new(host.clone())).await.expect("the fake host can be read");
     let late = Change { not_after: Micros(0), ..first };
-    let after = engine.submit(late, true).expect("it is known").now();
+    let after = engine.submit(&late, true).expect("it is known").now();
     assert_eq!((after.outcome, after.uid, after.steps.len()), (report.outcome, report.uid, report.steps.len()));
 }
 
@@ -75,15 +75,15 @@ async fn requests_that_are_late_or_stale_are_refused_before_anything_happens() {
     let engine = engine(&host).await;
     let spec = new_account("alice", "example.com");
     let late = Change { not_after: Micros(1), ..change(&spec) };
-    assert_eq!(engine.submit(late, true).err().map(|error| error.code), Some(WireCode::TooLate));
+    assert_eq!(engine.submit(&late, true).err().map(|error| error.code), Some(WireCode::TooLate));
     assert_eq!(*host.world(), crate::host::fake::World::default());
 
     run(&engine, change(&spec), true).await;
-    assert_eq!(engine.submit(change(&spec), true).err().map(|error| error.code), Some(WireCode::StaleGeneration));
+    assert_eq!(engine.submit(&change(&spec), true).err().map(|error| error.code), Some(WireCode::StaleGeneration));
     let gone = run(&engine, change(&spec.absent()), false).await;
     assert_eq!(gone.outcome, Outcome::Committed);
     // The account is gone for good: a copy of its create that arrives now is older than its removal.
-    assert_eq!(engine.submit(change(&spec), true).err().map(|error| error.code), Some(WireCode::StaleGeneration));
+    assert_eq!(engine.submit(&change(&spec), true).err().map(|error| error.code), Some(WireCode::StaleGeneration));
     assert_eq!(engine.account(spec.account_id).map(|account| account.summary.state), Some(State::Absent));
 }
 
@@ -94,7 +94,7 @@ async fn an_absent_spec_keeps_an_older_create_from_ever_beginning() {
     let spec = new_account("alice", "example.com");
     let absent = Spec { uid: None, ..spec.absent() };
     assert_eq!(run(&engine, change(&absent), false).await.outcome, Outcome::Committed);
-    assert_eq!(engine.submit(change(&spec), true).err().map(|error| error.code), Some(WireCode::StaleGeneration));
+    assert_eq!(engine.submit(&change(&spec), true).err().map(|error| error.code), Some(WireCode::StaleGeneration));
     assert_eq!(*host.world(), crate::host::fake::World::default());
 }
 
@@ -102,8 +102,9 @@ async fn an_absent_spec_keeps_an_older_create_from_ever_beginning() {
 async fn twenty_at_once_for_one_username_make_one_account() {
     let host = FakeHost::new();
     let engine = engine(&host).await;
-    let watchers: Vec<_> =
-        (0..20).map(|n| engine.submit(change(&new_account("alice", &format!("site{n}.example"))), true).expect("it is taken on")).collect();
+    let watchers: Vec<_> = (0..20)
+        .map(|n| engine.submit(&change(&new_account("alice", &format!("site{n}.example"))), true).expect("it is taken on"))
+        .collect();
     let mut outcomes = Vec::new();
     for watcher in watchers {
         let report = watcher.outcome(Duration::from_hours(1)).await;

@@ -24,7 +24,7 @@ fn names(username: &str, uid: u32) -> Names {
     }
 }
 
-fn is_taken(result: Result<(), HostError>) -> bool {
+fn is_taken(result: &Result<(), HostError>) -> bool {
     matches!(result, Err(HostError::Taken { .. }))
 }
 
@@ -48,7 +48,7 @@ async fn users(host: &dyn Host, ours: &Names, theirs: &Names) {
     assert_eq!((seen.uid, seen.account, seen.group), (Some(ours.uid.get()), Some(ours.account), Some(ours.uid.get())));
     assert_eq!(seen.shadow.as_deref(), Some("!"), "a new user is locked");
     assert!(host.uid_in_use(ours.uid).await.expect("a look"));
-    assert!(is_taken(host.add_user(&NewUser { uid: theirs.uid, account: theirs.account, ..new.clone() }).await), "a name is given once");
+    assert!(is_taken(&host.add_user(&NewUser { uid: theirs.uid, account: theirs.account, ..new.clone() }).await), "a name is given once");
 
     let hash = opterius_model::Password::parse("a good password".to_owned()).expect("a password").hash();
     host.set_password(&ours.username, &hash).await.expect("a password");
@@ -71,10 +71,10 @@ async fn homes_and_logs(host: &dyn Host, ours: &Names, theirs: &Names) {
     host.add_home(&plan).await.expect("a new home");
     let there = HomeSeen { home: Some((ours.uid.get(), 0o711)), staged: false, trashed: false };
     assert_eq!(look().await, there);
-    assert!(is_taken(host.add_home(&HomePlan { account: theirs.account, uid: theirs.uid, ..plan.clone() }).await));
+    assert!(is_taken(&host.add_home(&HomePlan { account: theirs.account, uid: theirs.uid, ..plan.clone() }).await));
     assert!(!host.home(theirs.account, &ours.username).await.expect("a look").staged, "a refused home leaves nothing staged");
     host.mend_home(&ours.username, ours.uid).await.expect("mended");
-    assert!(is_taken(host.mend_home(&ours.username, theirs.uid).await));
+    assert!(is_taken(&host.mend_home(&ours.username, theirs.uid).await));
     host.remove_home(theirs.account, &ours.username, theirs.uid).await.expect("nothing of that number");
     assert_eq!(look().await, there, "another number's home stays");
 
@@ -83,7 +83,7 @@ async fn homes_and_logs(host: &dyn Host, ours: &Names, theirs: &Names) {
     host.add_logs(ours.account, &ours.username, ours.uid).await.expect("new logs");
     let there = LogsSeen { there: true, account: Some(ours.account), staged: false };
     assert_eq!(look_at_logs().await, there);
-    assert!(is_taken(host.add_logs(theirs.account, &ours.username, theirs.uid).await));
+    assert!(is_taken(&host.add_logs(theirs.account, &ours.username, theirs.uid).await));
     host.remove_logs(theirs.account, &ours.username).await.expect("nothing of that account");
     assert_eq!(look_at_logs().await, there, "another account's logs stay");
     for _ in 0..2 {
@@ -110,7 +110,7 @@ async fn sites(host: &dyn Host, ours: &Names, theirs: &Names) {
         assert_eq!((seen.account, seen.entry.as_ref()), (Some(ours.account), Some(plan)));
     }
     let stranger = EntryPlan { site: ours.domain.clone(), ..entry(theirs, Generation::FIRST) };
-    assert!(is_taken(host.put_site(&stranger).await));
+    assert!(is_taken(&host.put_site(&stranger).await));
     assert!(!host.has_entries(theirs.account).await.expect("a look"), "a refused entry leaves nothing");
     host.remove_site(theirs.account, &ours.domain).await.expect("nothing of that account");
     assert!(host.site(&ours.domain).await.expect("a look").is_some(), "another account's site stays");
@@ -170,7 +170,7 @@ async fn zones(host: &dyn Host, ours: &Names, theirs: &Names) {
     host.add_zone(&plan).await.expect("a new zone");
     let look = async || host.zone(&ours.domain).await.expect("a look").expect("the zone");
     assert_eq!((look().await.account, &look().await.records), (Some(ours.account), &plan.records));
-    assert!(is_taken(host.add_zone(&ZonePlan { account: theirs.account, ..plan.clone() }).await));
+    assert!(is_taken(&host.add_zone(&ZonePlan { account: theirs.account, ..plan.clone() }).await));
     assert_eq!(host.ask_soa(&ours.domain).await.expect("an answer"), "ns1.example.net");
     assert_eq!(host.ask_a(&ours.domain).await.expect("an answer"), BTreeSet::from([[192, 0, 2, 1].into()]));
     plan.records.retain(|set| set.kind != "TXT");

@@ -46,7 +46,7 @@ impl<H> Watched<H> {
 /// Stops or fails the Agent where the environment variable `FAILPOINTS` says, at `<call>.before` and `<call>.after`.
 #[cfg(feature = "failpoints")]
 pub fn with_failpoints<H>(inner: H) -> Watched<H> {
-    struct FromEnvironment(#[expect(dead_code, reason = "the failpoints are as configured while this lives")] fail::FailScenario<'static>);
+    struct FromEnvironment;
 
     #[async_trait::async_trait]
     impl Hook for FromEnvironment {
@@ -61,5 +61,7 @@ pub fn with_failpoints<H>(inner: H) -> Watched<H> {
         }
     }
 
-    Watched::new(inner, Arc::new(FromEnvironment(fail::FailScenario::setup())))
+    // The failpoints stay as configured for as long as the process lives.
+    std::mem::forget(fail::FailScenario::setup());
+    Watched::new(inner, Arc::new(FromEnvironment))
 }

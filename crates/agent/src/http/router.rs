@@ -114,7 +114,7 @@ fn wait(milliseconds: u32) -> Duration {
 
 async fn submit(engine: &Engine, change: Change, creates: bool) -> Result<Json<OperationReport>, Refusal> {
     let patience = wait(change.wait_ms);
-    let watcher = engine.submit(change, creates)?;
+    let watcher = engine.submit(&change, creates)?;
     Ok(Json(watcher.outcome(patience).await))
 }
 

@@ -11,7 +11,7 @@ use tokio::process::Command;
 use crate::host::HostError;
 
 /// No program that the Agent runs may take longer. Debian's user tools take up to some seconds with tens of thousands of users.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The most of a program's output that is kept for an error.
 const KEPT: usize = 2000;

@@ -22,6 +22,15 @@ pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
+/// Whether anything is there, a link that leads nowhere included.
+pub(super) fn is_there(path: &Path) -> io::Result<bool> {
+    match path.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Makes a directory unless it is there.
 pub(super) fn ensure_dir(path: &Path, mode: u32) -> io::Result<()> {
     match rustix::fs::mkdirat(CWD, path, Mode::from_raw_mode(mode)) {

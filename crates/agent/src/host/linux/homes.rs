@@ -35,8 +35,9 @@ pub(super) fn see(paths: &Paths, account: AccountId, username: &Username) -> Res
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(HostError::failed(format!("look at {}", path.display()))(error)),
     };
-    let exists = |dir: PathBuf| dir.join(account.to_string()).symlink_metadata().is_ok();
-    Ok(HomeSeen { home, staged: exists(staging(paths)), trashed: exists(trash(paths)) })
+    let of_account =
+        |dir: PathBuf| disk::is_there(&dir.join(account.to_string())).map_err(HostError::failed(format!("look into {}", dir.display())));
+    Ok(HomeSeen { home, staged: of_account(staging(paths))?, trashed: of_account(trash(paths))? })
 }
 
 /// The group's number. It does not change while the package is installed.

@@ -23,14 +23,15 @@ fn staging(paths: &Paths, account: AccountId) -> PathBuf {
 
 pub(super) fn see(paths: &Paths, account: AccountId, username: &Username) -> Result<LogsSeen, HostError> {
     let path = accounts(paths).join(username.as_str());
-    let staged = staging(paths, account).symlink_metadata().is_ok();
+    let doing = || format!("look at {}", path.display());
+    let staged = disk::is_there(&staging(paths, account)).map_err(HostError::failed(doing()))?;
     match fs::symlink_metadata(&path) {
         Ok(found) => {
             let mark = if found.is_dir() { fs::read_to_string(path.join(MARK)).ok() } else { None };
             Ok(LogsSeen { there: true, account: mark.and_then(|text| AccountId::parse(text.trim_end()).ok()), staged })
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(LogsSeen { there: false, account: None, staged }),
-        Err(error) => Err(HostError::failed(format!("look at {}", path.display()))(error)),
+        Err(error) => Err(HostError::failed(doing())(error)),
     }
 }
 

@@ -32,10 +32,6 @@ fn entry_name(site: &DomainName, generation: Generation) -> String {
     format!("{site}.g{generation}")
 }
 
-fn exists(path: &Path) -> bool {
-    path.symlink_metadata().is_ok()
-}
-
 pub(super) fn see(paths: &Paths, site: &DomainName) -> Result<Option<SiteSeen>, HostError> {
     let target = match fs::read_link(link(paths, site)) {
         Ok(target) => target,
@@ -85,11 +81,11 @@ pub(super) fn put(paths: &Paths, plan: &EntryPlan) -> Result<(), HostError> {
         make_readable_to_nginx(&entries, web)?;
         let name = entry_name(&plan.site, plan.generation);
         // Exchanged where an entry of this name is there already, perhaps damaged, so that the site has one at every moment.
-        let flags = if exists(&entries.join(&name)) { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
+        let flags = if disk::is_there(&entries.join(&name))? { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
         rustix::fs::renameat_with(CWD, staging.join("entry"), CWD, entries.join(&name), flags)?;
 
         symlink(Path::new("../entries").join(plan.account.to_string()).join(&name), staging.join("link"))?;
-        if exists(&link) {
+        if disk::is_there(&link)? {
             fs::rename(staging.join("link"), &link)?;
         } else {
             disk::rename_exclusively(&staging.join("link"), &link)?;
@@ -119,7 +115,8 @@ fn build(entry: &Path, paths: &Paths, plan: &EntryPlan, web: u32) -> io::Result<
 }
 
 pub(super) fn has_entries(paths: &Paths, account: AccountId) -> Result<bool, HostError> {
-    Ok(exists(&entries(paths, account)) || exists(&staging(paths, account)))
+    let look = || Ok::<_, io::Error>(disk::is_there(&entries(paths, account))? || disk::is_there(&staging(paths, account))?);
+    look().map_err(HostError::failed(format!("look for entries of account {account}")))
 }
 
 pub(super) fn remove(paths: &Paths, account: AccountId, site: &DomainName) -> Result<(), HostError> {
