@@ -12,7 +12,8 @@ use crate::store::account::{self, Account};
 use crate::store::activity::{self, Entry};
 use crate::store::operation::{self, Kind, Operation, Outcome};
 
-/// Reserves the operation and begins to carry it. Nothing is begun, and nothing returned, if another operation of the account is open.
+/// Reserves the operation and begins to carry it. Nothing is begun, and nothing returned, if another operation of the account is open or has
+/// ended since `account` was read.
 pub(crate) async fn change_password(
     core: &Arc<Core>,
     caller: &Caller,
@@ -25,7 +26,8 @@ pub(crate) async fn change_password(
     let now = core.now();
     let actor = caller.actor();
     let mut write = core.store.write().await?;
-    let generation = account::next_generation(&mut write, account.id, id).await?;
+    let after = account.operation.map(|last| last.id);
+    let Some(generation) = account::next_generation(&mut write, account.id, id, after).await? else { return Ok(None) };
     let operation = Operation {
         id,
         owner: account.owner.clone(),

@@ -186,16 +186,24 @@ pub(crate) async fn insert(db: &mut SqliteConnection, new: &New<'_>) -> Result<(
     Ok(())
 }
 
-/// Takes the next generation of an account for `operation_id`. A number is never used twice, even if its operation comes to nothing.
-pub(crate) async fn next_generation(db: &mut SqliteConnection, id: AccountId, operation_id: OperationId) -> Result<u64, StoreError> {
-    let (generation,): (i64,) =
-        sqlx::query_as("UPDATE account SET generation = generation + 1, last_operation_id = $2 WHERE id = $1 RETURNING generation")
-            .bind(id.to_string())
-            .bind(operation_id.to_string())
-            .fetch_one(db)
-            .await
-            .doing("take the next generation of an account")?;
-    Ok(generation.unsigned_abs())
+/// Takes the next generation of an account for `operation_id`; nothing if its last operation is not `after` any more, so that what was read of
+/// it may be old. A number is never used twice, even if its operation comes to nothing.
+pub(crate) async fn next_generation(
+    db: &mut SqliteConnection,
+    id: AccountId,
+    operation_id: OperationId,
+    after: Option<OperationId>,
+) -> Result<Option<u64>, StoreError> {
+    let generation: Option<i64> = sqlx::query_scalar(
+        "UPDATE account SET generation = generation + 1, last_operation_id = $2 WHERE id = $1 AND last_operation_id = $3 RETURNING generation",
+    )
+    .bind(id.to_string())
+    .bind(operation_id.to_string())
+    .bind(after.map(|id| id.to_string()))
+    .fetch_optional(db)
+    .await
+    .doing("take the next generation of an account")?;
+    Ok(generation.map(i64::unsigned_abs))
 }
 
 /// Makes `spec` the account's: its server is as it says.
