@@ -126,3 +126,97 @@ pub(super) async fn limits(panel: &Panel, answers: &Answers, report: &mut Report
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::extract::Json;
+    use axum::http::StatusCode;
+    use axum::routing::get;
+    use serde_json::{Value, json};
+
+    use super::super::report::Level;
+    use super::super::run::Myself;
+    use super::*;
+
+    const OLD: i64 = 1_700_000_000_000_000;
+
+    fn operation(id: &str, outcome: &str, started_at: i64) -> Value {
+        json!({"id": id, "account_id": id, "kind": "create", "username": "alice", "domain": "example.com", "external_ref": null, "outcome": outcome,
+               "started_at": started_at, "finished_at": null, "request_id": "req-12345678", "steps": [], "error": null})
+    }
+
+    /// A Panel that knows some operations, and an Agent that has `open` ones.
+    fn server(newest: Value, enforcement: &Value, open: &[&str]) -> (tempfile::TempDir, Panel, Answers) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let socket = directory.path().join("panel.sock");
+        let listener = tokio::net::UnixListener::bind(&socket).expect("a socket");
+        let list = |data: Value| get(async move || Json(json!({"data": data, "page": {"next": null}})));
+        let router = axum::Router::new()
+            .route("/api/operations", list(newest))
+            .route(
+                "/api/operations/{id}",
+                get(async || (StatusCode::NOT_FOUND, Json(json!({"code": "not_found", "detail": "no such operation"})))),
+            )
+            .route("/api/accounts", list(json!([])))
+            .route("/api/servers", list(json!([{"id": "1", "default": true, "enforcement": enforcement}])));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let health = json!({"version": "1", "protocol": 1, "ready": true, "parts": [], "accounts": 0, "open_operations": open,
+            "enforcement": [{"limit": "disk_mib", "enforced": false, "detail": "/home has no quotas."}]});
+        let answers = Answers {
+            agent: serde_json::from_value(health).map_err(|error| error.to_string()),
+            phpd: Err(String::new()),
+            panel: Ok(Myself { version: "1".to_owned() }),
+        };
+        (directory, Panel::new(socket), answers)
+    }
+
+    #[tokio::test]
+    async fn an_operation_that_waits_for_a_person_is_a_problem_and_a_slow_one_a_warning() {
+        let newest = json!([
+            operation("a", "needs_attention", OLD),
+            operation("b", "running", OLD),
+            operation("c", "running", Micros::now().0),
+            operation("d", "committed", OLD)
+        ]);
+        let (_directory, panel, answers) = server(newest, &json!({}), &["0193a5e0-7c1e-7000-8000-000000000001"]);
+        let mut report = Report::default();
+        operations(&panel, &answers, &mut report).await;
+        accounts(&panel, &answers, &mut report).await;
+        let found: Vec<(Level, &str)> = report.0.iter().map(|finding| (finding.level, finding.detail.as_str())).collect();
+        assert_eq!(
+            found,
+            [
+                (Level::Problem, "the Agent has the operation 0193a5e0-7c1e-7000-8000-000000000001 open, which the Panel does not know"),
+                (Level::Problem, "the operation a (create of alice) could neither be finished nor be undone"),
+                (Level::Warning, "the operation b (create of alice) runs since 2023-11-14 22:13:20 UTC"),
+            ]
+        );
+        assert_eq!(report.0[1].hint.as_deref(), Some("see `opterius operation show a`"));
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_went_back_shows_in_an_operation_of_the_future() {
+        let (_directory, panel, answers) = server(json!([operation("a", "running", Micros::now().0 + 3_600_000_000)]), &json!({}), &[]);
+        let mut report = Report::default();
+        operations(&panel, &answers, &mut report).await;
+        assert_eq!((report.0[0].check, report.0[0].level), ("clock", Level::Problem));
+    }
+
+    #[tokio::test]
+    async fn limits_that_are_only_promised_are_named_with_the_reason() {
+        for (enforcement, level, detail) in [
+            (
+                json!({"disk_mib": "not enforced on this server", "files": "enforced"}),
+                Level::Warning,
+                "not enforced on this server: disk (/home has no quotas)",
+            ),
+            (json!({"disk_mib": "enforced"}), Level::Ok, "every limit is enforced"),
+            (json!({"disk_mib": "unknown"}), Level::Warning, "the Panel does not know yet which limits this server enforces"),
+        ] {
+            let (_directory, panel, answers) = server(json!([]), &enforcement, &[]);
+            let mut report = Report::default();
+            limits(&panel, &answers, &mut report).await;
+            assert_eq!((report.0[0].level, report.0[0].detail.as_str()), (level, detail));
+        }
+    }
+}

@@ -81,3 +81,37 @@ async fn ask(system: &System, panel: &Panel) -> Answers {
     let panel = panel.get("/api/self").await.and_then(|data| panel::read(&data));
     Answers { agent, phpd, panel }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_on_which_nothing_is_right_is_a_list_of_problems_each_with_what_to_do() {
+        let root = tempfile::tempdir().expect("a directory");
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
+        let report = examine(&System::below(root.path(), nowhere, nowhere), &Panel::new(root.path().join("panel.sock"))).await;
+        let checks: Vec<&str> = report.0.iter().filter(|finding| finding.level == Level::Problem).map(|finding| finding.check).collect();
+        for check in [
+            "units",
+            "sockets",
+            "directories",
+            "files",
+            "secrets",
+            "Panel",
+            "Agent",
+            "phpd",
+            "nginx",
+            "ports",
+            "PAM",
+            "firewall",
+            "hard links",
+            "certificate",
+        ] {
+            assert!(checks.contains(&check), "{check}: {checks:?}");
+        }
+        assert!(report.0.iter().all(|finding| finding.level == Level::Ok || finding.hint.is_some()));
+    }
+}

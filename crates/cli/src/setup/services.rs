@@ -82,7 +82,7 @@ async fn systemctl(system: &System, arguments: &[&str], limit: Duration) -> Resu
 
 async fn must(system: &System, unit: &str, verb: &str, limit: Duration) -> Result<(), Failure> {
     let said = systemctl(system, &[verb, unit], limit).await?;
-    if said.ok { Ok(()) } else { Err(did_not(system, unit, verb, &said.complaint).await) }
+    if said.ok { Ok(()) } else { Err(did_not(system, unit, verb, said.reason()).await) }
 }
 
 /// Why a unit did not do as it was told, with the last that it wrote.
