@@ -5,10 +5,17 @@
 
 mod account;
 mod order;
+mod panel;
+mod secrets;
 mod server;
+mod tenant;
+mod visitor;
 mod wait;
 
 pub use account::{Debris, WholeAccount};
 pub use order::{Answer, Order};
+pub use secrets::Secret;
 pub use server::{Output, Server, Setup};
+pub use tenant::Tenant;
+pub use visitor::{Reply, finish};
 pub use wait::{eventually, within};

@@ -11,6 +11,8 @@ use crate::server::{Server, run};
 pub struct Order {
     /// The service in WHMCS.
     pub service: u32,
+    /// The addon of that service which was ordered; 0 for the service itself.
+    pub addon: u32,
     /// The username that WHMCS made up.
     pub username: String,
     /// The domain that the client chose.
@@ -19,6 +21,8 @@ pub struct Order {
     pub password: String,
     /// The product's "Package Name": the id of a package, or its name.
     pub package: String,
+    /// The access hash in WHMCS's server form.
+    pub access_hash: String,
 }
 
 /// What the module answered, and what it logged.
@@ -42,6 +46,15 @@ impl Answer {
     pub fn text(&self) -> &str {
         self.result.as_str().unwrap_or_default()
     }
+
+    /// The id under which the module sent its requests, as its log tells it.
+    ///
+    /// # Panics
+    /// When the log has none.
+    pub fn request_id(&self) -> String {
+        let (_, rest) = self.log.split_once("X-Request-Id: ").expect("the log tells the request id");
+        rest.chars().take_while(|c| c.is_ascii_hexdigit() || *c == '-').collect()
+    }
 }
 
 impl Order {
@@ -49,23 +62,25 @@ impl Order {
     pub fn new(server: &Server, service: u32, username: &str, domain: &str) -> Self {
         Self {
             service,
+            addon: 0,
             username: username.to_owned(),
             domain: domain.to_owned(),
             password: format!("Pass {service} & <word> \"'#%:\\$"),
             package: server.starter.clone(),
+            access_hash: server.access_hash.clone(),
         }
     }
 
     /// What WHMCS calls `opterius_CreateAccount` with.
     fn parameters(&self, server: &Server) -> Value {
         json!({
-            "serviceid": self.service, "userid": 1, "pid": 1, "packageid": 1, "serverid": 1, "addonId": 0,
+            "serviceid": self.service, "userid": 1, "pid": 1, "packageid": 1, "serverid": 1, "addonId": self.addon,
             "domain": self.domain, "username": self.username, "password": self.password,
             "producttype": "hostingaccount", "moduletype": "opterius", "configoption1": self.package,
             "configoptions": {}, "customfields": {},
             "clientsdetails": { "id": 1, "firstname": "Ada", "lastname": "Example", "email": "ada@example.org" },
             "server": true, "serverip": "127.0.0.1", "serverhostname": "127.0.0.1", "serverusername": "", "serverpassword": "",
-            "serveraccesshash": server.access_hash, "serversecure": true, "serverport": server.panel_port.to_string(),
+            "serveraccesshash": self.access_hash, "serversecure": true, "serverport": server.panel_port.to_string(),
             "serverhttpprefix": "https",
         })
     }
