@@ -137,9 +137,9 @@ impl Config {
         self.idle_seconds.min(10)
     }
 
-    /// The time between two looks at a running pool.
+    /// The time between two looks at a running pool. A look costs some 20 µs.
     pub fn look_every(&self) -> Duration {
-        Duration::from_secs(self.worker_idle_seconds().into()) / 2
+        (Duration::from_secs(self.worker_idle_seconds().into()) / 2).min(Duration::from_secs(1))
     }
 
     /// How long a stopping PHP gets. FPM itself ends its workers when the longest request is over; this is for an FPM that does not.

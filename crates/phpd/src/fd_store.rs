@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use rustix::net::{AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 
 /// The kernel passes at most 253 descriptors at a time (SCM_MAX_FD).
-const AT_A_TIME: usize = 253;
+pub const AT_A_TIME: usize = 253;
 
 /// All descriptors bear one short name: systemd hands the names of all of them to exec in one variable, and 10,000 distinct ones are more
 /// than exec takes.

@@ -1,7 +1,7 @@
 //! The life of one pool: a task that holds its socket, starts its PHP when somebody connects, and stops it when nobody has in a while.
 //!
 //! While the pool sleeps the task waits for the socket to become readable, and never accepts: FPM does. While PHP runs the task does not
-//! watch the socket at all, so a request costs phpd nothing; it looks every few seconds whether there are workers.
+//! watch the socket at all, so a request costs phpd nothing; it looks every second whether there are workers.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +27,9 @@ use crate::watch;
 /// them costs one wake-up in a while.
 const TURNED_AWAY_AT_ONCE: usize = 64;
 const TURNED_AWAY_PAUSE: Duration = Duration::from_millis(20);
+
+/// How often the log of a pool that runs is looked at.
+const TIDY: Duration = Duration::from_secs(5);
 
 /// What all pools use.
 pub struct Surroundings {
@@ -119,6 +122,7 @@ struct Running {
     sandbox: Arc<dyn Sandbox>,
     since: Instant,
     last_worked: Instant,
+    last_tidied: Instant,
     next_look: Instant,
 }
 
@@ -144,7 +148,7 @@ impl Pool {
         ending: Vec<(Arc<dyn Sandbox>, Option<Socket>)>,
     ) -> Self {
         let now = Instant::now();
-        let running = running.map(|sandbox| Running { sandbox, since: now, last_worked: now, next_look: now });
+        let running = running.map(|sandbox| Running { sandbox, since: now, last_worked: now, last_tidied: now, next_look: now });
         let socket = socket.map(Listening::Unwatched);
         let mut pool = Self { around, spec, socket, running, retiring: Retiring::default(), backoff: Backoff::default(), shown, commands };
         for (sandbox, old) in ending {
@@ -296,7 +300,7 @@ impl Pool {
                     );
                 }
                 let next_look = now + self.around.config.look_every();
-                self.running = Some(Running { sandbox, since: now, last_worked: now, next_look });
+                self.running = Some(Running { sandbox, since: now, last_worked: now, last_tidied: now, next_look });
             }
             Err(detail) => self.failed(detail),
         }
@@ -351,10 +355,17 @@ impl Pool {
         let Some(running) = self.running.as_mut() else { return };
         let Some(socket) = self.socket.as_ref().map(Listening::socket) else { return };
         running.next_look = now + config.look_every();
-        running.sandbox.tidy();
+        if now - running.last_tidied >= TIDY {
+            running.last_tidied = now;
+            running.sandbox.tidy();
+        }
         let stays = now - running.since >= SOON;
-        if running.sandbox.has_workers() || socket.has_connection() {
+        let (works, awaited) = (running.sandbox.has_workers(), socket.has_connection());
+        if works || awaited {
             running.last_worked = now;
+        }
+        if awaited && !works {
+            socket.nudge();
         }
         let idle = now - running.last_worked >= config.idle();
         if socket.is_dead() {

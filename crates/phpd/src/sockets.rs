@@ -214,6 +214,19 @@ impl Socket {
         }
     }
 
+    /// Connects and goes away again.
+    ///
+    /// FPM's `ondemand` hears of a connection once, and starts no worker if one is idle; if that one is just being ended for its idleness,
+    /// the connection waits until another one comes (seen). This is the other one.
+    pub fn nudge(&self) {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let nudged = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+            .and_then(|fd| rustix::net::connect(&fd, &SocketAddrUnix::new(&self.path)?));
+        if let Err(error) = nudged {
+            tracing::debug!("could not nudge {}: {error}", self.path.display());
+        }
+    }
+
     /// Takes one waiting connection, if there is one, without ever waiting.
     ///
     /// FPM needs the socket to be blocking, and the flag belongs to the socket, not to the descriptor. So this is only called while no

@@ -1,7 +1,7 @@
 //! How phpd begins: every pool listens again, and every PHP that outlived an earlier phpd is known again.
 
 use std::collections::{HashMap, HashSet};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -53,6 +53,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
                 Ok(socket) => {
                     fresh.extend(socket.duplicate().ok());
                     found.socket = Some(socket);
+                    // A copy of each to send would need as many descriptors again.
+                    if fresh.len() == fd_store::AT_A_TIME {
+                        keep(&mut fresh);
+                    }
                 }
                 Err(error) => {
                     deaf += 1;
@@ -68,9 +72,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     left.clear(&store).await;
     sockets.sweep(&kept).context("could not clear away old sockets")?;
-    let borrowed: Vec<_> = fresh.iter().map(std::os::fd::AsFd::as_fd).collect();
-    fd_store::keep(&borrowed);
-    drop(fresh);
+    keep(&mut fresh);
 
     let control =
         http::listen(&config.control_socket).with_context(|| format!("could not listen on {}", config.control_socket.display()))?;
@@ -81,6 +83,13 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         served = http::serve(control, registry, config.control_uid) => served.context("the control socket failed"),
         told = told_to_end() => told.context("could not wait for signals"),
     }
+}
+
+/// Gives systemd these sockets.
+fn keep(fresh: &mut Vec<OwnedFd>) {
+    let borrowed: Vec<_> = fresh.iter().map(AsFd::as_fd).collect();
+    fd_store::keep(&borrowed);
+    fresh.clear();
 }
 
 async fn told_to_end() -> std::io::Result<()> {

@@ -74,6 +74,11 @@ impl Server {
         phpd.wait().expect("it is ours");
     }
 
+    /// phpd's number.
+    pub(crate) fn phpd_pid(&self) -> u32 {
+        self.phpd.as_ref().expect("it runs").id()
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.path().join(name)
     }
