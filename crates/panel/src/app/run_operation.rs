@@ -4,9 +4,11 @@
 //! has said so.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use opterius_model::{OperationId, Spec, Uid};
 use opterius_protocol::agent::{self, ApplySpec, Change, CreateAccount, GetOperation, OperationReport, StepReport};
 use opterius_protocol::client::{CallError, chain};
@@ -94,7 +96,15 @@ fn carry(core: &Arc<Core>, operation: Operation, fresh: bool) {
     tasks.spawn(async move {
         let id = operation.id;
         let mut carrier = Carrier { core: &core, operation, progress, seen: 0, pause: core.seams.timing.first_pause };
-        carrier.run(fresh).await;
+        // A broken Panel must not forget an operation; what it may have sent is asked for, as after a start.
+        let mut fresh = fresh;
+        while AssertUnwindSafe(carrier.run(fresh)).catch_unwind().await.is_err() {
+            tracing::error!(operation.id = %id, "the Panel broke while it carried an operation; will go on with it");
+            fresh = false;
+            // The last report may be what it broke at.
+            carrier.seen = 0;
+            carrier.rest_quietly().await;
+        }
         core.live.remove(id);
     });
 }

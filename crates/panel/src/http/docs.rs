@@ -46,6 +46,14 @@ pub(crate) async fn page(Extension(published): Extension<Arc<Published>>) -> Res
     response
 }
 
+/// Text of the document as HTML: what stands between backticks is code.
+fn prose(text: &str) -> String {
+    text.split('`').enumerate().fold(String::new(), |mut html, (at, part)| {
+        let _ = if at % 2 == 1 { write!(html, "<code>{}</code>", escape(part)) } else { write!(html, "{}", escape(part)) };
+        html
+    })
+}
+
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -65,10 +73,10 @@ fn render(document: &Value) -> String {
                 operations,
                 "<section><h2 id=\"{id}\"><code>{method} {}</code></h2><p>{}</p>",
                 escape(path),
-                escape(text(operation, "summary"))
+                prose(text(operation, "summary"))
             );
             for paragraph in text(operation, "description").split("\n\n").filter(|text| !text.is_empty()) {
-                let _ = write!(operations, "<p>{}</p>", escape(paragraph));
+                let _ = write!(operations, "<p>{}</p>", prose(paragraph));
             }
             let scope = operation["security"][0]["token"][0].as_str();
             let _ = match scope {
@@ -83,7 +91,7 @@ fn render(document: &Value) -> String {
             }
             operations.push_str("<h3>Answers</h3><table>");
             for (status, response) in operation["responses"].as_object().into_iter().flatten().filter(|(status, _)| *status != "default") {
-                let _ = write!(operations, "<tr><td><code>{}</code></td><td>{}", escape(status), escape(text(response, "description")));
+                let _ = write!(operations, "<tr><td><code>{}</code></td><td>{}", escape(status), prose(text(response, "description")));
                 let schema = &response["content"]["application/json"]["schema"];
                 if !schema.is_null() {
                     fields(&mut operations, document, schema, 0);
@@ -99,7 +107,7 @@ fn render(document: &Value) -> String {
         table
     };
     let introduction: String = text(&document["info"], "description").split("\n\n").fold(String::new(), |mut all, paragraph| {
-        let _ = write!(all, "<p>{}</p>", escape(paragraph));
+        let _ = write!(all, "<p>{}</p>", prose(paragraph));
         all
     });
     format!(
@@ -120,7 +128,7 @@ fn parameters(page: &mut String, operation: &Value) {
             "<tr><td><code>{}</code></td><td>{} {}</td></tr>",
             escape(text(parameter, "name")),
             escape(text(parameter, "in")),
-            escape(text(parameter, "description"))
+            prose(text(parameter, "description"))
         );
     }
     page.push_str("</table>");
@@ -152,7 +160,7 @@ fn fields(page: &mut String, document: &Value, schema: &Value, depth: usize) {
             "<tr><td><code>{}</code>{needed}</td><td>{} {}",
             escape(name),
             escape(&kind(document, property)),
-            escape(described)
+            prose(described)
         );
         let inner = if property["items"].is_null() { property } else { &property["items"] };
         let inner = inner["oneOf"].as_array().and_then(|all| all.iter().find(|one| !one["$ref"].is_null())).unwrap_or(inner);

@@ -12,6 +12,7 @@ pub(crate) mod setting;
 pub(crate) mod shared_parent_domain;
 pub(crate) mod token;
 
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -75,6 +76,9 @@ impl<T> Doing<T> for Result<T, sqlx::Error> {
 impl Store {
     /// Opens the database at `path`, makes it if it is not there, and brings it to this build's form.
     pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
+        // SQLite gives its side files the mode of the database, and would make it for everybody to read.
+        let made = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+        made.map_err(sqlx::Error::Io).doing("open the database")?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)

@@ -65,7 +65,7 @@ async fn the_document_and_the_routes_are_the_same() {
 }
 
 #[tokio::test]
-async fn only_four_routes_are_open() {
+async fn only_three_routes_are_open() {
     let lab = Lab::bare().await;
     let mut open: Vec<String> = routes(&lab).await.into_iter().filter(|route| route.scope.is_none()).map(|route| route.path).collect();
     open.sort();

@@ -152,3 +152,13 @@ async fn a_password_is_changed_by_the_next_panel() {
     let again = lab.create(&other).await.data(200);
     assert_eq!(again["operation"]["id"].as_str(), Some(id.as_str()));
 }
+
+#[tokio::test]
+async fn a_panel_that_breaks_while_it_carries_an_operation_goes_on_with_it() {
+    let lab = Lab::new().await;
+    let scenario = FailScenario::setup();
+    fail::cfg("decided", "1*panic->off").unwrap();
+    lab.create(&order("alice")).await.data(201);
+    scenario.teardown();
+    assert_eq!(lab.agent.begun("alice"), 1);
+}

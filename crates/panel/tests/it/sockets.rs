@@ -167,5 +167,6 @@ async fn the_keys_are_for_nobody_else() {
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }
     assert_eq!(std::fs::metadata(&state).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(std::fs::metadata(state.join("panel.db")).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(std::fs::read_dir(state.join("tls")).unwrap().count(), 3, "nothing else is left");
 }
