@@ -54,7 +54,8 @@ CREATE INDEX account_username ON account (username);
 CREATE INDEX account_domain ON account (domain);
 CREATE INDEX account_package ON account (package_id);
 CREATE INDEX account_server ON account (server_id);
-CREATE INDEX account_listed ON account (owner, id) WHERE status NOT IN ('terminated', 'failed');
+-- Holds whatever a list is counted by, so that counting reads no rows.
+CREATE INDEX account_listed ON account (owner, id, created_at, status, external_ref) WHERE status NOT IN ('terminated', 'failed');
 
 -- One row for every name that only one account may have: `user:alice`, `domain:example.com`.
 CREATE TABLE claimed_name (
@@ -135,9 +136,10 @@ CREATE TABLE activity (
     prev         TEXT NOT NULL UNIQUE,
     hash         TEXT NOT NULL
 );
-CREATE INDEX activity_account ON activity (account_id, id);
-CREATE INDEX activity_action ON activity (action, id);
-CREATE INDEX activity_outcome ON activity (outcome, id);
+CREATE INDEX activity_listed ON activity (owner, id);
+CREATE INDEX activity_account ON activity (owner, account_id, id);
+CREATE INDEX activity_action ON activity (owner, action, id);
+CREATE INDEX activity_outcome ON activity (owner, outcome, id);
 
 -- How often an address was turned away (401, 403, 429) in one minute.
 CREATE TABLE refused_caller (

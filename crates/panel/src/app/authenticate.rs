@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
@@ -73,7 +73,7 @@ pub(crate) async fn administrator(core: &Arc<Core>, name: &str, password: Zeroiz
     let _turn = core.throttle.turns.acquire().await.map_err(|_| AppError::Stopping)?;
     let good = compute("compare a password", move || {
         // A name that is not there costs the same time as one that is.
-        let hash = stored.clone().unwrap_or_else(|| hash(&Zeroizing::new("no such administrator".to_owned())));
+        let hash = stored.clone().unwrap_or_else(|| NOBODY.clone());
         let matches =
             argon2::PasswordHash::new(&hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
         matches && stored.is_some()
@@ -85,6 +85,9 @@ pub(crate) async fn administrator(core: &Arc<Core>, name: &str, password: Zeroiz
     core.throttle.forgive(&attempt);
     Ok(Caller::administrator(name.to_owned()))
 }
+
+/// What the password of a name that is not there is compared with.
+static NOBODY: LazyLock<String> = LazyLock::new(|| hash(&Zeroizing::new("no such administrator".to_owned())));
 
 /// The hash of an administrator's password: argon2id, PHC form.
 pub(crate) fn hash(password: &Zeroizing<String>) -> String {

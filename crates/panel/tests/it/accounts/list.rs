@@ -54,4 +54,13 @@ async fn lists_are_served_by_an_index() {
         assert!(plan.iter().all(|(.., step)| !step.starts_with("SCAN") || step.contains("USING INDEX")), "{query}: {plan:?}");
         assert!(plan.iter().all(|(.., step)| !step.contains("TEMP B-TREE")), "{query}: {plan:?}");
     }
+    for query in [
+        "EXPLAIN QUERY PLAN SELECT COUNT(*) FROM account a WHERE a.owner = 'host' AND a.status NOT IN ('terminated', 'failed') AND a.created_at <= 5",
+        "EXPLAIN QUERY PLAN SELECT COUNT(*) FROM operation WHERE owner = 'host' AND external_ref = 'x'",
+        "EXPLAIN QUERY PLAN SELECT COUNT(*) FROM activity WHERE owner = 'host'",
+        "EXPLAIN QUERY PLAN SELECT COUNT(*) FROM activity WHERE owner = 'host' AND outcome = 'refused'",
+    ] {
+        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(query).fetch_all(&pool).await.unwrap();
+        assert!(plan.iter().all(|(.., step)| step.contains("USING COVERING INDEX")), "{query}: {plan:?}");
+    }
 }

@@ -116,7 +116,10 @@ async fn a_server_that_refuses_to_begin_leaves_nothing() {
 
 #[tokio::test]
 async fn a_refusal_behind_a_lost_request_counts_only_when_the_lost_one_can_no_longer_arrive() {
-    let lab = Lab::new().await;
+    let mut lab = Lab::new().await;
+    lab.crash().await;
+    lab.timing.validity = std::time::Duration::from_millis(300);
+    lab.start().await;
     lab.agent.script("alice", Behaviour::LoseRequest);
     lab.agent.script("alice", Behaviour::Refuse(WireCode::Invalid, "the server would not"));
     let reply = lab.call(Method::POST, "/api/accounts").header("prefer", "respond-async").json(&order("alice")).send().await;

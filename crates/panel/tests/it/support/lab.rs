@@ -105,7 +105,6 @@ impl Lab {
         let dir = tempfile::tempdir().unwrap();
         let agent = FakeAgent::start(&dir.path().join("agent.sock"));
         let timing = Timing {
-            validity: Duration::from_millis(300),
             first_pause: Duration::from_millis(2),
             longest_pause: Duration::from_millis(20),
             health_every: Duration::from_millis(10),
