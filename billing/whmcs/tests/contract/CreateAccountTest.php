@@ -122,6 +122,13 @@ final class CreateAccountTest extends PanelTestCase
             'code' => 'package_not_found', 'detail' => 'There is no such package',
         ] + self::PROBLEM]);
         self::assertSentence('Package not found: There is no such package.', $whmcs->create());
+        // A name with a blank behind it cannot be any package's, which the Panel says in other words.
+        $detail = '`Starter ` is not a package name: it starts or ends with white space';
+        $this->panel->script(['on' => 'POST /api/accounts', 'fault' => 'reply', 'status' => 422, 'body' => [
+            'code' => 'invalid_request', 'detail' => $detail . '.', 'field' => 'package',
+            'errors' => [['field' => 'package', 'code' => 'invalid', 'detail' => $detail]],
+        ] + self::PROBLEM]);
+        self::assertSentence("Package not found: $detail. Choose the package in the product's", $whmcs->create());
     }
 
     public function test_a_taken_username_and_a_taken_domain_say_what_to_do(): void
