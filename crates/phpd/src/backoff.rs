@@ -12,7 +12,7 @@ pub const SOON: Duration = Duration::from_secs(10);
 const AT_ONCE: u32 = 2;
 
 const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// The failed starts of one pool since the last one that worked.
 #[derive(Debug, Default)]

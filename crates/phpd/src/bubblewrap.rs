@@ -35,7 +35,7 @@ use crate::sockets::Socket;
 use crate::view::{self, View};
 
 /// The longest that a start may take. It takes some 50 ms; a server that is out of memory or disk may need its time.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// How often a start is looked at. FPM has no better sign that it is up than its first worker.
 const START_LOOK: Duration = Duration::from_millis(3);

@@ -46,12 +46,11 @@ impl Cgroups {
 
     /// The delegated directories: one with cgroup v2, the one of systemd's own hierarchy with v1, both on a system with both.
     fn roots(&self) -> Result<Vec<PathBuf>, String> {
-        let (candidates, advice): (Vec<PathBuf>, _) = match &self.configured {
-            Some(configured) => (vec![configured.clone()], format!("{} is not there", configured.display())),
-            None => {
-                let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-                (own.lines().filter_map(beside).collect(), format!("{UNIT} has none beside phpd's own; start it"))
-            }
+        let (candidates, advice) = if let Some(configured) = &self.configured {
+            (vec![configured.clone()], format!("{} is not there", configured.display()))
+        } else {
+            let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+            (own.lines().filter_map(beside).collect(), format!("{UNIT} has none beside phpd's own; start it"))
         };
         let found: Vec<PathBuf> = candidates.into_iter().filter(|path| path.is_dir()).collect();
         if found.is_empty() {

@@ -3,6 +3,7 @@
 //! While the pool sleeps the task waits for the socket to become readable, and never accepts: FPM does. While PHP runs the task does not
 //! watch the socket at all, so a request costs phpd nothing; it looks every second whether there are workers.
 
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,6 +28,9 @@ use crate::watch;
 /// them costs one wake-up in a while.
 const TURNED_AWAY_AT_ONCE: usize = 64;
 const TURNED_AWAY_PAUSE: Duration = Duration::from_millis(20);
+
+/// The failure of a pool whose socket a tenant has shut down: FPM's workers hold it, and so may what they start.
+const SHUT_DOWN: &str = "its socket was shut down from inside the sandbox";
 
 /// How often the log of a pool that runs is looked at.
 const TIDY: Duration = Duration::from_secs(5);
@@ -182,7 +186,7 @@ impl Pool {
                 }
                 Event::Abandoned => return,
                 Event::Connection => self.connection().await,
-                Event::Ended(how) => self.ended(how),
+                Event::Ended(how) => self.ended(&how),
                 Event::Look => self.look(),
                 Event::OneRetired => {}
             }
@@ -258,10 +262,8 @@ impl Pool {
     async fn connection(&mut self) {
         let Some(socket) = self.socket.as_ref().map(Listening::socket) else { return };
         if socket.is_dead() {
-            self.failed("its socket was shut down from inside the sandbox".to_owned());
-            if let Err(error) = self.replace_socket() {
-                tracing::error!(account.id = %self.spec.account_id, "could not listen for {}: {error}", self.spec.username);
-            }
+            self.failed(SHUT_DOWN);
+            self.renew_or_say("whose socket was shut down");
             // A tenant that does it again and again costs a new socket a second.
             tokio::time::sleep(Duration::from_secs(1)).await;
             return;
@@ -302,15 +304,15 @@ impl Pool {
                 let next_look = now + self.around.config.look_every();
                 self.running = Some(Running { sandbox, since: now, last_worked: now, last_tidied: now, next_look });
             }
-            Err(detail) => self.failed(detail),
+            Err(detail) => self.failed(&detail),
         }
     }
 
-    fn failed(&mut self, detail: String) {
+    fn failed(&mut self, detail: &str) {
         let was = self.backoff.backing_off();
         let PoolSpec { account_id, pool, username, php_version, .. } = &*self.spec;
         let first = self.backoff.count() == 0;
-        self.backoff.failed(detail.clone(), Instant::now());
+        self.backoff.failed(detail.to_owned(), Instant::now());
         let count = self.backoff.count();
         if first {
             tracing::warn!(account.id = %account_id, account.username = %username, pool = %pool, "PHP {php_version} of {username} did not stay up: {detail}");
@@ -337,7 +339,7 @@ impl Pool {
     }
 
     /// PHP ended without having been told to.
-    fn ended(&mut self, how: String) {
+    fn ended(&mut self, how: &str) {
         let Some(running) = self.running.take() else { return };
         if running.since.elapsed() < SOON {
             self.failed(how);
@@ -370,8 +372,8 @@ impl Pool {
         let idle = now - running.last_worked >= config.idle();
         if socket.is_dead() {
             // PHP is deaf now. It ends after its requests, and a new one starts on a new socket.
-            self.failed("its socket was shut down from inside the sandbox".to_owned());
-            self.replace(|pool| pool.replace_socket(), "whose socket was shut down");
+            self.failed(SHUT_DOWN);
+            self.renew_or_say("whose socket was shut down");
             return;
         }
         if stays || idle {
@@ -386,15 +388,24 @@ impl Pool {
         }
     }
 
-    /// Lets what runs, if anything does, end on the old socket, while the pool goes on with a new one. What is accepted from now on is
-    /// accepted by a PHP of the present Spec, with no instant in between at which nobody listens.
-    fn replace(&mut self, new_socket: impl FnOnce(&mut Self) -> std::io::Result<Option<Socket>>, why: &str) {
-        let Some(running) = self.running.take() else { return };
-        let old = new_socket(self).unwrap_or_else(|error| {
+    /// Goes on with a new socket, and lets what runs, if anything does, end on the old one. What is accepted from now on is accepted by a
+    /// PHP of the present Spec, with no instant in between at which nobody listens.
+    fn renew(&mut self, why: &str) -> std::io::Result<()> {
+        let PoolSpec { account_id, pool, .. } = &*self.spec;
+        let socket = self.around.sockets.create(*account_id, pool, fpm_config::backlog(&self.spec, &self.around.config))?;
+        fd_store::keep(&[socket.as_fd()]);
+        let old = self.socket.replace(Listening::Unwatched(socket)).map(Listening::into_socket);
+        match self.running.take() {
+            Some(running) => self.end(running.sandbox, old, why),
+            None => old.into_iter().for_each(Socket::close),
+        }
+        Ok(())
+    }
+
+    fn renew_or_say(&mut self, why: &str) {
+        if let Err(error) = self.renew(why) {
             tracing::error!(account.id = %self.spec.account_id, "could not make a new socket for {}: {error}", self.spec.username);
-            None
-        });
-        self.end(running.sandbox, old, why);
+        }
     }
 
     /// Lets one sandbox end after its requests.
@@ -406,14 +417,6 @@ impl Pool {
             tracing::info!(account.id = %account_id, "{sentence}");
             tracing::debug!(account.id = %account_id, "{how}");
         });
-    }
-
-    /// Makes a new socket in the place of the present one, which is returned.
-    fn replace_socket(&mut self) -> std::io::Result<Option<Socket>> {
-        let PoolSpec { account_id, pool, .. } = &*self.spec;
-        let socket = self.around.sockets.create(*account_id, pool, fpm_config::backlog(&self.spec, &self.around.config))?;
-        fd_store::keep(&[std::os::fd::AsFd::as_fd(&socket)]);
-        Ok(self.socket.replace(Listening::Unwatched(socket)).map(Listening::into_socket))
     }
 
     async fn put(&mut self, spec: PoolSpec) -> Result<(), WireError> {
@@ -435,13 +438,8 @@ impl Pool {
             self.backoff.worked();
         }
         if self.running.is_some() || !listening {
-            let old = self
-                .replace_socket()
+            self.renew("whose settings were changed")
                 .map_err(|error| internal(&format!("could not listen for pool {} of {}: {error}", self.spec.pool, self.spec.username)))?;
-            match self.running.take() {
-                Some(running) => self.end(running.sandbox, old, "whose settings were changed"),
-                None => old.into_iter().for_each(Socket::close),
-            }
         } else if let Some(listening) = &self.socket {
             listening.socket().set_backlog(fpm_config::backlog(&self.spec, &self.around.config));
         }

@@ -35,13 +35,11 @@ impl Retiring {
         self.tasks.spawn(async move {
             let leftovers = old.and_then(Leftovers::new);
             let ended = async {
-                match tokio::time::timeout(grace, sandbox.ended()).await {
-                    Ok(how) => how,
-                    Err(_) => {
-                        sandbox.kill();
-                        format!("it did not end within {} seconds and was killed: {}", grace.as_secs(), sandbox.ended().await)
-                    }
+                if let Ok(how) = tokio::time::timeout(grace, sandbox.ended()).await {
+                    return how;
                 }
+                sandbox.kill();
+                format!("it did not end within {} seconds and was killed: {}", grace.as_secs(), sandbox.ended().await)
             };
             let how = match leftovers {
                 None => ended.await,

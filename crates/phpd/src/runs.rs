@@ -78,17 +78,9 @@ impl Runs {
         Ok(run)
     }
 
-    /// Every run that left a record, and every directory whose record cannot be read.
-    pub fn all(&self) -> io::Result<(Vec<(Run, Record)>, Vec<Run>)> {
-        let (mut read, mut unreadable) = (Vec::new(), Vec::new());
-        for entry in fs::read_dir(&self.root)? {
-            let run = Run { path: entry?.path() };
-            match run.read() {
-                Some(record) => read.push((run, record)),
-                None => unreadable.push(run),
-            }
-        }
-        Ok((read, unreadable))
+    /// Every run.
+    pub fn all(&self) -> io::Result<Vec<Run>> {
+        fs::read_dir(&self.root)?.map(|entry| Ok(Run { path: entry?.path() })).collect()
     }
 
     /// The runs of one pool.
@@ -141,7 +133,7 @@ mod tests {
     use crate::fpm_config::tests::spec;
 
     #[test]
-    fn a_record_comes_back_and_a_torn_one_is_named() {
+    fn a_record_comes_back_and_a_torn_one_is_none() {
         let root = tempfile::tempdir().expect("a directory");
         let runs = Runs::open(root.path()).expect("it opens");
         let mut record = Record::new(spec(), "/run/x/.main.0".into());
@@ -150,9 +142,9 @@ mod tests {
         record.processes = Some(Processes { first: id, master: id });
         run.write(&record).expect("it is written");
         fs::create_dir(root.path().join("runs/torn")).expect("made");
-        let (read, unreadable) = runs.all().expect("it is read");
-        assert_eq!(read.into_iter().map(|(_, record)| record).collect::<Vec<_>>(), [record.clone()]);
-        assert_eq!(unreadable.len(), 1);
+        let all = runs.all().expect("it is read");
+        assert_eq!(all.len(), 2);
+        assert_eq!(all.iter().filter_map(Run::read).collect::<Vec<_>>(), [record.clone()]);
         assert_eq!(runs.of(record.spec.account_id, &record.spec.pool).len(), 1);
         run.end();
         assert!(runs.of(record.spec.account_id, &record.spec.pool).is_empty());

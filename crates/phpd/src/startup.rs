@@ -123,17 +123,15 @@ impl Left {
             socket.make_blocking();
             left.sockets.entry((account, pool)).or_default().push(socket);
         }
-        let (records, torn) = runs.all().context("could not read the records of what runs")?;
-        for run in torn {
-            bubblewrap::kill_run(&run, None).await;
-        }
-        for (run, record) in records {
-            match launcher.adopt(run.clone(), record.clone()) {
-                Some(bubble) => {
+        for run in runs.all().context("could not read the records of what runs")? {
+            let record = run.read();
+            let adopted = record.clone().and_then(|record| Some((launcher.adopt(run.clone(), record.clone())?, record)));
+            match adopted {
+                Some((bubble, record)) => {
                     let key = (record.spec.account_id, record.spec.pool.clone());
                     left.sandboxes.entry(key).or_default().push((record, bubble));
                 }
-                None => bubblewrap::kill_run(&run, Some(&record)).await,
+                None => bubblewrap::kill_run(&run, record.as_ref()).await,
             }
         }
         Ok(left)

@@ -1,8 +1,8 @@
 //! What phpd costs. Asked for by hand, in a release build; it asserts nothing about time.
 use std::time::Instant;
 
-use opterius_protocol::phpd::{GetHealth, PoolState};
 use crate::server::{Server, fastcgi};
+use opterius_protocol::phpd::{GetHealth, PoolState};
 
 /// 10,000 pools that sleep, and what they cost phpd; then the first and the next request of one.
 #[tokio::test]

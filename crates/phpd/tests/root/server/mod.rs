@@ -4,7 +4,7 @@ pub(crate) mod fastcgi;
 
 use std::fs::{self, File};
 use std::future::Future;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::{PermissionsExt as _, lchown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use opterius_protocol::client::{CallError, Client};
 use opterius_protocol::phpd::{DeletePool, GetHealth, GetPool, Health, PoolSpec, PoolState, PoolStatus, PutPool};
 
 /// The longest that any condition is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// One server.
 pub(crate) struct Server {
@@ -96,13 +96,13 @@ impl Server {
         let home = self.path("home").join(username);
         for directory in [home.clone(), home.join("tmp"), home.join("www")] {
             fs::create_dir(&directory).expect("made");
-            chown(&directory, Some(uid), Some(uid)).expect("given");
+            lchown(&directory, Some(uid), Some(uid)).expect("given");
         }
         fs::set_permissions(&home, fs::Permissions::from_mode(0o711)).expect("set");
         let logs = self.path("logs").join(username);
         fs::create_dir(&logs).expect("made");
         fs::write(logs.join(".opterius-account"), account_id.to_string()).expect("written");
-        chown(&logs, Some(0), Some(uid)).expect("given");
+        lchown(&logs, Some(0), Some(uid)).expect("given");
         fs::set_permissions(&logs, fs::Permissions::from_mode(0o750)).expect("set");
         let spec = PoolSpec {
             account_id,
@@ -123,7 +123,7 @@ impl Server {
         let inside = format!("www/{name}.php");
         let path = self.path("home").join(spec.username.as_str()).join(&inside);
         fs::write(&path, format!("<?php {code}")).expect("written");
-        chown(&path, Some(spec.uid.get()), Some(spec.uid.get())).expect("given");
+        lchown(&path, Some(spec.uid.get()), Some(spec.uid.get())).expect("given");
         format!("/home/{}/{inside}", spec.username)
     }
 

@@ -1,0 +1,413 @@
+//! The life of a pool and the control socket, with a stand-in for PHP and simulated time. Needs no root.
+
+use std::io::Read as _;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use opterius_model::{AccountId, Generation, Limit, PhpVersion, PoolName};
+use opterius_phpd::config::Config;
+use opterius_phpd::http;
+use opterius_phpd::launch::{Launcher, Sandbox};
+use opterius_phpd::pool::Surroundings;
+use opterius_phpd::registry::Registry;
+use opterius_phpd::sockets::{Socket, Sockets};
+use opterius_phpd::store::Store;
+use opterius_protocol::client::{CallError, Client};
+use opterius_protocol::phpd::{DeletePool, GetHealth, GetPool, ListPools, PoolSpec, PoolState, PutPool};
+use opterius_protocol::{Call, WireCode};
+use serde::Serialize;
+use tokio::sync::Notify;
+
+/// A stand-in for everything that runs PHP: each start is one of these.
+#[derive(Default)]
+struct Php {
+    busy: AtomicBool,
+    retired: AtomicBool,
+    killed: AtomicBool,
+    ended: Mutex<Option<String>>,
+    end: Notify,
+}
+
+impl Php {
+    fn end(&self, how: &str) {
+        *self.ended.lock().expect("not poisoned") = Some(how.to_owned());
+        self.end.notify_waiters();
+    }
+}
+
+impl Sandbox for Php {
+    fn master_pid(&self) -> u32 {
+        1
+    }
+
+    fn has_workers(&self) -> bool {
+        self.busy.load(Ordering::SeqCst)
+    }
+
+    fn retire(&self) {
+        self.retired.store(true, Ordering::SeqCst);
+        if !self.has_workers() {
+            self.end("it was told to");
+        }
+    }
+
+    fn kill(&self) {
+        self.killed.store(true, Ordering::SeqCst);
+        self.end("it was killed");
+    }
+
+    fn ended(&self) -> BoxFuture<'_, String> {
+        async move {
+            loop {
+                let end = self.end.notified();
+                if let Some(how) = self.ended.lock().expect("not poisoned").clone() {
+                    return how;
+                }
+                end.await;
+            }
+        }
+        .boxed()
+    }
+
+    fn tidy(&self) {}
+}
+
+#[derive(Default)]
+struct Fake {
+    started: Mutex<Vec<(PoolSpec, Arc<Php>)>>,
+    attempts: Mutex<u32>,
+    broken: AtomicBool,
+}
+
+impl Launcher for Fake {
+    fn has_php(&self, version: &PhpVersion) -> bool {
+        version.as_str() == "8.2"
+    }
+
+    fn launch<'a>(&'a self, spec: &'a PoolSpec, socket: &'a Socket) -> BoxFuture<'a, Result<Arc<dyn Sandbox>, String>> {
+        async move {
+            *self.attempts.lock().expect("not poisoned") += 1;
+            if self.broken.load(Ordering::SeqCst) {
+                return Err("it is broken".to_owned());
+            }
+            // As FPM would, it takes the connections that wait.
+            while socket.accept_now().is_some() {}
+            let php = Arc::new(Php::default());
+            self.started.lock().expect("not poisoned").push((spec.clone(), Arc::clone(&php)));
+            let sandbox: Arc<dyn Sandbox> = php;
+            Ok(sandbox)
+        }
+        .boxed()
+    }
+
+    fn kill_leftovers<'a>(&'a self, _account: AccountId, _pool: &'a PoolName) -> BoxFuture<'a, ()> {
+        async {}.boxed()
+    }
+
+    fn cgroups(&self) -> String {
+        "There are none.".to_owned()
+    }
+}
+
+struct World {
+    root: tempfile::TempDir,
+    fake: Arc<Fake>,
+    registry: Arc<Registry>,
+}
+
+impl World {
+    fn new() -> Self {
+        let root = tempfile::tempdir().expect("a directory");
+        let fake = Arc::new(Fake::default());
+        let around = Surroundings {
+            config: Arc::new(Config::default()),
+            sockets: Sockets::open(&root.path().join("php"), nix::unistd::getgid().as_raw()).expect("it opens"),
+            store: Store::open(&root.path().join("pools")).expect("it opens"),
+            launcher: fake.clone(),
+        };
+        Self { root, fake, registry: Arc::new(Registry::new(Arc::new(around), Vec::new())) }
+    }
+
+    fn socket(&self, spec: &PoolSpec) -> PathBuf {
+        self.root.path().join("php").join(spec.account_id.to_string()).join("main.sock")
+    }
+
+    fn connect(&self, spec: &PoolSpec) -> UnixStream {
+        UnixStream::connect(self.socket(spec)).expect("somebody listens")
+    }
+
+    fn state(&self, spec: &PoolSpec) -> PoolState {
+        self.registry.get(spec.account_id, &spec.pool).expect("it is there").state
+    }
+
+    async fn until(&self, spec: &PoolSpec, state: PoolState) {
+        eventually(&format!("the pool is {state:?}"), || self.state(spec) == state).await;
+    }
+
+    /// The PHP that was started as the `index`th, with what it was started for.
+    fn php(&self, index: usize) -> (PoolSpec, Arc<Php>) {
+        self.fake.started.lock().expect("not poisoned")[index].clone()
+    }
+
+    fn starts(&self) -> usize {
+        self.fake.started.lock().expect("not poisoned").len()
+    }
+
+    fn attempts(&self) -> u32 {
+        *self.fake.attempts.lock().expect("not poisoned")
+    }
+}
+
+fn spec() -> PoolSpec {
+    let text = include_str!("../fixtures/pool-v1.json");
+    let fixture: serde_json::Value = serde_json::from_str(text).expect("it is JSON");
+    let spec: PoolSpec = serde_json::from_value(fixture["spec"].clone()).expect("it is a pool");
+    PoolSpec { account_id: AccountId::generate(), ..spec }
+}
+
+/// Waits, in simulated time, for a condition.
+async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..10_000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("{what}: it never came to that");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_starts_php_and_idleness_stops_it() {
+    let (world, spec) = (World::new(), spec());
+    let status = world.registry.put(spec.clone()).await.expect("it is put");
+    assert!(status.listening && status.state == PoolState::Asleep);
+    assert_eq!(world.starts(), 0);
+    let _request = world.connect(&spec);
+    world.until(&spec, PoolState::Running).await;
+    let (_, php) = world.php(0);
+
+    php.busy.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    assert!(!php.retired.load(Ordering::SeqCst), "a pool that works is never stopped");
+
+    php.busy.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(290)).await;
+    assert!(!php.retired.load(Ordering::SeqCst), "five minutes are not over");
+    world.until(&spec, PoolState::Asleep).await;
+    assert!(php.retired.load(Ordering::SeqCst) && !php.killed.load(Ordering::SeqCst));
+
+    let _request = world.connect(&spec);
+    world.until(&spec, PoolState::Running).await;
+    assert_eq!(world.starts(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_loop_turns_requests_away_at_once_and_ends_by_itself() {
+    let (world, spec) = (World::new(), spec());
+    world.registry.put(spec.clone()).await.expect("it is put");
+    world.fake.broken.store(true, Ordering::SeqCst);
+    let mut request = world.connect(&spec);
+    world.until(&spec, PoolState::BackingOff).await;
+    eventually("the request is turned away", || {
+        request.set_nonblocking(true).expect("set");
+        matches!(request.read(&mut [0]), Ok(0))
+    })
+    .await;
+    let attempts = world.attempts();
+    assert_eq!(attempts, 3);
+    // A flood within the first second is turned away without a start.
+    for _ in 0..20 {
+        drop(world.connect(&spec));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(world.attempts(), attempts);
+    let failure = world.registry.health().backing_off[0].last_failure.clone().expect("it failed");
+    assert_eq!((failure.count, failure.detail.as_str()), (3, "it is broken"));
+
+    world.fake.broken.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(world.attempts(), attempts, "nobody asked");
+    let _request = world.connect(&spec);
+    world.until(&spec, PoolState::Running).await;
+    assert!(world.registry.health().backing_off.is_empty());
+    assert_eq!(world.registry.get(spec.account_id, &spec.pool).expect("it is there").last_failure, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_php_that_ends_soon_and_often_is_a_crash_loop_and_one_that_lived_is_not() {
+    let (world, spec) = (World::new(), spec());
+    world.registry.put(spec.clone()).await.expect("it is put");
+    for index in 0..3 {
+        let _request = world.connect(&spec);
+        eventually("it starts", || world.starts() == index + 1).await;
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        world.php(index).1.end("a crash now and then");
+        world.until(&spec, PoolState::Asleep).await;
+    }
+    for index in 3..6 {
+        let _request = world.connect(&spec);
+        eventually("it starts", || world.starts() == index + 1).await;
+        world.php(index).1.end("a crash at once");
+        eventually("it is noticed", || world.state(&spec) != PoolState::Running).await;
+    }
+    world.until(&spec, PoolState::BackingOff).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_spec_lets_the_old_php_end_and_starts_a_new_one() {
+    let (world, first) = (World::new(), spec());
+    world.registry.put(first.clone()).await.expect("it is put");
+    let _request = world.connect(&first);
+    world.until(&first, PoolState::Running).await;
+    let (_, old) = world.php(0);
+    old.busy.store(true, Ordering::SeqCst);
+
+    let second = PoolSpec { generation: first.generation.next(), ..first.clone() };
+    let status = world.registry.put(second.clone()).await.expect("it is put");
+    assert!(status.listening && status.state == PoolState::Stopping && status.spec == second);
+    assert!(old.retired.load(Ordering::SeqCst) && !old.killed.load(Ordering::SeqCst));
+    let _request = world.connect(&second);
+    world.until(&second, PoolState::Running).await;
+    assert_eq!(world.php(1).0, second);
+    old.end("its requests are done");
+
+    // What never ends by itself is ended.
+    let (_, new) = world.php(1);
+    new.busy.store(true, Ordering::SeqCst);
+    world.registry.put(PoolSpec { generation: second.generation.next(), ..second }).await.expect("it is put");
+    tokio::time::sleep(Duration::from_secs(331)).await;
+    assert!(new.killed.load(Ordering::SeqCst));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_spec_again_changes_nothing_but_mends_the_socket() {
+    let (world, spec) = (World::new(), spec());
+    world.registry.put(spec.clone()).await.expect("it is put");
+    let _request = world.connect(&spec);
+    world.until(&spec, PoolState::Running).await;
+    assert_eq!(world.registry.put(spec.clone()).await.expect("it is put").state, PoolState::Running);
+    assert!(!world.php(0).1.retired.load(Ordering::SeqCst));
+
+    std::fs::remove_file(world.socket(&spec)).expect("removed");
+    assert!(!world.registry.get(spec.account_id, &spec.pool).expect("it is there").listening);
+    assert!(world.registry.put(spec.clone()).await.expect("it is put").listening);
+    drop(world.connect(&spec));
+}
+
+#[tokio::test(start_paused = true)]
+async fn deleting_ends_everything_and_an_other_pool_of_the_account_stays() {
+    let (world, spec) = (World::new(), spec());
+    let other = PoolSpec { pool: PoolName::parse("shop").expect("a name"), ..spec.clone() };
+    world.registry.put(spec.clone()).await.expect("it is put");
+    world.registry.put(other.clone()).await.expect("it is put");
+    let _request = world.connect(&spec);
+    world.until(&spec, PoolState::Running).await;
+    let (_, php) = world.php(0);
+    php.busy.store(true, Ordering::SeqCst);
+    assert!(world.registry.delete(spec.account_id, &spec.pool).await.expect("it is deleted").existed);
+    assert!(php.killed.load(Ordering::SeqCst));
+    assert!(world.registry.get(spec.account_id, &spec.pool).is_none() && !world.socket(&spec).exists());
+    assert!(!world.registry.delete(spec.account_id, &spec.pool).await.expect("again is no error").existed);
+    assert!(world.registry.get(other.account_id, &other.pool).expect("it is there").listening);
+    assert!(world.registry.put(spec).await.expect("it can be made again").listening);
+}
+
+#[tokio::test]
+async fn puts_and_deletes_at_the_same_time_leave_one_truth() {
+    let (world, spec) = (World::new(), spec());
+    let tasks: Vec<_> = (0..40)
+        .map(|number| {
+            let (registry, spec) = (Arc::clone(&world.registry), spec.clone());
+            tokio::spawn(async move {
+                if number % 2 == 0 {
+                    let generation = Generation::from_stored(number);
+                    registry.put(PoolSpec { generation, ..spec }).await.expect("it is put");
+                } else {
+                    registry.delete(spec.account_id, &spec.pool).await.expect("it is deleted");
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("no panic");
+    }
+    let last = world.registry.put(spec.clone()).await.expect("it is put");
+    assert!(last.listening && last.spec == spec);
+    assert_eq!(world.registry.list().len(), 1);
+    let files = std::fs::read_dir(world.socket(&spec).parent().expect("a directory")).expect("it is there");
+    assert_eq!(files.count(), 2, "the binding and the path of one socket");
+}
+
+/// The control socket of a world, and its client.
+fn control(world: &World, uid: u32) -> Client {
+    let path = world.root.path().join("phpd.sock");
+    let listener = http::listen(&path).expect("it listens");
+    tokio::spawn(http::serve(listener, Arc::clone(&world.registry), uid));
+    Client::new(path)
+}
+
+fn refusal(error: CallError) -> WireCode {
+    match error {
+        CallError::Refused(refused) => refused.code,
+        other => panic!("{other}"),
+    }
+}
+
+const SOON: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn the_control_socket_speaks_the_contract() {
+    let (world, spec) = (World::new(), spec());
+    let client = control(&world, nix::unistd::getuid().as_raw());
+    let get = GetPool { account: spec.account_id, pool: spec.pool.clone() };
+    assert_eq!(refusal(client.call(&get, SOON).await.expect_err("nothing is there")), WireCode::NotFound);
+    let status = client.call(&PutPool { spec: spec.clone() }, SOON).await.expect("it is put");
+    assert_eq!(client.call(&get, SOON).await.expect("it is there"), status);
+    assert_eq!(client.call(&ListPools {}, SOON).await.expect("a list"), [status]);
+    let health = client.call(&GetHealth {}, SOON).await.expect("health");
+    assert_eq!((health.pools, health.running, health.cgroups.as_str()), (1, 0, "There are none."));
+    let delete = DeletePool { account: spec.account_id, pool: spec.pool.clone() };
+    assert!(client.call(&delete, SOON).await.expect("it is deleted").existed);
+    assert!(!client.call(&delete, SOON).await.expect("it is gone").existed);
+    let missing = PoolSpec { php_version: PhpVersion::parse("7.4").expect("a version"), ..spec };
+    assert_eq!(refusal(client.call(&PutPool { spec: missing }, SOON).await.expect_err("no such PHP")), WireCode::Invalid);
+}
+
+/// A Spec with one field that nobody knows.
+#[derive(Serialize)]
+struct Stranger {
+    #[serde(flatten)]
+    spec: PoolSpec,
+    root: bool,
+}
+
+impl Call for Stranger {
+    type Reply = ();
+    const METHOD: ::http::Method = PutPool::METHOD;
+    const ROUTE: &'static str = PutPool::ROUTE;
+}
+
+#[tokio::test]
+async fn what_is_not_of_the_contract_is_refused() {
+    let (world, spec) = (World::new(), spec());
+    let client = control(&world, nix::unistd::getuid().as_raw());
+    let stranger = Stranger { spec: PoolSpec { workers: Limit::UNLIMITED, ..spec }, root: true };
+    assert_eq!(refusal(client.call(&stranger, SOON).await.expect_err("it is refused")), WireCode::Invalid);
+    assert!(world.registry.list().is_empty());
+}
+
+#[tokio::test]
+async fn another_uid_is_refused() {
+    let world = World::new();
+    let client = control(&world, nix::unistd::getuid().as_raw() + 1);
+    assert_eq!(refusal(client.call(&GetHealth {}, SOON).await.expect_err("it is refused")), WireCode::Forbidden);
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(world.root.path().join("phpd.sock")).expect("it is there").permissions(),
+    );
+    assert_eq!(mode & 0o777, 0o600);
+}
