@@ -55,7 +55,8 @@ impl DomainName {
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         };
-        if labels.len() < 2 || !labels.iter().all(label_ok) {
+        // No registrable name is shorter than `a.bc`, and nginx's whitelist knows none.
+        if ascii.len() < 4 || labels.len() < 2 || !labels.iter().all(label_ok) {
             return Err(form());
         }
         if ascii.len() > MAX_DOMAIN_BYTES {
@@ -141,6 +142,7 @@ mod tests {
             "1.2.3.4",
             "[::1]",
             "user@example.com",
+            "p.n",
             "example.com:80",
         ] {
             assert!(DomainName::parse(bad).is_err(), "{bad:?} was accepted as {:?}", DomainName::parse(bad));
