@@ -44,8 +44,15 @@ impl Password {
     }
 
     /// The hash that Linux and the Panel's login share: SHA-512-crypt (`$6$`) with a fresh salt. Takes some milliseconds of CPU.
+    ///
+    /// The salt has 16 characters (12 bytes), the most that crypt(3) keeps: with a longer one, as the library makes by itself, crypt(3)
+    /// answers another text than the one stored, and PAM, which compares the texts, lets nobody in.
     pub fn hash(&self) -> PasswordHash {
-        let hash = ShaCrypt::default().hash_password(self.0.as_bytes()).expect("SHA-crypt hashes any password of at most 500 bytes");
+        let mut salt = [0; 12];
+        getrandom::fill(&mut salt).expect("the kernel has random bytes");
+        let hash = ShaCrypt::default()
+            .hash_password_with_salt(self.0.as_bytes(), &salt)
+            .expect("SHA-crypt hashes any password of at most 500 bytes");
         PasswordHash(hash.to_string())
     }
 }
@@ -115,6 +122,14 @@ mod tests {
             assert!(!hash.matches(&password("something else")), "{text}");
             assert_eq!(PasswordHash::parse(hash.expose().to_owned()), Ok(hash));
         }
+    }
+
+    #[test]
+    fn the_salt_is_fresh_and_no_longer_than_crypt_keeps() {
+        let salt = || password("S3cret & more").hash().expose().rsplit('$').nth(1).map(str::to_owned);
+        let (one, other) = (salt(), salt());
+        assert_eq!(one.as_ref().map(String::len), Some(16));
+        assert_ne!(one, other);
     }
 
     #[test]
