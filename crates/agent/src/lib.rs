@@ -11,6 +11,7 @@ pub mod http;
 pub mod logs;
 mod operations;
 mod resources;
+mod run;
 
 #[cfg(test)]
 mod testing;

@@ -1,10 +1,10 @@
 //! One engine for every change: it takes a Spec, journals what it is about to do, makes the server as the Spec says, proves it, and
 //! decides the outcome. What fails turns back, once, to the Spec from before; what was killed goes on at the next start.
 
+mod carry_out;
 mod journal;
 mod operation;
 mod recovery;
-mod run;
 
 #[cfg(test)]
 mod fault_tests;
@@ -21,11 +21,11 @@ use opterius_protocol::{Micros, WireCode, WireError};
 use tokio::sync::{Semaphore, watch};
 
 pub use operation::Watcher;
-pub(crate) use run::Run;
 
 use crate::host::{Host, HostError};
 use crate::operations;
 use crate::resources::Target;
+use crate::run::Run;
 use journal::AccountRecord;
 use operation::Operation;
 
@@ -90,16 +90,26 @@ impl Known {
             // Recovery and commits only meet names that were claimed before, so this cannot refuse.
             let _ = self.claim(&record.spec);
         }
-        self.last_uid = self.last_uid.max(record.spec.uid);
+        self.note_uid(record.spec.uid);
         self.accounts.insert(account, record);
     }
 
-    /// The uid after the last one given, around the range; `None` when every uid belongs to a live account.
+    /// A uid that was given, whatever has become of its account.
+    fn note_uid(&mut self, uid: Option<Uid>) {
+        self.last_uid = self.last_uid.into_iter().chain(uid).min();
+    }
+
+    /// The uid below the last one given, around the range; `None` when every uid belongs to a live account.
+    ///
+    /// From the top down, since useradd(8) and groupadd(8) take the number above the highest one there: going up, a group that somebody
+    /// made by hand in the middle of a create got the very number that was chosen for the account, and was removed as the account's own
+    /// (seen). It also keeps the users that administrators make out of this range, from which nobody logs in.
     fn next_uid(&mut self) -> Option<Uid> {
         let live: std::collections::HashSet<Uid> =
             self.accounts.values().filter(|record| record.spec.state != State::Absent).filter_map(|record| record.spec.uid).collect();
-        let first = self.last_uid.map_or(*UID_RANGE.start(), |uid| uid.get() + 1);
-        let uid = (first..=*UID_RANGE.end()).chain(UID_RANGE).filter_map(|n| Uid::try_from(n).ok()).find(|uid| !live.contains(uid))?;
+        let below = self.last_uid.map_or(*UID_RANGE.end() + 1, Uid::get);
+        let downwards = (*UID_RANGE.start()..below).rev().chain(UID_RANGE.rev());
+        let uid = downwards.filter_map(|n| Uid::try_from(n).ok()).find(|uid| !live.contains(uid))?;
         self.last_uid = Some(uid);
         Some(uid)
     }
@@ -188,7 +198,7 @@ impl Engine {
         if operation.is_decided() && operation.acknowledge() {
             let line = journal::Line::Acknowledged { at: Micros::now() };
             if let Err(error) = self.inner.host.append_journal(id, &line.to_text()).await {
-                tracing::warn!(operation.id = %id, "could not note that the Panel acknowledged the operation {id}: {}", run::chain(&error));
+                tracing::warn!(operation.id = %id, "could not note that the Panel acknowledged the operation {id}: {}", opterius_protocol::client::chain(&error));
             }
             self.forget_later(id);
         }
@@ -244,10 +254,10 @@ impl Engine {
     pub async fn plan(&self, spec: Spec) -> Result<Plan, WireError> {
         check(&spec, false)?;
         let recorded = self.known().accounts.get(&spec.account_id).and_then(|record| record.spec.uid);
-        // An account that is not here yet has no uid; nothing can bear the last of the range before the others were given.
-        let uid = recorded.or(spec.uid).or_else(|| Uid::try_from(*UID_RANGE.end()).ok());
-        let uid = uid.expect("the range has an end");
-        Ok(operations::plan(&Run::unrecorded(self.inner.host.clone(), Target { spec, uid })).await)
+        // An account that is not here yet has no uid; nothing can bear the last to be given before the others were.
+        let uid = recorded.or(spec.uid).or_else(|| Uid::try_from(*UID_RANGE.start()).ok());
+        let uid = uid.expect("the range has a start");
+        Ok(operations::plan(&Run::untold(self.inner.host.clone(), Target { spec, uid })).await)
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::journal::Story;
 use crate::resources::Target;
+use crate::run::Told;
 
 /// An operation, with everything that is told of it.
 pub(crate) struct Operation {
@@ -164,32 +165,6 @@ impl Operation {
         });
     }
 
-    /// A step begins; answers its place in the list.
-    pub(crate) fn begin_step(&self, name: &str, direction: Direction) -> usize {
-        let mut index = 0;
-        self.tell(|report| {
-            index = report.steps.len();
-            report.steps.push(StepReport {
-                name: name.to_owned(),
-                direction,
-                state: StepState::Running,
-                started_at: Micros::now(),
-                duration_us: None,
-                detail: None,
-            });
-        });
-        index
-    }
-
-    pub(crate) fn end_step(&self, index: usize, state: StepState, detail: Option<String>) {
-        self.tell(|report| {
-            let step = &mut report.steps[index];
-            step.state = state;
-            step.duration_us = u64::try_from(Micros::now().since(step.started_at).as_micros()).ok();
-            step.detail = detail;
-        });
-    }
-
     pub(crate) fn turn(&self, failure: Failure) {
         self.tell(|report| {
             report.direction = Direction::Back;
@@ -224,5 +199,32 @@ impl Operation {
         if self.report.borrow().steps.len() > count {
             self.tell(|report| report.steps.truncate(count));
         }
+    }
+}
+
+impl Told for Operation {
+    fn begin_step(&self, name: &str, direction: Direction) -> usize {
+        let mut index = 0;
+        self.tell(|report| {
+            index = report.steps.len();
+            report.steps.push(StepReport {
+                name: name.to_owned(),
+                direction,
+                state: StepState::Running,
+                started_at: Micros::now(),
+                duration_us: None,
+                detail: None,
+            });
+        });
+        index
+    }
+
+    fn end_step(&self, index: usize, state: StepState, detail: Option<String>) {
+        self.tell(|report| {
+            let step = &mut report.steps[index];
+            step.state = state;
+            step.duration_us = u64::try_from(Micros::now().since(step.started_at).as_micros()).ok();
+            step.detail = detail;
+        });
     }
 }

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use opterius_model::State;
 use opterius_protocol::Micros;
+use opterius_protocol::client::chain;
 
 use super::journal::{AccountRecord, Story};
 use super::operation::Operation;
-use super::run::chain;
-use super::{Engine, Known, Run};
+use super::{Engine, Known};
 use crate::host::{Host, HostError};
 use crate::operations;
 use crate::resources::Target;
+use crate::run::Run;
 
 /// How long a start waits for nginx, PowerDNS and phpd before it judges anything without them.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,7 +46,7 @@ pub(super) async fn load(host: &dyn Host) -> Result<Known, HostError> {
     stories.sort_by_key(|story| story.announced_at);
     for story in stories {
         let account = story.next.account_id;
-        known.last_uid = known.last_uid.max(story.next.uid);
+        known.note_uid(story.next.uid);
         if let Some(record) = story.committed() {
             let newer = known.accounts.get(&account).is_none_or(|known| known.spec.generation < record.spec.generation);
             if newer {
@@ -110,7 +111,7 @@ fn suspects(engine: &Engine) -> Vec<Target> {
 async fn repair(engine: &Engine, target: Target) {
     let _slot = engine.inner.slots.acquire().await;
     let (account, username) = (target.spec.account_id, target.spec.username.clone());
-    let run = Run::unrecorded(engine.inner.host.clone(), target);
+    let run = Run::untold(engine.inner.host.clone(), target);
     let plan = operations::plan(&run).await;
     if plan.changes.is_empty() && plan.conflicts.is_empty() {
         return;

@@ -6,8 +6,8 @@
 use opterius_protocol::agent::{Failure, Plan};
 
 use super::verify;
-use crate::engine::Run;
 use crate::resources::{DnsZone, Home, LinuxPassword, LinuxUser, Logs, PhpPool, VirtualHost};
+use crate::run::Run;
 
 /// Linux user, home and logs, PHP pool, site; the zone beside them; then the proof.
 pub(crate) async fn create(run: &Run) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ mod verify;
 
 use opterius_protocol::agent::{Failure, Plan};
 
-use crate::engine::Run;
+use crate::run::Run;
 
 /// Makes the server as the run's target says, and proves it. Safe to repeat from any state in between.
 ///

@@ -5,8 +5,8 @@
 
 use opterius_protocol::agent::{Failure, Plan};
 
-use crate::engine::Run;
 use crate::resources::{DnsZone, Home, LinuxUser, Logs, PhpPool, VirtualHost};
+use crate::run::Run;
 
 /// Removes it all, and answers what could not be removed.
 pub(crate) async fn remove(run: &Run) -> Result<(), Vec<Failure>> {

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use futures::FutureExt;
 use opterius_protocol::agent::Failure;
 
-use crate::engine::Run;
 use crate::host::HostError;
+use crate::run::Run;
 
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

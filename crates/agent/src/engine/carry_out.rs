@@ -1,29 +1,20 @@
-//! Carrying out one operation.
+//! Carrying out one operation, from wherever it stands to its outcome.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use opterius_model::{OperationId, RequestId, State};
 use opterius_protocol::Micros;
-use opterius_protocol::agent::{Direction, Failure, FailureKind, OperationReport, Outcome, Plan, PlannedChange, StepState};
+use opterius_protocol::agent::{Direction, Failure, FailureKind, OperationReport, Outcome, StepState};
+use opterius_protocol::client::chain;
 
 use super::Engine;
 use super::journal::{AccountRecord, Line};
 use super::operation::Operation;
-use crate::host::{Host, HostError};
+use crate::host::HostError;
 use crate::operations;
-use crate::resources::{Conflict, Resource, Target};
-
-pub(super) use opterius_protocol::client::chain;
-
-/// More rounds than any resource needs to get from any state to any other.
-const ROUNDS: usize = 4;
-
-/// How often a proof is tried, and the pause between: a server that was just started answers a little later.
-const PROOFS: u32 = 12;
-const BETWEEN_PROOFS: Duration = Duration::from_millis(250);
+use crate::run::{Run, Told as _, hint_for, sentence};
 
 /// The pauses between attempts to get back; after the last of them a person is told, and the attempts go on in its rhythm.
 const PAUSES: [Duration; 6] = [
@@ -34,161 +25,6 @@ const PAUSES: [Duration; 6] = [
     Duration::from_secs(4),
     Duration::from_secs(30),
 ];
-
-/// One attempt to make the server as a target says.
-pub(crate) struct Run {
-    host: Arc<dyn Host>,
-    /// Where the steps are told; nowhere for a plan.
-    operation: Option<Arc<Operation>>,
-    pub(crate) target: Target,
-    direction: Direction,
-    /// Set when a step failed, so that the steps beside it begin nothing more.
-    stopped: AtomicBool,
-}
-
-impl Run {
-    fn new(host: Arc<dyn Host>, operation: Arc<Operation>, target: Target, direction: Direction) -> Self {
-        Self { host, operation: Some(operation), target, direction, stopped: AtomicBool::new(false) }
-    }
-
-    /// A run whose steps nobody follows.
-    pub(super) fn unrecorded(host: Arc<dyn Host>, target: Target) -> Self {
-        Self { host, operation: None, target, direction: Direction::Forward, stopped: AtomicBool::new(false) }
-    }
-
-    pub(crate) fn host(&self) -> &dyn Host {
-        &*self.host
-    }
-
-    fn failure<R: Resource>(error: &HostError) -> Failure {
-        let (kind, hint) = match error {
-            HostError::Taken { .. } => (R::TAKEN, Some(hint_for(R::TAKEN))),
-            HostError::Unavailable { hint, .. } => (FailureKind::Unavailable, Some(hint.clone())),
-            HostError::Failed { .. } => (FailureKind::Failed, None),
-        };
-        Failure { step: R::NAME.to_owned(), kind, detail: sentence(error), hint }
-    }
-
-    fn conflict<R: Resource>(conflict: Conflict) -> Failure {
-        Failure { step: R::NAME.to_owned(), kind: R::TAKEN, detail: conflict.detail, hint: Some(hint_for(R::TAKEN)) }
-    }
-
-    async fn look<R: Resource>(&self) -> Result<Option<R::Change>, Failure> {
-        let seen = R::inspect(&*self.host, &self.target).await.map_err(|error| Self::failure::<R>(&error))?;
-        R::diff(&seen, &self.target).map_err(Self::conflict::<R>)
-    }
-
-    /// Looks at a resource, and answers why it cannot become what the target says, if it cannot.
-    pub(crate) async fn check<R: Resource>(&self) -> Result<(), Failure> {
-        self.look::<R>().await.map(drop)
-    }
-
-    /// Adds what [`Run::converge`] would do first to a plan.
-    pub(crate) async fn plan<R: Resource>(&self, plan: &mut Plan) {
-        match self.look::<R>().await {
-            Ok(Some(change)) => plan.changes.push(PlannedChange { resource: R::NAME.to_owned(), change: change.to_string() }),
-            Ok(None) => {}
-            Err(failure) => plan.conflicts.push(failure),
-        }
-    }
-
-    /// Changes a resource until it is as the target says, and has looked that it is.
-    pub(crate) async fn converge<R: Resource>(&self) -> Result<(), Failure> {
-        self.step(R::NAME, async {
-            let mut done = Vec::new();
-            for _ in 0..ROUNDS {
-                let Some(change) = self.look::<R>().await? else {
-                    return Ok((if done.is_empty() { StepState::Unchanged } else { StepState::Done }, done.join(", ")));
-                };
-                R::apply(&*self.host, &self.target, &change).await.map_err(|error| Self::failure::<R>(&error))?;
-                done.push(change.to_string());
-            }
-            let detail = format!("It is still not as wanted after this was done: {}.", done.join(", "));
-            Err(Failure { step: R::NAME.to_owned(), kind: FailureKind::Failed, detail, hint: None })
-        })
-        .await
-    }
-
-    /// Tries a proof until it succeeds, for a few seconds.
-    pub(crate) async fn prove<'a>(
-        &self,
-        name: &str,
-        proof: impl Fn() -> BoxFuture<'a, Result<String, HostError>> + Send + Sync,
-    ) -> Result<(), Failure> {
-        self.step(name, async {
-            for attempt in 1.. {
-                match proof().await {
-                    Ok(saw) => return Ok((StepState::Done, saw)),
-                    Err(_) if attempt < PROOFS && !self.stopped.load(Ordering::Acquire) => tokio::time::sleep(BETWEEN_PROOFS).await,
-                    Err(error) => {
-                        let (kind, hint) = match &error {
-                            HostError::Unavailable { hint, .. } => (FailureKind::Unavailable, Some(hint.clone())),
-                            _ => (FailureKind::Failed, None),
-                        };
-                        return Err(Failure { step: name.to_owned(), kind, detail: sentence(&error), hint });
-                    }
-                }
-            }
-            unreachable!("the attempts are counted to their end")
-        })
-        .await
-    }
-
-    async fn step(&self, name: &str, work: impl Future<Output = Result<(StepState, String), Failure>> + Send) -> Result<(), Failure> {
-        if self.direction == Direction::Forward && self.stopped.load(Ordering::Acquire) {
-            // The failure that stopped the run is told elsewhere; this one is never shown beside it.
-            let detail = "Another step had failed.".to_owned();
-            return Err(Failure { step: name.to_owned(), kind: FailureKind::Failed, detail, hint: None });
-        }
-        let index = self.operation.as_ref().map(|operation| operation.begin_step(name, self.direction));
-        let result = work.await;
-        let (state, detail) = match &result {
-            Ok((state, detail)) => (*state, Some(detail.clone()).filter(|text| !text.is_empty())),
-            Err(failure) => {
-                self.stopped.store(true, Ordering::Release);
-                (StepState::Failed, Some(failure.detail.clone()))
-            }
-        };
-        if let (Some(operation), Some(index)) = (&self.operation, index) {
-            operation.end_step(index, state, detail);
-        }
-        result.map(drop)
-    }
-
-    /// Does two things at the same time, both to their end: a step that is dropped half-way would go on working behind an undo. Answers
-    /// the failure that came first.
-    pub(crate) async fn both(
-        &self,
-        one: impl Future<Output = Result<(), Failure>>,
-        other: impl Future<Output = Result<(), Failure>>,
-    ) -> Result<(), Failure> {
-        let first = std::sync::Mutex::new(None);
-        let keep = |result: Result<(), Failure>| {
-            if let Err(failure) = result {
-                first.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(failure);
-            }
-        };
-        tokio::join!(async { keep(one.await) }, async { keep(other.await) });
-        first.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map_or(Ok(()), Err)
-    }
-}
-
-fn hint_for(taken: FailureKind) -> String {
-    match taken {
-        FailureKind::UsernameTaken => "Order with another username, or remove what stands in its place on the server.",
-        FailureKind::DomainTaken => "Order another domain, or remove what stands in its place on the server.",
-        FailureKind::Unavailable | FailureKind::Failed => "Run `opterius doctor` on the server.",
-    }
-    .to_owned()
-}
-
-/// An error with its causes as a sentence of its own.
-fn sentence(error: &HostError) -> String {
-    let text = chain(error);
-    let mut characters = text.chars();
-    let first = characters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", characters.as_str().trim_end_matches('.'))
-}
 
 impl Engine {
     /// Carries an operation to its outcome, from wherever it stands.
@@ -264,7 +100,7 @@ impl Engine {
         })?;
         let _slot = self.inner.slots.acquire().await;
         let index = operation.begin_step("preflight", Direction::Forward);
-        let run = Run::new(self.inner.host.clone(), operation.clone(), operation.target(Direction::Forward), Direction::Forward);
+        let run = Run::told(self.inner.host.clone(), operation.clone(), operation.target(Direction::Forward), Direction::Forward);
         let result = operations::preflight(&run).await;
         let (state, detail) = match &result {
             Ok(()) => (StepState::Unchanged, None),
@@ -333,7 +169,7 @@ impl Engine {
             return Ok(());
         }
         let _slot = self.inner.slots.acquire().await;
-        let run = Run::new(self.inner.host.clone(), operation.clone(), target, Direction::Forward);
+        let run = Run::told(self.inner.host.clone(), operation.clone(), target, Direction::Forward);
         operations::reach(&run).await.map_err(|mut failures| failures.swap_remove(0))
     }
 
@@ -346,7 +182,7 @@ impl Engine {
         for attempt in 0.. {
             operation.keep_steps(steps_before);
             let target = operation.target(direction);
-            let run = Run::new(self.inner.host.clone(), operation.clone(), target, direction);
+            let run = Run::told(self.inner.host.clone(), operation.clone(), target, direction);
             // Held for an attempt only, so that operations that need attention for days keep nobody waiting.
             let slot = self.inner.slots.acquire().await;
             let Err(failures) = operations::reach(&run).await else { return };

@@ -1,0 +1,183 @@
+//! One attempt to make the server as a target says: what the operations are written with.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use opterius_protocol::agent::{Direction, Failure, FailureKind, Plan, PlannedChange, StepState};
+use opterius_protocol::client::chain;
+
+use crate::host::{Host, HostError};
+use crate::resources::{Conflict, Resource, Target};
+
+/// More rounds than any resource needs to get from any state to any other.
+const ROUNDS: usize = 4;
+
+/// How often a proof is tried, and the pause between: a server that was just started answers a little later.
+const PROOFS: u32 = 12;
+const BETWEEN_PROOFS: Duration = Duration::from_millis(250);
+
+/// Follows the steps of a run.
+pub(crate) trait Told: Send + Sync {
+    /// A step begins; answers its number.
+    fn begin_step(&self, name: &str, direction: Direction) -> usize;
+
+    /// The step of this number is over.
+    fn end_step(&self, step: usize, state: StepState, detail: Option<String>);
+}
+
+/// One attempt to make the server as a target says.
+pub(crate) struct Run {
+    host: Arc<dyn Host>,
+    /// Who is told of the steps; nobody for a plan.
+    told: Option<Arc<dyn Told>>,
+    pub(crate) target: Target,
+    direction: Direction,
+    /// Set when a step failed, so that the steps beside it begin nothing more.
+    stopped: AtomicBool,
+}
+
+impl Run {
+    /// A run that tells somebody of its steps.
+    pub(crate) fn told(host: Arc<dyn Host>, told: Arc<dyn Told>, target: Target, direction: Direction) -> Self {
+        Self { host, told: Some(told), target, direction, stopped: AtomicBool::new(false) }
+    }
+
+    /// A run whose steps nobody follows.
+    pub(crate) fn untold(host: Arc<dyn Host>, target: Target) -> Self {
+        Self { host, told: None, target, direction: Direction::Forward, stopped: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn host(&self) -> &dyn Host {
+        &*self.host
+    }
+
+    fn failure<R: Resource>(error: &HostError) -> Failure {
+        failure(R::NAME, R::TAKEN, error)
+    }
+
+    fn conflict<R: Resource>(conflict: Conflict) -> Failure {
+        Failure { step: R::NAME.to_owned(), kind: R::TAKEN, detail: conflict.detail, hint: Some(hint_for(R::TAKEN)) }
+    }
+
+    async fn look<R: Resource>(&self) -> Result<Option<R::Change>, Failure> {
+        let seen = R::inspect(&*self.host, &self.target).await.map_err(|error| Self::failure::<R>(&error))?;
+        R::diff(&seen, &self.target).map_err(Self::conflict::<R>)
+    }
+
+    /// Looks at a resource, and answers why it cannot become what the target says, if it cannot.
+    pub(crate) async fn check<R: Resource>(&self) -> Result<(), Failure> {
+        self.look::<R>().await.map(drop)
+    }
+
+    /// Adds what [`Run::converge`] would do first to a plan.
+    pub(crate) async fn plan<R: Resource>(&self, plan: &mut Plan) {
+        match self.look::<R>().await {
+            Ok(Some(change)) => plan.changes.push(PlannedChange { resource: R::NAME.to_owned(), change: change.to_string() }),
+            Ok(None) => {}
+            Err(failure) => plan.conflicts.push(failure),
+        }
+    }
+
+    /// Changes a resource until it is as the target says, and has looked that it is.
+    pub(crate) async fn converge<R: Resource>(&self) -> Result<(), Failure> {
+        self.step(R::NAME, async {
+            let mut done = Vec::new();
+            for _ in 0..ROUNDS {
+                let Some(change) = self.look::<R>().await? else {
+                    return Ok((if done.is_empty() { StepState::Unchanged } else { StepState::Done }, done.join(", ")));
+                };
+                R::apply(&*self.host, &self.target, &change).await.map_err(|error| Self::failure::<R>(&error))?;
+                done.push(change.to_string());
+            }
+            let detail = format!("It is still not as wanted after this was done: {}.", done.join(", "));
+            Err(Failure { step: R::NAME.to_owned(), kind: FailureKind::Failed, detail, hint: None })
+        })
+        .await
+    }
+
+    /// Tries a proof until it succeeds, for a few seconds.
+    pub(crate) async fn prove<'a>(
+        &self,
+        name: &str,
+        proof: impl Fn() -> BoxFuture<'a, Result<String, HostError>> + Send + Sync,
+    ) -> Result<(), Failure> {
+        self.step(name, async {
+            for attempt in 1.. {
+                match proof().await {
+                    Ok(saw) => return Ok((StepState::Done, saw)),
+                    Err(_) if attempt < PROOFS && !self.stopped.load(Ordering::Acquire) => tokio::time::sleep(BETWEEN_PROOFS).await,
+                    Err(error) => return Err(failure(name, FailureKind::Failed, &error)),
+                }
+            }
+            unreachable!("the attempts are counted to their end")
+        })
+        .await
+    }
+
+    async fn step(&self, name: &str, work: impl Future<Output = Result<(StepState, String), Failure>> + Send) -> Result<(), Failure> {
+        if self.direction == Direction::Forward && self.stopped.load(Ordering::Acquire) {
+            // The failure that stopped the run is told elsewhere; this one is never shown beside it.
+            let detail = "Another step had failed.".to_owned();
+            return Err(Failure { step: name.to_owned(), kind: FailureKind::Failed, detail, hint: None });
+        }
+        let index = self.told.as_ref().map(|told| told.begin_step(name, self.direction));
+        let result = work.await;
+        let (state, detail) = match &result {
+            Ok((state, detail)) => (*state, Some(detail.clone()).filter(|text| !text.is_empty())),
+            Err(failure) => {
+                self.stopped.store(true, Ordering::Release);
+                (StepState::Failed, Some(failure.detail.clone()))
+            }
+        };
+        if let (Some(told), Some(index)) = (&self.told, index) {
+            told.end_step(index, state, detail);
+        }
+        result.map(drop)
+    }
+
+    /// Does two things at the same time, both to their end: a step that is dropped half-way would go on working behind an undo. Answers
+    /// the failure that came first.
+    pub(crate) async fn both(
+        &self,
+        one: impl Future<Output = Result<(), Failure>>,
+        other: impl Future<Output = Result<(), Failure>>,
+    ) -> Result<(), Failure> {
+        let first = std::sync::Mutex::new(None);
+        let keep = |result: Result<(), Failure>| {
+            if let Err(failure) = result {
+                first.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(failure);
+            }
+        };
+        tokio::join!(async { keep(one.await) }, async { keep(other.await) });
+        first.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+}
+
+fn failure(step: &str, taken: FailureKind, error: &HostError) -> Failure {
+    let (kind, hint) = match error {
+        HostError::Taken { .. } => (taken, Some(hint_for(taken))),
+        HostError::Unavailable { hint, .. } => (FailureKind::Unavailable, Some(hint.clone())),
+        HostError::Failed { .. } => (FailureKind::Failed, None),
+    };
+    Failure { step: step.to_owned(), kind, detail: sentence(error), hint }
+}
+
+/// What to do about something in an account's place.
+pub(crate) fn hint_for(taken: FailureKind) -> String {
+    match taken {
+        FailureKind::UsernameTaken => "Order with another username, or remove what stands in its place on the server.",
+        FailureKind::DomainTaken => "Order another domain, or remove what stands in its place on the server.",
+        FailureKind::Unavailable | FailureKind::Failed => "Run `opterius doctor` on the server.",
+    }
+    .to_owned()
+}
+
+/// An error with its causes as a sentence of its own.
+pub(crate) fn sentence(error: &HostError) -> String {
+    let text = chain(error);
+    let mut characters = text.chars();
+    let first = characters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", characters.as_str().trim_end_matches('.'))
+}
