@@ -1,5 +1,6 @@
 //! `opterius doctor`: looks at every part of this server and says what to do about what is wrong. It changes nothing.
 
+mod answers;
 mod host;
 mod operations;
 mod ports;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use opterius_protocol::Micros;
 
+use super::answers::Answers;
 use super::report::Report;
-use super::run::Answers;
 use crate::api::{self, Account, Operation};
 use crate::limits;
 use crate::output;
@@ -134,8 +134,8 @@ mod tests {
     use axum::routing::get;
     use serde_json::{Value, json};
 
+    use super::super::answers::Myself;
     use super::super::report::Level;
-    use super::super::run::Myself;
     use super::*;
 
     const OLD: i64 = 1_700_000_000_000_000;

@@ -1,32 +1,15 @@
 //! Every check, in the order in which they are read.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use opterius_protocol::client::Client;
-use opterius_protocol::{agent, phpd};
-use serde::Deserialize;
 use serde_json::json;
 
 use super::report::{Level, Report};
-use super::{host, operations, ports, services};
+use super::{answers, host, operations, ports, services};
 use crate::failure::Failure;
 use crate::output::{self, Format};
-use crate::panel::{self, Panel};
+use crate::panel::Panel;
 use crate::system::System;
-
-/// What the parts say of themselves, or why they do not.
-pub(super) struct Answers {
-    pub(super) agent: Result<agent::Health, String>,
-    pub(super) phpd: Result<phpd::Health, String>,
-    pub(super) panel: Result<Myself, Failure>,
-}
-
-/// What the Panel says of itself.
-#[derive(Debug, Deserialize)]
-pub(super) struct Myself {
-    pub(super) version: String,
-}
 
 pub(crate) async fn run(panel: &Panel, format: Format) -> Result<ExitCode, Failure> {
     if !nix::unistd::geteuid().is_root() {
@@ -42,7 +25,7 @@ pub(crate) async fn run(panel: &Panel, format: Format) -> Result<ExitCode, Failu
 }
 
 pub(super) async fn examine(system: &System, panel: &Panel) -> Report {
-    let answers = ask(system, panel).await;
+    let answers = answers::ask(system, panel).await;
     let mut report = Report::default();
     let r = &mut report;
     host::units(system, r).await;
@@ -66,20 +49,6 @@ pub(super) async fn examine(system: &System, panel: &Panel) -> Report {
     operations::accounts(panel, &answers, r).await;
     operations::limits(panel, &answers, r).await;
     report
-}
-
-async fn ask(system: &System, panel: &Panel) -> Answers {
-    const PATIENCE: Duration = Duration::from_secs(10);
-    let agent = Client::new(system.path(agent::SOCKET))
-        .call(&agent::GetHealth {}, PATIENCE)
-        .await
-        .map_err(|error| Failure::network(&error, &error).detail);
-    let phpd = Client::new(system.path(phpd::SOCKET))
-        .call(&phpd::GetHealth {}, PATIENCE)
-        .await
-        .map_err(|error| Failure::network(&error, &error).detail);
-    let panel = panel.get("/api/self").await.and_then(|data| panel::read(&data));
-    Answers { agent, phpd, panel }
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use opterius_protocol::VERSION;
 
+use super::answers::Answers;
 use super::report::Report;
-use super::run::Answers;
 use crate::failure::root_cause;
 use crate::setup;
 use crate::system::System;
@@ -150,8 +150,8 @@ pub(super) fn versions(answers: &Answers, report: &mut Report) {
 mod tests {
     use serde_json::json;
 
+    use super::super::answers::Myself;
     use super::super::report::Level;
-    use super::super::run::Myself;
     use super::*;
     use crate::failure::Failure;
 

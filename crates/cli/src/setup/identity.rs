@@ -2,14 +2,31 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
+use clap::Args;
 use nix::ifaddrs::getifaddrs;
 use opterius_model::DomainName;
 
-use super::run::Options;
 use crate::api::Server;
 use crate::failure::Failure;
 use crate::panel;
 use crate::system::System;
+
+/// What is not given stays as it is, or is found out.
+#[derive(Args, Default)]
+pub(crate) struct Options {
+    /// The full name under which this server and its Panel are reached [default: the system's]
+    #[arg(long, value_name = "H", value_parser = full_name)]
+    pub(super) hostname: Option<DomainName>,
+    /// An IPv4 address of the accounts' sites; can be given several times [default: that of the default route]
+    #[arg(long, value_name = "A", value_parser = ipv4)]
+    pub(super) ipv4: Vec<Ipv4Addr>,
+    /// An IPv6 address of the accounts' sites; can be given several times [default: that of the default route]
+    #[arg(long, value_name = "A", value_parser = ipv6)]
+    pub(super) ipv6: Vec<Ipv6Addr>,
+    /// A name server of the accounts' zones; can be given several times [default: ns1 and ns2 in the host name's domain]
+    #[arg(long = "nameserver", value_name = "N", value_parser = full_name)]
+    pub(super) nameservers: Vec<DomainName>,
+}
 
 /// What the Panel tells customers of a server, and puts into their zones.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,6 +14,7 @@ mod services;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use identity::Options;
 pub(crate) use nginx::{CONFIGURATION as NGINX_CONFIGURATION, running_configuration};
-pub(crate) use run::{Options, run, stock_php};
+pub(crate) use run::{run, stock_php};
 pub(crate) use services::SYSTEMCTL;

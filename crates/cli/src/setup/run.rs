@@ -4,13 +4,12 @@ use std::fs::File;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use clap::Args;
 use opterius_model::DomainName;
 use opterius_protocol::client::Client;
 use opterius_protocol::{agent, phpd};
 use serde::Serialize;
 
-use super::identity::{self, Identity};
+use super::identity::{self, Identity, Options};
 use super::panel::Pins;
 use super::progress::Progress;
 use super::services::{self, News};
@@ -20,23 +19,6 @@ use crate::failure::Failure;
 use crate::limits;
 use crate::output::{self, Facts, Format};
 use crate::system::System;
-
-/// What is not given stays as it is, or is found out.
-#[derive(Args, Default)]
-pub(crate) struct Options {
-    /// The full name under which this server and its Panel are reached [default: the system's]
-    #[arg(long, value_name = "H", value_parser = identity::full_name)]
-    pub(super) hostname: Option<DomainName>,
-    /// An IPv4 address of the accounts' sites; can be given several times [default: that of the default route]
-    #[arg(long, value_name = "A", value_parser = identity::ipv4)]
-    pub(super) ipv4: Vec<Ipv4Addr>,
-    /// An IPv6 address of the accounts' sites; can be given several times [default: that of the default route]
-    #[arg(long, value_name = "A", value_parser = identity::ipv6)]
-    pub(super) ipv6: Vec<Ipv6Addr>,
-    /// A name server of the accounts' zones; can be given several times [default: ns1 and ns2 in the host name's domain]
-    #[arg(long = "nameserver", value_name = "N", value_parser = identity::full_name)]
-    pub(super) nameservers: Vec<DomainName>,
-}
 
 /// What an operator, or a program, needs to know afterwards.
 #[derive(Serialize)]

@@ -12,8 +12,9 @@ use axum::{Router, serve};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, UnixListener};
 
+use super::identity::Options;
 use super::progress::Progress;
-use super::run::{Options, Summary, set_up};
+use super::run::{Summary, set_up};
 use crate::failure::Failure;
 use crate::system::{ROOT, System};
 

@@ -1,0 +1,38 @@
+//! What the parts of this server say of themselves.
+
+use std::time::Duration;
+
+use opterius_protocol::client::Client;
+use opterius_protocol::{agent, phpd};
+use serde::Deserialize;
+
+use crate::failure::Failure;
+use crate::panel::{self, Panel};
+use crate::system::System;
+
+/// What the parts say of themselves, or why they do not.
+pub(super) struct Answers {
+    pub(super) agent: Result<agent::Health, String>,
+    pub(super) phpd: Result<phpd::Health, String>,
+    pub(super) panel: Result<Myself, Failure>,
+}
+
+/// What the Panel says of itself.
+#[derive(Debug, Deserialize)]
+pub(super) struct Myself {
+    pub(super) version: String,
+}
+
+pub(super) async fn ask(system: &System, panel: &Panel) -> Answers {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let agent = Client::new(system.path(agent::SOCKET))
+        .call(&agent::GetHealth {}, PATIENCE)
+        .await
+        .map_err(|error| Failure::network(&error, &error).detail);
+    let phpd = Client::new(system.path(phpd::SOCKET))
+        .call(&phpd::GetHealth {}, PATIENCE)
+        .await
+        .map_err(|error| Failure::network(&error, &error).detail);
+    let panel = panel.get("/api/self").await.and_then(|data| panel::read(&data));
+    Answers { agent, phpd, panel }
+}
