@@ -10,6 +10,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use rustix::fs::Mode;
 use rustix::io::FdFlags;
 
 use crate::view;
@@ -56,6 +57,8 @@ impl Enter {
         }
         // phpd is protected from the kernel's out-of-memory killer; a tenant is not. Raising one's own score is always allowed.
         drop(fs::write("/proc/self/oom_score_adj", "0"));
+        // phpd's own may be stricter, and what PHP writes must be readable to the web server by its group.
+        rustix::process::umask(Mode::from_raw_mode(0o022));
         // A terminal's or a manager's signal to phpd's group is not meant for the sandbox.
         let _ = rustix::process::setsid();
 

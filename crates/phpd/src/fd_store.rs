@@ -15,7 +15,7 @@ pub const AT_A_TIME: usize = 253;
 /// than exec takes.
 const MESSAGE: &[u8] = b"FDSTORE=1\nFDNAME=php\n";
 
-/// What an earlier phpd stored. Must be called once, before anything else opens a descriptor.
+/// What an earlier phpd stored. To be called once, before the process has a second thread.
 pub fn take() -> Vec<OwnedFd> {
     let mut given = listenfd::ListenFd::from_env();
     (0..given.len()).filter_map(|index| given.take_unix_listener(index).ok().flatten()).map(OwnedFd::from).collect()

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use opterius_phpd::{config::Config, enter, startup};
+use opterius_phpd::{config::Config, enter, fd_store, startup};
 
 /// Holds every account's PHP socket and runs its sandboxed PHP-FPM while it is used.
 #[derive(Parser)]
@@ -32,6 +32,8 @@ fn main() -> anyhow::Result<()> {
     }
     opterius_protocol::telemetry::init("opterius-phpd");
     let config = Config::load(&cli.config)?;
+    // Before there is a second thread: taking them changes the environment.
+    let given = fd_store::take();
     // Two threads are plenty: a pool costs a wake-up when its PHP starts, stops, or once in a few seconds while it runs, and nothing
     // per request. The second one keeps the control socket quick while the first reads /proc.
     tokio::runtime::Builder::new_multi_thread()
@@ -40,5 +42,5 @@ fn main() -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("could not start the runtime")?
-        .block_on(startup::run(config))
+        .block_on(startup::run(config, given))
 }

@@ -19,6 +19,8 @@ const KEPT: &str = "php.log.1";
 const KEPT_NEW: &str = ".php.log.1.new";
 const MARK: &str = ".opterius-account";
 
+const MODE: Mode = Mode::from_raw_mode(0o640);
+
 /// How much of a log stays when it is cut.
 const TAIL: u64 = 1024 * 1024;
 
@@ -45,7 +47,7 @@ impl PhpLog {
             &directory,
             NAME,
             OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC,
-            Mode::from_raw_mode(0o640),
+            MODE,
         )?;
         let file = File::from(file);
         let found = file.metadata()?;
@@ -54,6 +56,7 @@ impl PhpLog {
         }
         if (found.uid(), found.gid()) != (log.uid, log.uid) {
             rustix::fs::fchown(&file, Some(RawUid::from_raw(log.uid)), Some(Gid::from_raw(log.uid)))?;
+            rustix::fs::fchmod(&file, MODE)?;
         }
         Ok(log)
     }
@@ -84,8 +87,10 @@ impl PhpLog {
             Err(error) => return Err(error.into()),
         }
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mut kept = File::from(rustix::fs::openat(&directory, KEPT_NEW, flags, Mode::from_raw_mode(0o640))?);
+        let mut kept = File::from(rustix::fs::openat(&directory, KEPT_NEW, flags, MODE)?);
         rustix::fs::fchown(&kept, None, Some(Gid::from_raw(self.uid)))?;
+        // Said again, since phpd's umask may have taken it away.
+        rustix::fs::fchmod(&kept, MODE)?;
         kept.write_all(&tail)?;
         rustix::fs::renameat(&directory, KEPT_NEW, &directory, KEPT)?;
         file.set_len(0)

@@ -23,11 +23,9 @@ use crate::store::Store;
 
 type Key = (AccountId, PoolName);
 
-/// Runs phpd until it is told to end. What it started goes on without it.
-pub async fn run(config: Config) -> anyhow::Result<()> {
+/// Runs phpd until it is told to end, with what [`fd_store::take`] gave. What it started goes on without it.
+pub async fn run(config: Config, given: Vec<OwnedFd>) -> anyhow::Result<()> {
     let begun = Instant::now();
-    // Before anything else opens a descriptor.
-    let given = fd_store::take();
     let config = Arc::new(config);
     let web_gid = web_gid(&config)?;
     let sockets = Sockets::open(&config.sockets, web_gid).with_context(|| format!("could not open {}", config.sockets.display()))?;

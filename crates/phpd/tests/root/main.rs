@@ -87,6 +87,7 @@ async fn php_sees_its_own_account_and_nothing_else() {
         assert_eq!(server.php(&spec, &format!("var_dump(@file_put_contents('{path}/x', 'x'));")).await, "int(1)\n", "{path}");
     }
     assert!(!exists(&server.path("home/alice/logs")));
+    assert_eq!(server.php(&spec, "printf('%03o', umask());").await, "022", "the web server must read what PHP writes");
     assert_eq!(
         server.php(&spec, "echo ini_get('memory_limit'), ini_get('session.save_path'), getenv('HOME');").await,
         "128M/home/alice/tmp/home/alice"
