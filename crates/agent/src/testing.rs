@@ -1,6 +1,10 @@
 //! What the tests of several modules share.
 
-use opterius_model::{Spec, State, Uid};
+use std::time::Duration;
+
+use opterius_model::{OperationId, RequestId, Spec, State, Uid};
+use opterius_protocol::Micros;
+use opterius_protocol::agent::Change;
 
 use crate::resources::Target;
 
@@ -14,4 +18,15 @@ pub(crate) fn target() -> Target {
 pub(crate) fn absent() -> Target {
     let target = target();
     Target { spec: Spec { state: State::Absent, ..target.spec }, ..target }
+}
+
+/// An operation that asks for `spec`.
+pub(crate) fn change(spec: &Spec) -> Change {
+    Change {
+        operation_id: OperationId::generate(),
+        request_id: RequestId::generate(),
+        not_after: Micros::now().plus(Duration::from_hours(1)),
+        wait_ms: 0,
+        spec: spec.clone(),
+    }
 }

@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use opterius_model::{OperationId, PasswordHash, RequestId, Spec};
-use opterius_protocol::Micros;
+use opterius_model::{OperationId, PasswordHash, Spec};
 use opterius_protocol::agent::{Change, FailureKind, OperationReport, Outcome};
 use tokio::sync::Notify;
 
@@ -16,7 +15,7 @@ use super::Engine;
 use crate::host::fake::{FakeHost, Quiet, World};
 use crate::host::{Hook, Host, HostError, Moment, UserSeen, Watched, ZoneSeen};
 use crate::resources::Target;
-use crate::testing::target;
+use crate::testing::{change, target};
 
 /// What happens at one point.
 #[derive(Clone)]
@@ -93,16 +92,6 @@ async fn start(host: Arc<dyn Host>) -> Engine {
     let engine = Engine::load(host).await.expect("the fake host can be read");
     engine.recover().await;
     engine
-}
-
-fn change(spec: &Spec) -> Change {
-    Change {
-        operation_id: OperationId::generate(),
-        request_id: RequestId::generate(),
-        not_after: Micros::now().plus(Duration::from_hours(1)),
-        wait_ms: 0,
-        spec: spec.clone(),
-    }
 }
 
 /// An operation under test: what is there before, what is asked for, and what it may leave.

@@ -3,29 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opterius_model::{AccountId, OperationId, RequestId, Spec, State};
+use opterius_model::{AccountId, OperationId, Spec, State};
 use opterius_protocol::agent::{Change, FailureKind, Outcome, StepState};
 use opterius_protocol::{Micros, WireCode};
 
 use super::Engine;
 use crate::host::fake::FakeHost;
-use crate::testing::target;
+use crate::testing::{change, target};
 
 fn new_account(username: &str, domain: &str) -> Spec {
     let mut spec = Spec { uid: None, account_id: AccountId::generate(), ..target().spec };
     spec.username = username.parse().expect("a username");
     spec.sites[0].hosts[0] = domain.parse().expect("a domain");
     spec
-}
-
-fn change(spec: &Spec) -> Change {
-    Change {
-        operation_id: OperationId::generate(),
-        request_id: RequestId::generate(),
-        not_after: Micros::now().plus(Duration::from_hours(1)),
-        wait_ms: 0,
-        spec: spec.clone(),
-    }
 }
 
 async fn engine(host: &FakeHost) -> Engine {
