@@ -45,6 +45,9 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     opterius_protocol::telemetry::init("opterius-panel");
+    // The build for fault tests stops where the environment variable `FAILPOINTS` says, for as long as the process lives: `sent=return`.
+    #[cfg(feature = "failpoints")]
+    std::mem::forget(fail::FailScenario::setup());
     let arguments = Arguments::parse();
     let result = tokio::runtime::Runtime::new().context("could not start the runtime").and_then(|runtime| runtime.block_on(run(arguments)));
     match result {
