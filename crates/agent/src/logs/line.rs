@@ -100,8 +100,8 @@ fn with_a_plain_status(text: &str) -> Cow<'_, str> {
 /// and escapes none of it. What is wrong here shows one customer another one's paths, so a line is left out where a client could have
 /// made it say something else than nginx meant.
 ///
-/// One thing remains: a decoded path with a line end in it (`%0A`) can make up a whole line about any site. It tells that site's customer
-/// nothing of another one but the path of a document root.
+/// A path with a line end in it (`%0A`) could make up a whole line about any site, and so could PHP on its stderr stream: nginx refuses the one
+/// and keeps the other in a log of its own (packaging/nginx/site.conf).
 pub(super) fn error(line: &[u8]) -> Option<(String, String)> {
     // A line that was cut may lack its real end and show a forged one. One from PHP's stderr can hold anything, line ends too, so that not
     // even its start is certain; what PHP has to say is in php.log.
