@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::fs::Mode;
@@ -31,7 +31,7 @@ pub struct Enter {
 
 impl Enter {
     /// The arguments with which phpd starts itself for this.
-    pub fn arguments(listen: &std::path::Path, cgroups: &[PathBuf], bwrap: Vec<OsString>) -> Vec<OsString> {
+    pub fn arguments(listen: &Path, cgroups: &[PathBuf], bwrap: Vec<OsString>) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec!["enter-sandbox".into(), "--listen".into(), listen.into()];
         arguments.extend(cgroups.iter().flat_map(|cgroup| ["--cgroup".into(), cgroup.into()]));
         arguments.push("--".into());
@@ -51,7 +51,7 @@ impl Enter {
     fn prepare(self) -> io::Result<Command> {
         for cgroup in &self.cgroup {
             // A site without its cgroup is better than no site.
-            if let Err(error) = fs::write(cgroup.join("cgroup.procs"), "0") {
+            if let Err(error) = join(cgroup) {
                 eprintln!("could not join the cgroup {}: {error}", cgroup.display());
             }
         }
@@ -61,6 +61,8 @@ impl Enter {
         rustix::process::umask(Mode::from_raw_mode(0o022));
         // A terminal's or a manager's signal to phpd's group is not meant for the sandbox.
         let _ = rustix::process::setsid();
+        // phpd's own would leave the web server no right to read what a script writes: a picture that was uploaded was not found.
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
 
         close_the_rest()?;
         let socket = inheritable(io::stdin())?;
@@ -86,6 +88,21 @@ impl Enter {
 
 /// The descriptor that FPM inherits.
 pub const SOCKET_FD: i32 = 3;
+
+/// Moves this process into `cgroup`. The end of the pool's last sandbox may have removed it since phpd made it.
+fn join(cgroup: &Path) -> io::Result<()> {
+    for _ in 0..10 {
+        match fs::write(cgroup.join("cgroup.procs"), "0") {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                for directory in [cgroup.parent(), Some(cgroup)].into_iter().flatten() {
+                    drop(fs::create_dir(directory));
+                }
+            }
+            done => return done,
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
+}
 
 /// Closes what this process inherited beyond the three standard descriptors. phpd opens everything close-on-exec; this is for what whoever
 /// started phpd may have left open.
