@@ -17,6 +17,10 @@ use crate::app::{AppError, Code, FieldProblem, LimitChanges, Refusal};
 /// The largest body there is, in bytes.
 pub(crate) const LARGEST_BODY: usize = 64 * 1024;
 
+/// How much of a body that is too large is still taken in and thrown away: a caller that is refused while it is sending sees a broken
+/// connection and not the reason.
+const TAKEN_IN: usize = 1024 * 1024;
+
 /// How long a body may take to arrive.
 const SLOWEST_BODY: Duration = Duration::from_secs(10);
 
@@ -143,21 +147,25 @@ async fn read(request: Request) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let too_large = || Problem::from(Refusal::new(Code::BodyTooLarge, format!("The body is larger than {LARGEST_BODY} bytes.")));
     let announced =
         request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > LARGEST_BODY) {
+    if announced.is_some_and(|length| length > TAKEN_IN) {
         return Err(too_large());
     }
-    let mut read = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(1024)));
+    let mut length = 0;
+    let mut read = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(1024).min(LARGEST_BODY)));
     let mut body = request.into_body();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Refusal::invalid_field("", "invalid", "the body did not arrive whole"))?;
         if let Some(data) = frame.data_ref() {
-            if read.len() + data.len() > LARGEST_BODY {
+            length += data.len();
+            if length > TAKEN_IN {
                 return Err(too_large());
             }
-            read.extend_from_slice(data);
+            if length <= LARGEST_BODY {
+                read.extend_from_slice(data);
+            }
         }
     }
-    Ok(read)
+    if length > LARGEST_BODY { Err(too_large()) } else { Ok(read) }
 }
 
 impl Fields {

@@ -222,8 +222,15 @@ async fn order(core: &Core, caller: &Caller, mut fields: Fields) -> Result<Order
 
 fn package_choice(fields: &mut Fields) -> Option<PackageChoice> {
     match (fields.has("package"), fields.has("package_id")) {
-        (_, false) => fields.required("package", PackageName::parse).map(PackageChoice::Name),
-        (false, true) => fields.required("package_id", PackageId::parse).map(PackageChoice::Id),
+        // Here as everywhere, a field that is null is one that is not given; taken, so that it is not called unknown.
+        (_, false) => {
+            let _ = fields.optional("package_id", PackageId::parse);
+            fields.required("package", PackageName::parse).map(PackageChoice::Name)
+        }
+        (false, true) => {
+            let _ = fields.optional("package", PackageName::parse);
+            fields.required("package_id", PackageId::parse).map(PackageChoice::Id)
+        }
         (true, true) => {
             let _ = (fields.optional("package", PackageName::parse), fields.optional("package_id", PackageId::parse));
             fields.refuse("package_id", "invalid", "give `package` or `package_id`, not both");

@@ -116,6 +116,12 @@ async fn a_package_is_named_in_one_way() {
     wanted["package_id"] = lab.get("/api/packages").await.data(200)[0]["id"].clone();
     let problem = lab.create(&wanted).await.problem(422, "invalid_request");
     assert_eq!(problem["field"], "package_id");
+    let id = wanted["package_id"].take();
+    lab.create(&wanted).await.data(201);
+    let mut wanted = order("bob");
+    wanted["package_id"] = id;
+    wanted["package"].take();
+    lab.create(&wanted).await.data(201);
 }
 
 #[tokio::test]
