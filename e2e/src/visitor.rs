@@ -25,7 +25,7 @@ impl Reply {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
         let (head, body) = end.map_or((bytes, &b""[..]), |at| (&bytes[..at], &bytes[at + 4..]));
         let head = String::from_utf8_lossy(head).to_lowercase();
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
         Self { status, head, body: body.to_owned() }
     }
 
