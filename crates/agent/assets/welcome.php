@@ -22,7 +22,7 @@ $name = htmlspecialchars($_SERVER['HTTP_HOST'] ?? 'This site', ENT_QUOTES, 'UTF-
 <body>
 <main>
   <h1><?= $name ?> is ready</h1>
-  <p>The web site answers, and PHP <?= PHP_VERSION ?> runs.</p>
+  <p>The web site answers, and PHP <?= PHP_MAJOR_VERSION . '.' . PHP_MINOR_VERSION ?> runs.</p>
   <p>Put your own files into <code>public_html</code> and remove <code>index.php</code>, which shows this page.</p>
   <p class="quiet">Served <?= gmdate('Y-m-d H:i:s') ?> UTC.</p>
 </main>
