@@ -393,7 +393,7 @@ impl Pool {
     fn renew(&mut self, why: &str) -> std::io::Result<()> {
         let PoolSpec { account_id, pool, .. } = &*self.spec;
         let socket = self.around.sockets.create(*account_id, pool, fpm_config::backlog(&self.spec, &self.around.config))?;
-        fd_store::keep(&[socket.as_fd()]);
+        fd_store::keep(socket.as_fd());
         let old = self.socket.replace(Listening::Unwatched(socket)).map(Listening::into_socket);
         match self.running.take() {
             Some(running) => self.end(running.sandbox, old, why),

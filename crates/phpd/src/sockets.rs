@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use opterius_model::{AccountId, PoolName};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -28,7 +29,7 @@ pub struct Sockets {
 /// One listening socket of one pool.
 #[derive(Debug)]
 pub struct Socket {
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
     bound: PathBuf,
     path: PathBuf,
 }
@@ -82,7 +83,7 @@ impl Sockets {
         self.directory(&directory)?;
         let fd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         let bound = bind(&fd, &directory, pool)?;
-        let socket = Socket { fd, bound, path };
+        let socket = Socket { fd: Arc::new(fd), bound, path };
         match self.place(&socket, backlog) {
             Ok(()) => Ok(socket),
             Err(error) => {
@@ -113,7 +114,7 @@ impl Sockets {
         number.parse::<u32>().ok()?;
         let pool = PoolName::parse(pool).ok()?;
         let path = self.path(account, &pool);
-        Some((Whose { account, pool }, Socket { fd, bound, path }))
+        Some((Whose { account, pool }, Socket { fd: Arc::new(fd), bound, path }))
     }
 
     /// Removes every file that is not of `keep`, and every directory that is empty then.
@@ -246,6 +247,11 @@ impl Socket {
         {
             let _ = rustix::fs::fcntl_setfl(&self.fd, flags - OFlags::NONBLOCK);
         }
+    }
+
+    /// The descriptor itself, to be held for a while longer than the socket may be.
+    pub fn shared(&self) -> Arc<OwnedFd> {
+        Arc::clone(&self.fd)
     }
 
     /// A second descriptor of it, to be handed to a sandbox.

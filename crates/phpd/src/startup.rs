@@ -1,7 +1,7 @@
 //! How phpd begins: every pool listens again, and every PHP that outlived an earlier phpd is known again.
 
 use std::collections::{HashMap, HashSet};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -49,12 +49,8 @@ pub async fn run(config: Config, given: Vec<OwnedFd>) -> anyhow::Result<()> {
         if found.socket.is_none() {
             match sockets.create(spec.account_id, &spec.pool, fpm_config::backlog(&spec, &config)) {
                 Ok(socket) => {
-                    fresh.extend(socket.duplicate().ok());
+                    fresh.push(socket.shared());
                     found.socket = Some(socket);
-                    // A copy of each to send would need as many descriptors again.
-                    if fresh.len() == fd_store::AT_A_TIME {
-                        keep(&mut fresh);
-                    }
                 }
                 Err(error) => {
                     deaf += 1;
@@ -70,24 +66,21 @@ pub async fn run(config: Config, given: Vec<OwnedFd>) -> anyhow::Result<()> {
     }
     left.clear(&store).await;
     sockets.sweep(&kept).context("could not clear away old sockets")?;
-    keep(&mut fresh);
 
     let control =
         http::listen(&config.control_socket).with_context(|| format!("could not listen on {}", config.control_socket.display()))?;
     fd_store::ready();
+    // A thread of its own, for which the end of phpd does not wait.
+    std::thread::Builder::new()
+        .name("fd-store".to_owned())
+        .spawn(move || fd_store::keep_all(&fresh))
+        .context("could not start a thread")?;
     let ms = begun.elapsed().as_millis();
     tracing::info!("{pools} pools listen ({deaf} could not), {running} of them with a PHP that was running already, after {ms} ms");
     tokio::select! {
         served = http::serve(control, registry, config.control_uid) => served.context("the control socket failed"),
         told = told_to_end() => told.context("could not wait for signals"),
     }
-}
-
-/// Gives systemd these sockets.
-fn keep(fresh: &mut Vec<OwnedFd>) {
-    let borrowed: Vec<_> = fresh.iter().map(AsFd::as_fd).collect();
-    fd_store::keep(&borrowed);
-    fresh.clear();
 }
 
 async fn told_to_end() -> std::io::Result<()> {
