@@ -61,8 +61,6 @@ impl Enter {
         rustix::process::umask(Mode::from_raw_mode(0o022));
         // A terminal's or a manager's signal to phpd's group is not meant for the sandbox.
         let _ = rustix::process::setsid();
-        // phpd's own would leave the web server no right to read what a script writes: a picture that was uploaded was not found.
-        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
 
         close_the_rest()?;
         let socket = inheritable(io::stdin())?;
