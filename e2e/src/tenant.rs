@@ -57,9 +57,9 @@ impl Tenant {
     }
 
     /// Runs a shell script as the account's user on the server itself, not in its sandbox: what a way out of the sandbox, or a shell,
-    /// would give. The umask is a usual one for web files.
+    /// would give, with the usual umask.
     pub fn run(&self, server: &Server, script: &str, input: impl Into<Vec<u8>>) -> Output {
-        let script = format!("umask 027\n{script}");
+        let script = format!("umask 022\n{script}");
         let command = ["setpriv", "--reuid", &self.uid, "--regid", &self.uid, "--clear-groups", "--inh-caps=-all", "sh", "-c", &script];
         server.feed(&command, input)
     }
