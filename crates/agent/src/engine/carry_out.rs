@@ -236,11 +236,19 @@ impl Engine {
         }
     }
 
-    /// Writes what is committed. It can be made again from the journal, which is kept until this has worked.
-    pub(super) async fn record(&self, record: &AccountRecord) {
+    /// Writes what is committed, and answers whether that worked. It can be made again from the journal, which is kept until it has.
+    pub(super) async fn record(&self, record: &AccountRecord) -> bool {
         let account = record.spec.account_id;
-        if let Err(error) = self.inner.host.write_account(account, &record.to_text()).await {
-            tracing::error!(account.id = %account, "could not write what is committed of account {account}; its journal has it: {}", chain(&error));
+        match self.inner.host.write_account(account, &record.to_text()).await {
+            Ok(()) => {
+                self.known().unwritten.remove(&account);
+                true
+            }
+            Err(error) => {
+                tracing::error!(account.id = %account, "could not write what is committed of account {account}; its journal has it: {}", chain(&error));
+                self.known().unwritten.insert(account);
+                false
+            }
         }
     }
 }

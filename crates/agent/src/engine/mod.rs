@@ -11,7 +11,7 @@ mod fault_tests;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -58,6 +58,8 @@ struct Known {
     usernames: HashMap<Username, AccountId>,
     domains: HashMap<DomainName, AccountId>,
     last_uid: Option<Uid>,
+    /// Accounts whose record on disk is behind, so that only their journals tell what is committed.
+    unwritten: HashSet<AccountId>,
     /// Journals and accounts that could not be read, for the person on call.
     unreadable: Vec<String>,
 }
@@ -105,7 +107,7 @@ impl Known {
     /// made by hand in the middle of a create got the very number that was chosen for the account, and was removed as the account's own
     /// (seen). It also keeps the users that administrators make out of this range, from which nobody logs in.
     fn next_uid(&mut self) -> Option<Uid> {
-        let live: std::collections::HashSet<Uid> =
+        let live: HashSet<Uid> =
             self.accounts.values().filter(|record| record.spec.state != State::Absent).filter_map(|record| record.spec.uid).collect();
         let below = self.last_uid.map_or(*UID_RANGE.end() + 1, Uid::get);
         let downwards = (*UID_RANGE.start()..below).rev().chain(UID_RANGE.rev());
@@ -208,15 +210,32 @@ impl Engine {
     fn forget_later(&self, id: OperationId) {
         let engine = self.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(REMEMBERED).await;
-            engine.forget(id).await;
+            loop {
+                tokio::time::sleep(REMEMBERED).await;
+                if engine.forget(id).await {
+                    return;
+                }
+            }
         });
     }
 
-    async fn forget(&self, id: OperationId) {
-        if self.inner.host.remove_journal(id).await.is_ok() {
+    /// Answers whether the operation is forgotten: not while its journal is all that is on disk of what it committed.
+    async fn forget(&self, id: OperationId) -> bool {
+        let behind = {
+            let known = self.known();
+            let account = known.operations.get(&id).map(|operation| operation.asked.account_id);
+            account.filter(|account| known.unwritten.contains(account)).and_then(|account| known.accounts.get(&account).cloned())
+        };
+        if let Some(record) = behind
+            && !self.record(&record).await
+        {
+            return false;
+        }
+        let forgotten = self.inner.host.remove_journal(id).await.is_ok();
+        if forgotten {
             self.known().operations.remove(&id);
         }
+        forgotten
     }
 
     /// What is known of every account behind `after`, at most `limit` of them, and how many there are in all.

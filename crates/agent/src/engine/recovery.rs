@@ -15,7 +15,10 @@ use crate::operations;
 use crate::resources::Target;
 use crate::run::Run;
 
-/// How long a start waits for nginx, PowerDNS and phpd before it judges anything without them.
+/// The services that recovery waits for. A disk that is short of room will not have more of it in a moment.
+const SERVICES: [&str; 3] = ["nginx", "PowerDNS", "phpd"];
+
+/// How long a start waits for them before it judges anything without them.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// After a power cut every account committed so shortly before the last one is repaired: what it consists of may not have reached the
@@ -50,7 +53,11 @@ pub(super) async fn load(host: &dyn Host) -> Result<Known, HostError> {
         if let Some(record) = story.committed() {
             let newer = known.accounts.get(&account).is_none_or(|known| known.spec.generation < record.spec.generation);
             if newer {
-                host.write_account(account, &record.to_text()).await?;
+                // A start must not need room on a full disk: the journal stays until the record is written.
+                if let Err(error) = host.write_account(account, &record.to_text()).await {
+                    tracing::error!(account.id = %account, "could not write what is committed of account {account}; its journal has it: {}", chain(&error));
+                    known.unwritten.insert(account);
+                }
                 known.commit(record);
             }
         } else {
@@ -132,12 +139,12 @@ async fn wait_for_parts(engine: &Engine) {
     let all_well = async {
         loop {
             match engine.inner.host.parts().await {
-                Ok(parts) if parts.iter().all(|part| part.ok) => return,
+                Ok(parts) if parts.iter().all(|part| part.ok || !SERVICES.contains(&part.name.as_str())) => return,
                 _ => tokio::time::sleep(Duration::from_millis(200)).await,
             }
         }
     };
     if tokio::time::timeout(PATIENCE, all_well).await.is_err() {
-        tracing::warn!("went on after {} s although not every part of the server answers", PATIENCE.as_secs());
+        tracing::warn!("went on after {} s although not every service answers", PATIENCE.as_secs());
     }
 }

@@ -9,6 +9,7 @@ use opterius_protocol::{Micros, WireCode};
 
 use super::Engine;
 use crate::host::fake::FakeHost;
+use crate::host::{Hook, HostError, Moment};
 use crate::testing::{change, target};
 
 fn new_account(username: &str, domain: &str) -> Spec {
@@ -195,4 +196,43 @@ async fn an_acknowledged_operation_is_remembered_for_a_while_and_then_forgotten(
     assert!(engine.operation(change.operation_id).is_none());
     assert!(host.files().journals.is_empty());
     assert!(engine.account(change.spec.account_id).is_some());
+}
+
+/// A disk without room for records of accounts.
+struct NoRoom;
+
+#[async_trait::async_trait]
+impl Hook for NoRoom {
+    async fn reach(&self, call: &'static str, _: bool, _: Moment) -> Result<(), HostError> {
+        if call == "write_account" { Err(HostError::failed("write the record")("no space left on device")) } else { Ok(()) }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_full_disk_kept_from_being_recorded_stays_in_its_journal_until_there_is_room() {
+    let host = FakeHost::new();
+    let full = host.hooked(Arc::new(NoRoom));
+    let engine = engine(&full).await;
+    let change = change(&new_account("alice", "example.com"));
+    assert_eq!(run(&engine, change.clone(), true).await.outcome, Outcome::Committed);
+    assert!(engine.acknowledge(change.operation_id).await);
+    tokio::time::sleep(Duration::from_hours(5)).await;
+    drop(engine);
+
+    // Also an Agent that starts on the full disk knows the account.
+    let engine = Engine::load(Arc::new(full.clone())).await.expect("a start needs no room");
+    engine.recover().await;
+    assert!(engine.account(change.spec.account_id).is_some());
+    tokio::time::sleep(Duration::from_hours(5)).await;
+    let kept = || {
+        let files = host.files();
+        (files.journals.len(), files.accounts.len())
+    };
+    assert_eq!(kept(), (1, 0));
+    drop(engine);
+
+    let engine = Engine::load(Arc::new(host.clone())).await.expect("the fake host can be read");
+    engine.recover().await;
+    tokio::time::sleep(Duration::from_hours(2)).await;
+    assert_eq!(kept(), (0, 1));
 }
