@@ -4,6 +4,7 @@
 //! A test fails, rather than skips, where something it needs is missing.
 
 mod account;
+mod faults;
 mod order;
 mod panel;
 mod secrets;
@@ -13,6 +14,7 @@ mod visitor;
 mod wait;
 
 pub use account::{Debris, WholeAccount};
+pub use faults::Standing;
 pub use order::{Answer, Order};
 pub use secrets::Secret;
 pub use server::{Output, Server, Setup};

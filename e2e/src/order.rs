@@ -72,7 +72,7 @@ impl Order {
     }
 
     /// What WHMCS calls `opterius_CreateAccount` with.
-    fn parameters(&self, server: &Server) -> Value {
+    pub(crate) fn parameters(&self, server: &Server) -> Value {
         json!({
             "serviceid": self.service, "userid": 1, "pid": 1, "packageid": 1, "serverid": 1, "addonId": self.addon,
             "domain": self.domain, "username": self.username, "password": self.password,

@@ -1,0 +1,157 @@
+//! Stopping parts of a server at chosen points, and seeing where an account stands meanwhile.
+
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::account::Debris;
+use crate::order::Order;
+use crate::server::{Output, Server};
+use crate::wait::eventually;
+
+/// How much of an account is on a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// All of it is there, once, and the site and the DNS server answer.
+    Whole,
+    /// Nothing claims its names.
+    Gone,
+    /// Anything else, with what was found and what did not answer.
+    Between(Vec<String>),
+}
+
+impl Standing {
+    /// Looks at everything that belongs to the account, and visits it.
+    pub fn of(server: &Server, username: &str, domain: &str) -> Self {
+        let mut found = Debris::find(server, username, domain).0;
+        if found.is_empty() {
+            return Self::Gone;
+        }
+        let of = |kind: &str| found.iter().filter(|line| line.starts_with(kind)).count();
+        let each_once = ["passwd:", "shadow:", "group:", "home:", "logs:", "site:", "zone:"].iter().all(|kind| of(kind) == 1);
+        let staged = found.iter().any(|line| line.contains("/staging"));
+        if !each_once || of("row:") != 2 || staged {
+            return Self::Between(found);
+        }
+        let (status, page) = server.visit(domain, "/");
+        let (addresses, start) = (server.dig(domain, "A"), server.dig(domain, "SOA"));
+        if status == 200 && page.contains("is ready") && addresses == [server.ip.clone()] && start.len() == 1 {
+            return Self::Whole;
+        }
+        found.push(format!("answers: {status} {page} {addresses:?} {start:?}"));
+        Self::Between(found)
+    }
+}
+
+impl Server {
+    /// Gives a unit these failpoints from its next start on. Empty for none.
+    pub fn arm(&self, unit: &str, failpoints: &str) {
+        self.sh(&format!(
+            "dir=/run/systemd/system/{unit}.service.d\nmkdir -p $dir\n\
+             printf '[Service]\\nEnvironment=\"FAILPOINTS={failpoints}\"\\n' >$dir/failpoints.conf\nsystemctl daemon-reload"
+        ));
+    }
+
+    /// Gives the Panel these failpoints and starts it again.
+    pub fn set_panel_failpoints(&self, failpoints: &str) {
+        self.arm("opterius-panel", failpoints);
+        self.sh("systemctl restart opterius-panel.service");
+        self.wait_until_ready();
+    }
+
+    /// One call of the Agent as root, over its socket: the status and the answer. Status 0 if nothing answers.
+    pub fn agent(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let url = format!("http://agent{path}");
+        let mut command =
+            vec!["curl", "-sS", "--max-time", "90", "-X", method, "--unix-socket", "/run/opterius/agent.sock", "-w", "\n%{http_code}"];
+        if body.is_some() {
+            command.extend(["-H", "Content-Type: application/json", "--data-binary", "@-"]);
+        }
+        command.push(&url);
+        let output = self.feed(&command, body.map(ToString::to_string).unwrap_or_default());
+        let Some((answer, status)) = output.stdout.rsplit_once('\n') else { return (0, Value::Null) };
+        (status.parse().unwrap_or(0), serde_json::from_str(answer).unwrap_or(Value::Null))
+    }
+
+    /// The id of the newest operation on an account of this username, once the Panel has put one down.
+    pub fn newest_operation(&self, username: &str) -> Option<String> {
+        let query = format!("select id from operation where username = '{username}' order by started_at desc limit 1");
+        let id = self.ok(&["sqlite3", "-readonly", "-cmd", ".timeout 5000", "/var/lib/opterius-panel/panel.db", &query]);
+        Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+    }
+
+    /// What the Agent says of a step of the newest operation on an account of this username: `running`, `done`, …; nothing if it has
+    /// not begun.
+    pub fn step(&self, username: &str, step: &str) -> Option<String> {
+        let id = self.newest_operation(username)?;
+        let (status, report) = self.agent("GET", &format!("/operations/{id}?seen=0&wait_ms=0"), None);
+        let steps = report["steps"].as_array().filter(|_| status == 200)?;
+        let last = steps.iter().rev().find(|one| one["name"] == step)?;
+        last["state"].as_str().map(str::to_owned)
+    }
+
+    /// The Agent's journal of the newest operation on an account of this username; empty if there is none.
+    pub fn operation_journal(&self, username: &str) -> String {
+        let Some(id) = self.newest_operation(username) else { return String::new() };
+        self.run(&["cat", &format!("/var/lib/opterius-agent/operations/{id}.jsonl")]).stdout
+    }
+
+    /// Ends an account as its Panel would: with an absent Spec of the next generation.
+    ///
+    /// # Panics
+    /// When the Agent does not remove it.
+    pub fn terminate(&self, account: &str) {
+        let (status, detail) = self.agent("GET", &format!("/accounts/{account}"), None);
+        assert_eq!(status, 200, "{detail}");
+        let mut spec = detail["spec"].clone();
+        spec["state"] = json!("absent");
+        spec["generation"] = json!(spec["generation"].as_u64().expect("a generation is a number") + 1);
+        let id = || self.ok(&["cat", "/proc/sys/kernel/random/uuid"]).trim().to_owned();
+        let now: u64 = self.ok(&["date", "+%s"]).trim().parse().expect("date prints seconds");
+        let change =
+            json!({ "operation_id": id(), "request_id": id(), "not_after": (now + 60) * 1_000_000, "wait_ms": 60_000, "spec": spec });
+        let (status, report) = self.agent("POST", "/accounts/apply", Some(&change));
+        assert!(status == 200 && report["outcome"] == "committed", "{report}");
+    }
+
+    /// The account of this username, as the Panel knows it.
+    ///
+    /// # Panics
+    /// When there is not exactly one.
+    pub fn account_id(&self, username: &str) -> String {
+        let (status, answer) = self.admin("GET", &format!("/api/accounts?username={username}"));
+        assert!(status == 200 && answer["page"]["total"] == 1, "{answer}");
+        answer["data"][0]["id"].as_str().expect("an account has an id").to_owned()
+    }
+
+    /// Waits until a shell script ends with 0 in the server.
+    pub fn until(&self, what: &str, script: &str) {
+        eventually(what, || (self.run(&["sh", "-c", script]).status == 0).then_some(()));
+    }
+
+    /// `apt-get` without questions, with what it says in English.
+    pub fn apt(&self, arguments: &[&str]) -> Output {
+        let command = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", "Dpkg::Use-Pty=0"];
+        self.run(&[&command[..], arguments].concat())
+    }
+}
+
+impl Order {
+    /// Begins to press the button "Create" in a process of its own, which the test may end.
+    ///
+    /// # Panics
+    /// When php does not start.
+    pub fn begin(&self, server: &Server) -> Child {
+        let parameters = tempfile::NamedTempFile::new().expect("a temporary file").into_temp_path();
+        std::fs::write(&parameters, self.parameters(server).to_string()).expect("the parameters are written");
+        let input = std::fs::File::open(&parameters).expect("the parameters can be read");
+        Command::new("php")
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../billing/whmcs/tests/order.php"))
+            .arg("CreateAccount")
+            .stdin(input)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("php starts")
+    }
+}
