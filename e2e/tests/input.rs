@@ -19,7 +19,7 @@ fn traces(server: &Server) -> String {
     server.sh("cat /etc/passwd /etc/shadow /etc/group /etc/gshadow\n\
          ls -la --full-time /home /var/log/opterius/accounts /var/lib/opterius/sites /var/lib/opterius/entries /var/lib/opterius/staging \
            /run/opterius/php\n\
-         ls /var/lib/opterius-agent/operations; find /var/lib/opterius-agent/accounts -type f | sort | xargs -r sha256sum\n\
+         find /var/lib/opterius-agent/operations 2>/dev/null | sort; find /var/lib/opterius-agent/accounts -type f 2>/dev/null | sort | xargs -r sha256sum\n\
          sqlite3 /var/lib/powerdns/opterius.sqlite3 'select * from domains; select * from records'\n\
          sqlite3 /var/lib/opterius-panel/panel.db \
            'select * from account; select id, outcome from operation; select * from claimed_name; select * from package; select * from server'")
