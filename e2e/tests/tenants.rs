@@ -273,9 +273,17 @@ fn a_tenant_reaches_the_sites_and_dns_on_this_server_and_no_other_service() {
     let (_, inside) = alice.inside(&server, &format!("{DIAL} <<'END'\n{dialled}END\n"));
     assert_eq!(inside.trim().lines().collect::<Vec<_>>(), expected, "from PHP");
 
-    // DNS by UDP is theirs too, and nothing else by UDP.
-    let (_, answer) = alice.inside(&server, "php -r 'echo gethostbyname(\"localhost\");'");
-    assert_eq!(answer.trim(), "127.0.0.1");
+    // By UDP only DNS: a question that our server answers, and a datagram to a port of root's that does not leave.
+    let ask = r#"python3 -c '
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(10)
+s.sendto(bytes.fromhex("00010000000100000000000005616c69636504746573740000060001"), ("127.0.0.1", 53)); print(len(s.recv(512)) > 40)
+try:
+    s.sendto(b"x", ("127.0.0.1", 161)); s.sendto(b"x", ("127.0.0.1", 161)); print("sent")
+except OSError: print("refused")
+'"#;
+    assert_eq!(alice.inside(&server, ask).1.trim(), "True\nrefused");
+    assert_eq!(server.sh(ask).trim(), "True\nsent", "root's datagrams leave");
 }
 
 #[test]
