@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::{Connection as _, Row, Sqlite, Transaction};
 
 /// The database.
 #[derive(Debug, Clone)]
@@ -91,6 +91,15 @@ impl Store {
             .acquire_timeout(Duration::from_mins(1))
             .idle_timeout(None)
             .max_lifetime(None)
+            // A full disk makes SQLite end the transaction by itself. sqlx then counts one that it can no longer end, and begins no other
+            // on that connection ("begin_with at non-zero transaction depth"), so a new connection takes its place.
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    // A transaction that was dropped is rolled back before the ping is answered.
+                    connection.ping().await?;
+                    Ok(!connection.is_in_transaction())
+                })
+            })
             .connect_with(options.clone())
             .await
             .doing("open the database")?;
@@ -199,6 +208,22 @@ pub(crate) struct UnknownWord {
 
 #[cfg(test)]
 mod tests {
+    use super::Store;
+
+    #[tokio::test]
+    async fn a_disk_that_was_full_for_a_while_keeps_nobody_from_writing_later() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Store::open(&dir.path().join("panel.db")).await.expect("a database");
+        let mut write = store.write().await.expect("a transaction");
+        // As full as a disk: SQLite takes no page more than there are.
+        sqlx::query("PRAGMA max_page_count = 1").execute(&mut *write).await.expect("a limit");
+        let full = sqlx::query("INSERT INTO setting (name, value) VALUES ('x', zeroblob(1000000))").execute(&mut *write).await;
+        assert!(full.expect_err("it is full").to_string().contains("full"));
+        drop(write);
+        let write = store.write().await.expect("a transaction after the one that SQLite ended");
+        super::commit(write).await.expect("it commits");
+    }
+
     #[test]
     fn the_tables_hold_nothing_but_text_and_bigint() {
         let schema = include_str!("../../migrations/0001_init.sql");
