@@ -44,9 +44,10 @@ impl Watcher {
         self.now()
     }
 
-    /// The operation as soon as its revision is beyond `seen`, or as it stands after `patience`.
+    /// The operation as soon as its revision is beyond `seen` or its outcome is decided, or as it stands after `patience`.
     pub async fn beyond(mut self, seen: u64, patience: Duration) -> OperationReport {
-        let _ = tokio::time::timeout(patience, self.0.wait_for(|report| report.revision > seen)).await;
+        let news = |report: &OperationReport| report.revision > seen || matches!(report.outcome, Outcome::Committed | Outcome::RolledBack);
+        let _ = tokio::time::timeout(patience, self.0.wait_for(news)).await;
         self.now()
     }
 }
@@ -84,7 +85,8 @@ impl Operation {
         let report = story.decided.clone().unwrap_or_else(|| OperationReport {
             operation_id: story.operation_id,
             account_id: story.next.account_id,
-            revision: 1,
+            // Beyond all that an earlier life of the Agent told, so that whoever followed it hears of this one's steps.
+            revision: u64::try_from(Micros::now().0).unwrap_or(1),
             outcome: Outcome::Running,
             direction: story.direction,
             started_at: story.announced_at,

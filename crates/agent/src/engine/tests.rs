@@ -236,3 +236,14 @@ async fn what_a_full_disk_kept_from_being_recorded_stays_in_its_journal_until_th
     tokio::time::sleep(Duration::from_hours(2)).await;
     assert_eq!(kept(), (0, 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_counted_further_than_this_agent_hears_the_outcome_at_once() {
+    let host = FakeHost::new();
+    let engine = engine(&host).await;
+    let begun = tokio::time::Instant::now();
+    let watcher = engine.submit(&change(&new_account("alice", "example.com")), true).expect("it is taken on");
+    let report = watcher.beyond(u64::MAX, Duration::from_hours(1)).await;
+    assert_eq!(report.outcome, Outcome::Committed);
+    assert!(begun.elapsed() < Duration::from_mins(1));
+}
