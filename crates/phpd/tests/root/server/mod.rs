@@ -168,9 +168,13 @@ impl Server {
         self.call(&GetHealth {}).await.expect("phpd is well")
     }
 
-    /// Waits for a state of the pool.
+    /// Waits for a state of the pool; for a PHP that runs, until it has been started.
     pub(crate) async fn until(&self, spec: &PoolSpec, state: PoolState) {
-        eventually(&format!("the pool is {state:?}"), async || self.status(spec).await.state == state).await;
+        eventually(&format!("the pool is {state:?}"), async || {
+            let status = self.status(spec).await;
+            status.state == state && (state != PoolState::Running || status.master_pid.is_some())
+        })
+        .await;
     }
 }
 
