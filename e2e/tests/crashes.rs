@@ -8,19 +8,22 @@ use opterius_e2e::{Order, Server, Standing, WholeAccount, eventually, within};
 /// What is promised to whoever waits for a server that was killed.
 const PROMISED: Duration = Duration::from_secs(10);
 
+/// Whether a server has come as far with an order as a test waits for.
+type Reached = fn(&Server, &Order) -> bool;
+
 /// A moment at which the Agent is killed.
 struct Window {
     name: &'static str,
     /// Stops the Agent there.
     failpoints: &'static str,
     /// Whether it has come that far.
-    reached: fn(&Server, &Order) -> bool,
+    reached: Reached,
     /// What it must come to, where that was decided before the kill.
     ends: Option<Standing>,
 }
 
 impl Window {
-    const fn new(name: &'static str, failpoints: &'static str, reached: fn(&Server, &Order) -> bool) -> Self {
+    const fn new(name: &'static str, failpoints: &'static str, reached: Reached) -> Self {
         Self { name, failpoints, reached, ends: None }
     }
 }
@@ -195,7 +198,7 @@ fn an_agent_killed_at_any_moment_of_a_create_leaves_all_or_nothing_within_ten_se
 fn an_agent_killed_again_while_it_recovers_still_leaves_all_or_nothing() {
     let server = Server::new("killed-again");
     for (n, (failpoints, reached)) in [
-        ("add_home.after=pause", has_home as fn(&Server, &Order) -> bool),
+        ("add_home.after=pause", has_home as Reached),
         ("ping.after=return;remove_home.before=pause", turned),
         ("ping.after=return;remove_user.before=pause", turned),
     ]
@@ -233,7 +236,7 @@ fn recorded(server: &Server, order: &Order) -> String {
 #[test]
 fn a_panel_killed_at_any_moment_of_a_create_finishes_by_itself() {
     let server = Server::new("panel-killed");
-    let windows: [(&str, &str, fn(&Server, &Order) -> bool); 4] = [
+    let windows: [(&str, &str, Reached); 4] = [
         ("reserved, not sent", "reserved=return", |s, o| recorded(s, o) == "running 0" && !announced(s, o)),
         ("sent, no reply", "sent=return", |s, o| announced(s, o) && recorded(s, o) == "running 0"),
         ("decided, not recorded", "decided=return", |s, o| decided(s, o) && recorded(s, o) == "running 0"),
@@ -278,7 +281,7 @@ fn a_panel_killed_while_an_order_fails_frees_the_names_by_itself() {
 #[test]
 fn panel_and_agent_killed_at_once_leave_all_or_nothing() {
     let server = Server::new("both-killed");
-    let windows: [(&str, fn(&Server, &Order) -> bool); 5] = [
+    let windows: [(&str, Reached); 5] = [
         ("begin_journal.after=pause", announced),
         ("add_user.after=pause", has_user),
         ("put_site.after=pause", has_site),
@@ -304,7 +307,7 @@ fn a_server_that_ends_all_at_once_has_whole_accounts_and_no_halves_after_its_boo
     let server = Server::new("crashed");
     let bystander = Order::new(&server, 100, "bystander", "bystander.example");
     bystander.succeed(&server);
-    let windows: [(&str, fn(&Server, &Order) -> bool); 6] = [
+    let windows: [(&str, Reached); 6] = [
         ("begin_journal.after=pause", announced),
         ("add_home.before=pause", |s, o| is(s, o, "home", "running")),
         ("put_pool.after=pause", |s, o| is(s, o, "php pool", "running")),
