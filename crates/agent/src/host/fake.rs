@@ -135,13 +135,13 @@ impl Host for FakeHost {
             if world.users.contains_key(&user.username) {
                 return taken(format!("a user or group named {}", user.username));
             }
-            // useradd writes passwd before shadow and group; killed in between, it leaves this.
-            let half = UserSeen { uid: Some(user.uid.get()), account: Some(user.account), group: None, shadow: None };
+            // groupadd comes first, and useradd writes passwd before shadow; killed in between, it leaves this.
+            let half = UserSeen { uid: Some(user.uid.get()), account: Some(user.account), group: Some(user.uid.get()), shadow: None };
             world.users.insert(user.username.clone(), half);
         }
         self.half("add_user").await?;
         if let Some(added) = self.world().users.get_mut(&user.username) {
-            (added.group, added.shadow) = (Some(user.uid.get()), Some("!".to_owned()));
+            added.shadow = Some("!".to_owned());
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use super::commands::{self, CommandError};
 use crate::host::{HostError, NewUser, UserSeen};
 
+const GROUPADD: &str = "/usr/sbin/groupadd";
 const USERADD: &str = "/usr/sbin/useradd";
 const USERDEL: &str = "/usr/sbin/userdel";
 const GROUPDEL: &str = "/usr/sbin/groupdel";
@@ -18,7 +19,7 @@ const CHPASSWD: &str = "/usr/sbin/chpasswd";
 /// The mark in GECOS, in front of the account's id.
 const MARK: &str = "opterius-";
 
-/// useradd(8): the uid, the name or the group is in use.
+/// useradd(8), groupadd(8): the number or the name is in use.
 const E_UID_IN_USE: i32 = 4;
 const E_NAME_IN_USE: i32 = 9;
 /// userdel(8), groupdel(8): there is no such user or group.
@@ -59,21 +60,29 @@ pub(super) fn uid_in_use(uid: Uid) -> Result<bool, HostError> {
 }
 
 impl Users {
-    /// `-u` with `-U`: useradd then takes the same number for the group without searching. With 10,000 users that and no subordinate
-    /// ids make 50–70 ms of 330–400 ms (measured). `-M`, since the home is built by us; `-K` keeps subuid and subgid as they are.
+    /// The group first, and the user into it: `useradd -U` compares every group with every other, which with 10,000 of them takes
+    /// 0.3 s of a processor where both tools take 0.1 s (measured). `-u` with `-g` and no subordinate ids, since searching for numbers
+    /// takes as long; `-M`, since the home is built by us; `-K` keeps subuid and subgid as they are.
     pub(super) async fn add(&self, user: &NewUser) -> Result<(), HostError> {
         let (uid, home, gecos) = (user.uid.to_string(), format!("/home/{}", user.username), format!("{MARK}{}", user.account));
+        let doing = format!("make the user {}", user.username);
+        let made = |ended: commands::Ended, program| match ended.code {
+            Some(E_NAME_IN_USE) => Err(HostError::Taken { what: format!("a user or group named {}", user.username) }),
+            _ => ended.success(program).map_err(HostError::failed(doing.clone())),
+        };
+        let expected = [0, E_UID_IN_USE, E_NAME_IN_USE];
+        made(self.run(&doing, GROUPADD, &["-g", &uid, "--", user.username.as_str()], "", &expected).await?, GROUPADD)?;
         #[rustfmt::skip]
         let arguments = [
-            "-u", &uid, "-U", "-M", "-d", &home, "-c", &gecos, "-s", "/usr/sbin/nologin",
+            "-u", &uid, "-g", &uid, "-M", "-d", &home, "-c", &gecos, "-s", "/usr/sbin/nologin",
             "-K", "SUB_UID_COUNT=0", "-K", "SUB_GID_COUNT=0", "--", user.username.as_str(),
         ];
-        let doing = format!("make the user {}", user.username);
-        let ended = self.run(&doing, USERADD, &arguments, "", &[0, E_UID_IN_USE, E_NAME_IN_USE]).await?;
-        match ended.code {
-            Some(E_NAME_IN_USE) => Err(HostError::Taken { what: format!("a user or group named {}", user.username) }),
-            _ => ended.success(USERADD).map_err(HostError::failed(doing)),
+        let ended = self.run(&doing, USERADD, &arguments, "", &expected).await?;
+        if ended.code == Some(E_NAME_IN_USE) {
+            // Somebody made a user of that name meanwhile, who is to find no group of ours.
+            self.remove_group(&user.username, user.uid).await?;
         }
+        made(ended, USERADD)
     }
 
     /// The hash goes over standard input: an argument would stand in the list of processes.
@@ -90,6 +99,10 @@ impl Users {
             self.run(&format!("remove the user {username}"), USERDEL, &["--", username.as_str()], "", &[0, E_NOTFOUND]).await?;
         }
         // userdel removes the group too, unless it was stopped before it came to that.
+        self.remove_group(username, uid).await
+    }
+
+    async fn remove_group(&self, username: &Username, uid: Uid) -> Result<(), HostError> {
         let left = Group::from_name(username.as_str()).map_err(HostError::failed(format!("look up the group {username}")))?;
         if left.is_some_and(|group| group.gid.as_raw() == uid.get()) {
             self.run(&format!("remove the group {username}"), GROUPDEL, &["--", username.as_str()], "", &[0, E_NOTFOUND]).await?;
