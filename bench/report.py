@@ -30,7 +30,7 @@ def machine(server):
 
 def table(head, lines):
     head = [str(cell) for cell in head]
-    rows = [head, ["---"] + ["---:"] * (len(head) - 1), *[[str(cell) for cell in line] for line in lines]]
+    rows = [head, ["---", "---"] if head == ["", ""] else ["---"] + ["---:"] * (len(head) - 1), *[[str(cell) for cell in line] for line in lines]]
     return "".join("| " + " | ".join(row) + " |\n" for row in rows) + "\n"
 
 
@@ -44,6 +44,10 @@ def verdict(met):
 
 def thousands(number):
     return f"{number:,}"
+
+
+def plural(number, what):
+    return f"{thousands(number)} {what}" + ("" if number == 1 else "s")
 
 
 def write(chosen, found):
@@ -145,13 +149,13 @@ def write(chosen, found):
         for size in served:
             for name, run in found[size]["requests"]["runs"].items():
                 kind, way = name.split(" ")
-                lines.append((f"{kind}, {thousands(max(1, size))} sites, {way}", f"{run['rps']:,.0f} ({run['lowest']:,.0f}–{run['highest']:,.0f})",
+                lines.append((f"{kind}, {plural(max(1, size), 'site')}, {way}", f"{run['rps']:,.0f} ({run['lowest']:,.0f}–{run['highest']:,.0f})",
                               f"{run['p50']:.2f} ms", f"{run['p99']:.2f} ms"))  # fmt: skip
         text += table(("", "requests/s", "p50", "p99"), lines)
         lines = []
         for size in served:
             requests = found[size]["requests"]
-            lines.append((f"{thousands(max(1, size))} sites", f"{requests['catch-all rss'] / 1024:.1f} MB", f"{requests['plain rss'] / 1024:.1f} MB",
+            lines.append((plural(max(1, size), "site"), f"{requests['catch-all rss'] / 1024:.1f} MB", f"{requests['plain rss'] / 1024:.1f} MB",
                           f"{requests['plain test']:.2f} s"))  # fmt: skip
         text += table(("", "nginx process, RSS, catch-all", "with plain blocks too", "`nginx -t` with plain blocks"), lines)
 
