@@ -71,6 +71,7 @@ def write(chosen, found):
     bursts = [found[size]["burst"] for size in sizes]
     lines.append([f"{chosen.burst} at once, until the last is done", *[f"{one['seconds']:.1f} s" for one in bursts]])
     lines.append([f"{chosen.burst} at once, failed", *[one["failed"] for one in bursts]])
+    lines.append([f"{chosen.burst} at once, answered 202 after 20 s, and done later", *[one["late"] for one in bursts]])
     lines += [[f"{chosen.burst} at once, one order, {share}", *[ms(one["whole"][share]) for one in bursts]] for share in ("p50", "p99")]
     removals = [found[size]["remove"]["whole"] for size in sizes]
     lines += [[f"removal, {share}", *[ms(one[share]) for one in removals]] for share in ("p50", "p99")]

@@ -62,11 +62,21 @@ class Server:
         call(SANDBOX, "down", self.name)
 
     def create(self, name):
-        """One order: the status, the answer, and the milliseconds from before the connection to the end of the answer."""
+        """One order: the status, the answer, and the milliseconds from before the connection until the account is there."""
         order = {"username": name, "domain": f"{name}.test", "password": f"Pass word {name}", "package": "Starter", "external_ref": name}
         begun = time.perf_counter()
         status, answer = self.panel("POST", "/api/accounts", order)
+        if status == 202:
+            answer = self.outcome(answer["data"]["id"])
         return status, answer, (time.perf_counter() - begun) * 1000
+
+    def outcome(self, operation):
+        """Asks, as a billing system does after a 202, until the operation is over."""
+        while True:
+            _, answer = self.panel("GET", f"/api/operations/{operation}")
+            if answer["data"]["outcome"] != "running":
+                return answer
+            time.sleep(0.2)
 
     def panel(self, method, path, body=None):
         """One call of the Panel's API, on a TLS connection of its own, as WHMCS makes it. The token stays off command lines."""
