@@ -85,7 +85,8 @@ fn sites_answer_after_a_restart_of_anything() {
             all_answer(&server, &tenants, &format!("after systemctl {how} {unit}"));
         }
     }
-    for unit in ["opterius-agent", "opterius-panel", "opterius-phpd"] {
+    // With their sockets, which would start them again.
+    for unit in ["opterius-agent.socket opterius-agent", "opterius-panel.socket opterius-panel", "opterius-phpd"] {
         server.sh(&format!("systemctl stop {unit}.service"));
         static_pages_answer(&server, &tenants, &format!("while {unit} is stopped"));
     }
