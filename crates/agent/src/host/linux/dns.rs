@@ -28,7 +28,7 @@ const KINDS: [&str; 6] = ["SOA", "NS", "A", "AAAA", "MX", "TXT"];
 
 pub(super) struct PowerDns {
     http: reqwest::Client,
-    zones: String,
+    api: String,
     api_key: reqwest::header::HeaderValue,
     server: SocketAddr,
 }
@@ -121,12 +121,7 @@ impl PowerDns {
             .expect("a client without TLS needs nothing that could fail");
         let mut api_key = reqwest::header::HeaderValue::from_str(config.pdns_api_key.expose()).expect("the configuration was checked");
         api_key.set_sensitive(true);
-        Self {
-            http,
-            zones: format!("http://{}/api/v1/servers/localhost/zones", config.pdns_api_address),
-            api_key,
-            server: config.dns_address,
-        }
+        Self { http, api: format!("http://{}/api/v1/servers/localhost", config.pdns_api_address), api_key, server: config.dns_address }
     }
 
     /// One call, again while the database is locked. Answers the status and the body of whatever is not an error of the transport.
@@ -137,8 +132,7 @@ impl PowerDns {
         body: Option<&serde_json::Value>,
     ) -> Result<(StatusCode, Vec<u8>), HostError> {
         for attempt in 1.. {
-            let mut request =
-                self.http.request(method.clone(), format!("{}{target}", self.zones)).header("X-API-Key", self.api_key.clone());
+            let mut request = self.http.request(method.clone(), format!("{}{target}", self.api)).header("X-API-Key", self.api_key.clone());
             if let Some(body) = body {
                 request = request.json(body);
             }
@@ -162,7 +156,7 @@ impl PowerDns {
 
     pub(super) async fn zone(&self, domain: &DomainName) -> Result<Option<ZoneSeen>, HostError> {
         let doing = || format!("look at the DNS zone {domain}");
-        let (status, body) = self.call(reqwest::Method::GET, &format!("/{domain}."), None).await?;
+        let (status, body) = self.call(reqwest::Method::GET, &format!("/zones/{domain}."), None).await?;
         match status {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND => return Ok(None),
@@ -190,12 +184,25 @@ impl PowerDns {
             "soa_edit_api": "DEFAULT",
             "rrsets": to_api(&zone.records, None),
         });
-        let (status, answer) = self.call(reqwest::Method::POST, "", Some(&body)).await?;
+        let (status, answer) = self.call(reqwest::Method::POST, "/zones", Some(&body)).await?;
         match status {
-            StatusCode::CREATED => Ok(()),
+            StatusCode::CREATED => self.forget_answers(zone).await,
             StatusCode::CONFLICT => Err(HostError::Taken { what: format!("a DNS zone {}", zone.domain) }),
             _ => Err(Self::refused(format!("make the DNS zone {}", zone.domain), status, &answer)),
         }
+    }
+
+    /// Makes PowerDNS forget what it answered while it did not have the zone: it goes on refusing, for up to 20 s, whoever asks again what
+    /// was asked before the zone was made (seen), as resolvers do for a domain that points here already.
+    async fn forget_answers(&self, zone: &ZonePlan) -> Result<(), HostError> {
+        let names: BTreeSet<&str> = zone.records.iter().map(|set| set.name.as_str()).collect();
+        for name in names {
+            let (status, answer) = self.call(reqwest::Method::PUT, &format!("/cache/flush?domain={name}"), None).await?;
+            if status != StatusCode::OK {
+                return Err(Self::refused(format!("make PowerDNS forget its earlier answers about {name}"), status, &answer));
+            }
+        }
+        Ok(())
     }
 
     /// Replaces the sets of the plan and deletes the others of the kinds we write; what customers add in other kinds stays.
@@ -207,7 +214,8 @@ impl PowerDns {
         sets.extend(
             seen.iter().filter(|set| !planned(set)).map(|set| json!({ "name": set.name, "type": set.kind, "changetype": "DELETE" })),
         );
-        let (status, answer) = self.call(reqwest::Method::PATCH, &format!("/{}.", zone.domain), Some(&json!({ "rrsets": sets }))).await?;
+        let (status, answer) =
+            self.call(reqwest::Method::PATCH, &format!("/zones/{}.", zone.domain), Some(&json!({ "rrsets": sets }))).await?;
         if status == StatusCode::NO_CONTENT { Ok(()) } else { Err(Self::refused(doing(), status, &answer)) }
     }
 
@@ -215,7 +223,7 @@ impl PowerDns {
         if self.zone(domain).await?.is_none_or(|zone| zone.account != Some(account)) {
             return Ok(());
         }
-        let (status, body) = self.call(reqwest::Method::DELETE, &format!("/{domain}."), None).await?;
+        let (status, body) = self.call(reqwest::Method::DELETE, &format!("/zones/{domain}."), None).await?;
         match status {
             StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => Ok(()),
             _ => Err(Self::refused(format!("remove the DNS zone {domain}"), status, &body)),
@@ -225,7 +233,7 @@ impl PowerDns {
     /// Whether the API answers.
     pub(super) async fn answers(&self) -> Result<(), HostError> {
         // A zone that no account can have. Asking for the list would take a second with 100,000 zones (measured).
-        let (status, body) = self.call(reqwest::Method::GET, "/probe.invalid.", None).await?;
+        let (status, body) = self.call(reqwest::Method::GET, "/zones/probe.invalid.", None).await?;
         if status == StatusCode::UNAUTHORIZED {
             return Err(Self::refused("use the API of PowerDNS".to_owned(), status, &body));
         }
