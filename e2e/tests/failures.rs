@@ -277,3 +277,19 @@ fn a_full_disk_under_the_panel_refuses_the_order_and_leaves_nothing() {
     });
     succeed(&server, &order);
 }
+
+#[test]
+fn a_domain_that_was_asked_for_before_its_order_is_answered_at_once_after_it() {
+    let server = Server::new("asked-before");
+    let order = Order::new(&server, 1, "alice", "alice.example");
+    let names = ["alice.example", "www.alice.example", "mail.alice.example"];
+    for name in names {
+        assert!(server.dig(name, "A").is_empty() && server.dig_over_tcp(name, "A").is_empty() && server.dig(name, "SOA").is_empty());
+    }
+    order.succeed(&server);
+    for name in names {
+        assert_eq!(server.dig(name, "A"), [server.ip.clone()], "{name}");
+        assert_eq!(server.dig_over_tcp(name, "A"), [server.ip.clone()], "{name}");
+    }
+    WholeAccount::assert(&server, "alice", "alice.example");
+}
