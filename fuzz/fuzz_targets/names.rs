@@ -2,7 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use opterius_model::{AccountId, DomainName, MAX_DOMAIN_BYTES, PackageName, Password, PasswordHash, PhpVersion, PoolName, RequestId, Spec, Username};
+use opterius_model::{
+    AccountId, DomainName, MAX_DOMAIN_BYTES, PackageName, Password, PasswordHash, PhpVersion, PoolName, RequestId, Spec, Username,
+};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
