@@ -217,13 +217,15 @@ fn a_disk_that_fills_up_in_the_middle_loses_nothing_that_was_promised() {
     make_room(&server, "/var/lib/opterius-agent");
 
     // Decided: the account is there, and stays known, although its record finds no room, also to an Agent that starts on the full disk.
+    // Another name, since the journal of the first order says "decided" too.
+    let order = Order::new(&server, 2, "bob", "bob.example");
     let answer = halt(&order, "write_account.before=sleep(5000)", "decided");
     assert!(answer.is_success(), "{}", answer.text());
-    WholeAccount::assert(&server, "alice", "alice.example");
+    WholeAccount::assert(&server, "bob", "bob.example");
     server.set_failpoints("");
-    let account = server.account_id("alice");
+    let account = server.account_id("bob");
     assert_eq!(server.agent("GET", &format!("/accounts/{account}"), None).0, 200);
-    WholeAccount::assert(&server, "alice", "alice.example");
+    WholeAccount::assert(&server, "bob", "bob.example");
     make_room(&server, "/var/lib/opterius-agent");
     server.sh("systemctl restart opterius-agent.service");
     server.sh(&format!("test -s /var/lib/opterius-agent/accounts/{account}.json"));
