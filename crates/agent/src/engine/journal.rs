@@ -62,7 +62,7 @@ pub(crate) struct Story {
 pub(crate) enum Unreadable {
     #[error("it is empty")]
     Empty,
-    #[error("line {number} is not one of a journal")]
+    #[error("line {number} is not what the Agent writes")]
     Line {
         number: usize,
         #[source]
