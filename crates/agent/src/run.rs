@@ -116,7 +116,12 @@ impl Run {
         .await
     }
 
-    async fn step(&self, name: &str, work: impl Future<Output = Result<(StepState, String), Failure>> + Send) -> Result<(), Failure> {
+    /// Does one step and tells of it. In the forward direction nothing is begun once another step has failed.
+    pub(crate) async fn step(
+        &self,
+        name: &str,
+        work: impl Future<Output = Result<(StepState, String), Failure>> + Send,
+    ) -> Result<(), Failure> {
         if self.direction == Direction::Forward && self.stopped.load(Ordering::Acquire) {
             // The failure that stopped the run is told elsewhere; this one is never shown beside it.
             let detail = "Another step had failed.".to_owned();

@@ -14,7 +14,7 @@ use super::journal::{AccountRecord, Line};
 use super::operation::Operation;
 use crate::host::HostError;
 use crate::operations;
-use crate::run::{Run, Told as _, hint_for, sentence};
+use crate::run::{Run, hint_for, sentence};
 
 /// The pauses between attempts to get back; after the last of them a person is told, and the attempts go on in its rhythm.
 const PAUSES: [Duration; 6] = [
@@ -26,34 +26,36 @@ const PAUSES: [Duration; 6] = [
     Duration::from_secs(30),
 ];
 
+/// The outcome, as it will be told, and what is committed of the account, where that is another than before.
+type Decided = (OperationReport, Option<AccountRecord>);
+
 impl Engine {
     /// Carries an operation to its outcome, from wherever it stands.
     pub(super) async fn carry_out(&self, operation: &Arc<Operation>) {
         let account = operation.asked.account_id;
-        let record = match self.decide(operation).await {
-            Ok(record) => record,
-            // Nothing was begun and nothing is on disk: whoever waits is told, and then it is as if it had never been sent.
-            Err(failure) => {
-                self.known().operations.remove(&operation.id);
-                operation.decide(operation.deciding(Outcome::RolledBack, Some(failure)));
-                None
-            }
-        };
-        let report = operation.report();
-        tell_outcome(operation);
-        {
+        let decided = self.decide(operation).await;
+        let report = {
             let mut known = self.known();
+            let (report, record) = decided.unwrap_or_else(|failure| {
+                // Nothing was begun and nothing is on disk: whoever waits is told, and then it is as if it had never been sent.
+                known.operations.remove(&operation.id);
+                (operation.deciding(Outcome::RolledBack, Some(failure)), None)
+            });
             if let Some(record) = record {
                 known.commit(record);
             } else if operation.previous.is_none() && report.outcome == Outcome::RolledBack {
                 known.release(account);
             }
             known.writers.remove(&account);
-        }
+            report
+        };
+        // Only now may anybody hear of it: the next operation on the account must find it committed, and nobody writing.
+        operation.decide(report);
+        tell_outcome(operation);
     }
 
-    /// Answers what is committed of the account now, or why nothing could be begun.
-    async fn decide(&self, operation: &Arc<Operation>) -> Result<Option<AccountRecord>, Failure> {
+    /// Answers the outcome and what is committed of the account now, both on disk, or why nothing could be begun.
+    async fn decide(&self, operation: &Arc<Operation>) -> Result<Decided, Failure> {
         if !operation.announced {
             if let Err(failure) = self.prepare(operation).await {
                 return self.refuse(operation, failure).await;
@@ -75,7 +77,7 @@ impl Engine {
                 }
             }
         }
-        self.back(operation).await;
+        self.until_reached(operation, Direction::Back).await;
         Ok(self.conclude(operation, Outcome::RolledBack).await)
     }
 
@@ -99,15 +101,9 @@ impl Engine {
             refused(kind, format!("{name} belongs to the account {other} on this server."))
         })?;
         let _slot = self.inner.slots.acquire().await;
-        let index = operation.begin_step("preflight", Direction::Forward);
         let run = Run::told(self.inner.host.clone(), operation.clone(), operation.target(Direction::Forward), Direction::Forward);
-        let result = operations::preflight(&run).await;
-        let (state, detail) = match &result {
-            Ok(()) => (StepState::Unchanged, None),
-            Err(failure) => (StepState::Failed, Some(failure.detail.clone())),
-        };
-        operation.end_step(index, state, detail);
-        result
+        let look = async { operations::preflight(&run).await.map(|()| (StepState::Unchanged, String::new())) };
+        run.step("preflight", look).await
     }
 
     async fn free_uid(&self) -> Result<opterius_model::Uid, String> {
@@ -124,7 +120,7 @@ impl Engine {
     }
 
     /// Nothing was touched. The refusal is journaled all the same, since it is the outcome of this operation id.
-    async fn refuse(&self, operation: &Arc<Operation>, failure: Failure) -> Result<Option<AccountRecord>, Failure> {
+    async fn refuse(&self, operation: &Arc<Operation>, failure: Failure) -> Result<Decided, Failure> {
         let next = operation.next();
         if next.uid.is_none() {
             return Err(failure);
@@ -173,10 +169,6 @@ impl Engine {
         operations::reach(&run).await.map_err(|mut failures| failures.swap_remove(0))
     }
 
-    async fn back(&self, operation: &Arc<Operation>) {
-        self.until_reached(operation, Direction::Back).await;
-    }
-
     async fn until_reached(&self, operation: &Arc<Operation>, direction: Direction) {
         let steps_before = operation.report().steps.len();
         for attempt in 0.. {
@@ -201,22 +193,20 @@ impl Engine {
         }
     }
 
-    async fn conclude(&self, operation: &Arc<Operation>, outcome: Outcome) -> Option<AccountRecord> {
+    async fn conclude(&self, operation: &Arc<Operation>, outcome: Outcome) -> Decided {
         let report = operation.deciding(outcome, None);
         self.write(operation.id, &Line::Decided { report: Box::new(report.clone()) }).await;
         self.settle(operation, report).await
     }
 
-    /// Writes what is committed now that the outcome is in the journal, and tells it.
-    async fn settle(&self, operation: &Arc<Operation>, report: OperationReport) -> Option<AccountRecord> {
+    /// Writes what is committed now that the outcome is in the journal.
+    async fn settle(&self, operation: &Operation, report: OperationReport) -> Decided {
         let at = report.finished_at.unwrap_or(report.started_at);
         let record = AccountRecord::after(report.outcome, operation.id, operation.previous.as_ref(), &operation.next(), at);
         if let Some(record) = &record {
             self.record(record).await;
         }
-        // Only now may anybody hear of it: the next operation on the account must find it committed.
-        operation.decide(report);
-        record
+        (report, record)
     }
 
     /// Writes a line that must not be lost. Its room on the disk was reserved when the operation was announced; should it fail all the
