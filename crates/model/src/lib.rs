@@ -6,6 +6,7 @@
 mod domain;
 mod id;
 mod limits;
+mod micros;
 mod package_name;
 mod password;
 mod spec;
@@ -15,10 +16,11 @@ mod username;
 pub use domain::{DomainName, InvalidDomain, MAX_DOMAIN_BYTES};
 pub use id::{AccountId, InvalidId, OperationId, OwnerId, PackageId, RequestId, ServerId, TokenId};
 pub use limits::{InvalidLimit, Limit, Limits, MIB};
+pub use micros::Micros;
 pub use package_name::{InvalidPackageName, PackageName};
 pub use password::{InvalidPassword, InvalidPasswordHash, Password, PasswordHash};
 pub use spec::{
-    Addresses, Docroot, Generation, Hold, InvalidPhpVersion, InvalidPoolName, InvalidSpec, PhpVersion, Pool, PoolName, SPEC_VERSION, Site,
+    Addresses, Docroot, Generation, Hold, InvalidHold, InvalidPhpVersion, InvalidPoolName, InvalidSpec, PhpVersion, Pool, PoolName, SPEC_VERSION, Site,
     Spec, State, Tls,
 };
 pub use username::{InvalidUsername, RESERVED_USERNAMES, UID_RANGE, Uid, Username};

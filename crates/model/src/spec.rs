@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use serde::{Deserialize, Serialize};
 
 use crate::text::{shown, text_type};
-use crate::{AccountId, DomainName, Limits, OwnerId, PasswordHash, Uid, Username};
+use crate::{AccountId, DomainName, Limits, Micros, OwnerId, PasswordHash, Uid, Username};
 
 /// The version of the Spec's form that this build writes. A fixture of each version must still load.
 pub const SPEC_VERSION: u32 = 1;
@@ -55,13 +55,45 @@ pub enum State {
 }
 
 /// Who holds a suspended account. Holds are separate: lifting one leaves the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Hold {
     /// The billing system.
     Billing,
     /// The host's staff.
     Abuse,
+}
+
+impl Hold {
+    /// Both, in the order in which a Spec lists them.
+    pub const ALL: [Self; 2] = [Self::Billing, Self::Abuse];
+
+    /// The word that names it in every form: `billing`, `abuse`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Billing => "billing",
+            Self::Abuse => "abuse",
+        }
+    }
+}
+
+/// Why a text is not a [`Hold`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a hold: use `billing` or `abuse`")]
+pub struct InvalidHold(String);
+
+impl std::str::FromStr for Hold {
+    type Err = InvalidHold;
+
+    fn from_str(text: &str) -> Result<Self, InvalidHold> {
+        Self::ALL.into_iter().find(|hold| hold.as_str() == text).ok_or_else(|| InvalidHold(shown(text)))
+    }
+}
+
+impl std::fmt::Display for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// A version of PHP, such as `8.2`.
@@ -194,10 +226,14 @@ pub struct Spec {
     pub addresses: Addresses,
     /// What it may use.
     pub limits: Limits,
-    /// Why it is suspended; empty unless it is.
+    /// Who holds it: at least one if it is suspended, none otherwise, each once.
     pub holds: Vec<Hold>,
     /// The name servers of its zones, at least two.
     pub nameservers: Vec<DomainName>,
+    /// Until when an absent account's home, logs, Spec and zone are kept in the trash, so that it can be restored. Nothing: nothing of it
+    /// is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_until: Option<Micros>,
 }
 
 /// What contradicts itself in a [`Spec`].
@@ -220,6 +256,12 @@ pub enum InvalidSpec {
     /// Two of one name.
     #[error("`{0}` stands twice in the Spec")]
     Twice(String),
+    /// Suspended by nobody, or held and not suspended.
+    #[error("`holds` of the Spec must name who holds the account if it is suspended, and nobody otherwise")]
+    Holds,
+    /// Something is kept of an account that is there.
+    #[error("`kept_until` of the Spec is for absent accounts")]
+    Kept,
 }
 
 impl Spec {
@@ -238,6 +280,15 @@ impl Spec {
             if empty {
                 return Err(InvalidSpec::Empty(field));
             }
+        }
+        if self.holds.is_empty() == (self.state == State::Suspended) {
+            return Err(InvalidSpec::Holds);
+        }
+        if self.kept_until.is_some() && self.state != State::Absent {
+            return Err(InvalidSpec::Kept);
+        }
+        if let Some(hold) = Hold::ALL.into_iter().find(|hold| self.holds.iter().filter(|other| *other == hold).count() > 1) {
+            return Err(InvalidSpec::Twice(hold.to_string()));
         }
         let mut names = std::collections::BTreeSet::new();
         for name in
@@ -258,7 +309,23 @@ impl Spec {
     /// This Spec with nothing left on the server, one generation on.
     #[must_use]
     pub fn absent(&self) -> Self {
-        Self { state: State::Absent, generation: self.generation.next(), holds: Vec::new(), ..self.clone() }
+        Self { state: State::Absent, generation: self.generation.next(), holds: Vec::new(), kept_until: None, ..self.clone() }
+    }
+
+    /// This Spec with nothing left on the server but what a restore needs, until then; one generation on.
+    #[must_use]
+    pub fn kept(&self, until: Micros) -> Self {
+        Self { kept_until: Some(until), ..self.absent() }
+    }
+
+    /// This Spec held by exactly these, one generation on: suspended if there are any, active if not.
+    #[must_use]
+    pub fn held(&self, holds: impl IntoIterator<Item = Hold>) -> Self {
+        let mut holds: Vec<Hold> = holds.into_iter().collect();
+        holds.sort_unstable();
+        holds.dedup();
+        let state = if holds.is_empty() { State::Active } else { State::Suspended };
+        Self { state, holds, generation: self.generation.next(), kept_until: None, ..self.clone() }
     }
 }
 
@@ -295,6 +362,10 @@ mod tests {
         assert_eq!(broken(|s| s.sites.clear()), Err(InvalidSpec::Empty("sites")));
         assert_eq!(broken(|s| s.sites[0].hosts.clear()), Err(InvalidSpec::Empty("hosts")));
         assert_eq!(broken(|s| s.nameservers.truncate(1)), Err(InvalidSpec::Empty("nameservers")));
+        assert_eq!(broken(|s| s.state = State::Suspended), Err(InvalidSpec::Holds));
+        assert_eq!(broken(|s| s.holds.push(Hold::Abuse)), Err(InvalidSpec::Holds));
+        assert_eq!(broken(|s| s.kept_until = Some(Micros(1))), Err(InvalidSpec::Kept));
+        assert!(matches!(broken(|s| *s = Spec { holds: vec![Hold::Abuse; 2], ..s.held([Hold::Abuse]) }), Err(InvalidSpec::Twice(_))));
         assert!(matches!(broken(|s| s.sites.push(s.sites[0].clone())), Err(InvalidSpec::Twice(_))));
         assert!(matches!(broken(|s| s.pools[0].name = PoolName::parse("other").expect("a name")), Err(InvalidSpec::UnknownPool { .. })));
     }
@@ -304,5 +375,19 @@ mod tests {
         let spec: Spec = serde_json::from_str(V1).expect("the fixture is a Spec");
         assert!(spec.absent().generation > spec.generation);
         assert_eq!(spec.absent().state, State::Absent);
+    }
+
+    #[test]
+    fn holds_and_what_is_kept_make_valid_specs() {
+        let spec: Spec = serde_json::from_str(V1).expect("the fixture is a Spec");
+        let held = spec.held([Hold::Abuse, Hold::Billing, Hold::Abuse]);
+        assert_eq!((held.state, held.holds.as_slice(), held.check()), (State::Suspended, [Hold::Billing, Hold::Abuse].as_slice(), Ok(())));
+        assert_eq!((held.held([]).state, held.held([]).check()), (State::Active, Ok(())));
+        let kept = held.kept(Micros(7));
+        assert_eq!((kept.state, kept.kept_until, kept.check()), (State::Absent, Some(Micros(7)), Ok(())));
+        assert_eq!(kept.held([]).kept_until, None);
+        let read: Spec = serde_json::from_str(&serde_json::to_string(&kept).expect("a Spec serialises")).expect("a Spec");
+        assert_eq!(read, kept);
+        assert!("billing".parse::<Hold>().is_ok_and(|hold| hold == Hold::Billing) && "tax".parse::<Hold>().is_err());
     }
 }

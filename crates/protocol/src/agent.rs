@@ -19,7 +19,9 @@ pub const SOCKET: &str = "/run/opterius/agent.sock";
 #[serde(transparent)]
 pub struct CreateAccount(pub Change);
 
-/// `POST /accounts/apply`: converges an account to a newer Spec, `absent` included.
+/// `POST /accounts/apply`: converges an account to a newer Spec. Every later change of an account is this call: suspend and unsuspend, other
+/// limits or another password, repair (the same Spec), terminate (`absent`, with [`Spec::kept_until`] if a restore is to be possible) and
+/// restore (`active` or `suspended` again, perhaps under other names, while it is kept).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ApplySpec(pub Change);
@@ -38,6 +40,10 @@ pub struct Change {
     pub wait_ms: u32,
     /// The whole desired state.
     pub spec: Spec,
+    /// What the Panel wants to find again with the account, should it be restored from a backup that does not know it. The Agent keeps it
+    /// with the account once the operation is committed, and reads none of it. Nothing: what it keeps stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memo: Option<serde_json::Value>,
 }
 
 impl Call for CreateAccount {
@@ -67,12 +73,22 @@ impl Call for PlanAccount {
 }
 
 /// What would change, in the order in which it would.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// One sentence a change; empty if everything is as the Spec says.
     pub changes: Vec<PlannedChange>,
     /// What is in the way, if anything is.
     pub conflicts: Vec<Failure>,
+    /// What is needed and is not there: services that do not answer, and what could not be looked at for another reason.
+    #[serde(default)]
+    pub missing: Vec<Failure>,
+}
+
+impl Plan {
+    /// Whether everything is as the Spec says.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.conflicts.is_empty() && self.missing.is_empty()
+    }
 }
 
 /// One change of a [`Plan`].
@@ -133,6 +149,12 @@ pub struct AccountSummary {
     pub uid: Option<Uid>,
     /// When the Spec was committed.
     pub committed_at: Micros,
+    /// The operation that committed it.
+    #[serde(default)]
+    pub operation_id: Option<OperationId>,
+    /// Until when it can be restored, if it is absent.
+    #[serde(default)]
+    pub kept_until: Option<Micros>,
 }
 
 /// `GET /accounts/{id}`: the committed Spec of one account.
@@ -159,6 +181,113 @@ pub struct AccountDetail {
     pub summary: AccountSummary,
     /// The committed Spec.
     pub spec: Spec,
+    /// What came with it as [`Change::memo`].
+    #[serde(default)]
+    pub memo: Option<serde_json::Value>,
+}
+
+/// `GET /accounts/{id}/usage`: what an account uses now. Reads its whole home, so it takes as long as the home is large.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct GetUsage {
+    /// The account.
+    pub id: AccountId,
+}
+
+impl Call for GetUsage {
+    type Reply = Usage;
+    const METHOD: Method = Method::GET;
+    const ROUTE: &'static str = "/accounts/{id}/usage";
+
+    fn target(&self) -> String {
+        format!("/accounts/{}/usage", self.id)
+    }
+}
+
+/// What an account uses, of what the Agent can measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// When it was measured.
+    pub measured_at: Micros,
+    /// Disk space of the home, in bytes, as blocks taken.
+    pub disk_bytes: u64,
+    /// Files, directories and links in the home.
+    pub files: u64,
+    /// Traffic of this calendar month (UTC), in bytes, in and out.
+    pub traffic_bytes: u64,
+    /// Processes now.
+    pub processes: u64,
+}
+
+/// `GET /drift`: what the last look at every account found. The Agent looks by itself on a slow timer, and mends only if it is set to.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct GetDrift {}
+
+impl Call for GetDrift {
+    type Reply = DriftReport;
+    const METHOD: Method = Method::GET;
+    const ROUTE: &'static str = "/drift";
+}
+
+/// The accounts that are not as they were committed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftReport {
+    /// When the last whole look ended; nothing before the first.
+    pub looked_at: Option<Micros>,
+    /// Whether the Agent mends what it finds by itself.
+    pub mends: bool,
+    /// One entry an account with drift, ordered by id.
+    pub accounts: Vec<Drift>,
+}
+
+/// The drift of one account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drift {
+    /// The account.
+    pub account_id: AccountId,
+    /// Its Linux user.
+    pub username: Username,
+    /// When it was found.
+    pub found_at: Micros,
+    /// What a repair would change, and what is in its way.
+    pub plan: Plan,
+    /// Whether the Agent has mended it by itself since.
+    pub mended: bool,
+}
+
+/// `POST /operations/{id}/retry`: tries an operation that needs attention again at once. One that does not is answered as it stands.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct RetryOperation {
+    /// The operation.
+    pub id: OperationId,
+}
+
+impl Call for RetryOperation {
+    type Reply = OperationReport;
+    const METHOD: Method = Method::POST;
+    const ROUTE: &'static str = "/operations/{id}/retry";
+
+    fn target(&self) -> String {
+        format!("/operations/{}/retry", self.id)
+    }
+}
+
+/// `POST /operations/{id}/abandon`: ends an operation that needs attention where it stands, by a person's decision. It is decided in its
+/// direction: one that goes back is rolled back, one that goes on is committed, and [`OperationReport::left`] goes on saying what is not as
+/// it should be, which a later plan shows and a repair mends. Refused (`conflict`) while it does not need attention.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct AbandonOperation {
+    /// The operation.
+    pub id: OperationId,
+}
+
+impl Call for AbandonOperation {
+    type Reply = OperationReport;
+    const METHOD: Method = Method::POST;
+    const ROUTE: &'static str = "/operations/{id}/abandon";
+
+    fn target(&self) -> String {
+        format!("/operations/{}/abandon", self.id)
+    }
 }
 
 /// `GET /operations/{id}?seen=&wait_ms=`: an operation, at once or as soon as there is more to say.
@@ -231,6 +360,12 @@ pub struct Health {
     pub open_operations: Vec<OperationId>,
     /// Accounts that are not absent.
     pub accounts: u64,
+    /// Accounts whose home waits in the trash.
+    #[serde(default)]
+    pub kept: u64,
+    /// Accounts that were not as committed at the last look.
+    #[serde(default)]
+    pub drifted: u64,
 }
 
 /// Whether the server makes a limit true.
@@ -278,8 +413,11 @@ pub struct OperationReport {
     pub steps: Vec<StepReport>,
     /// Why it turned back, if it did.
     pub failure: Option<Failure>,
-    /// What could not be undone and is still there; empty unless attention is needed.
+    /// What is not as it should be; empty unless attention is needed, or it was abandoned.
     pub left: Vec<String>,
+    /// Whether a person ended it where it stood.
+    #[serde(default)]
+    pub abandoned: bool,
     /// The account's uid, once chosen.
     pub uid: Option<Uid>,
 }
@@ -311,7 +449,8 @@ pub enum Direction {
 /// One step of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepReport {
-    /// `preflight`, a resource (`linux user`, `home`, `site`, `php pool`, `dns zone`), or `verify site`, `verify dns`.
+    /// `preflight`, a resource (`linux user`, `password`, `home`, `logs`, `php pool`, `site`, `dns zone`, `trash`), `sessions`, or
+    /// `verify site`, `verify dns`.
     pub name: String,
     /// The direction it was taken in.
     pub direction: Direction,
@@ -362,6 +501,8 @@ pub enum FailureKind {
     DomainTaken,
     /// A service that is needed does not answer.
     Unavailable,
+    /// What is to be restored is not kept any more.
+    NotKept,
     /// Anything else.
     Failed,
 }

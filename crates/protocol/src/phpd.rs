@@ -125,12 +125,20 @@ pub struct PoolStatus {
     pub spec: PoolSpec,
     /// What its PHP does now.
     pub state: PoolState,
-    /// Whether phpd holds the listening socket and it is the one at the pool's path.
+    /// Whether phpd holds the listening socket and it is the one at the pool's path, with its owner and mode.
     pub listening: bool,
+    /// Whether the pool is on disk as its Spec says, so that a restart finds it.
+    #[serde(default = "yes")]
+    pub saved: bool,
     /// The FPM master as phpd sees it, while one runs.
     pub master_pid: Option<u32>,
     /// The last start that failed, if it was not followed by one that worked.
     pub last_failure: Option<PoolFailure>,
+}
+
+/// What a phpd that does not say so yet is taken to mean.
+fn yes() -> bool {
+    true
 }
 
 /// What a pool's PHP does.
