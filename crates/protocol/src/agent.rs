@@ -141,7 +141,7 @@ pub struct AccountSummary {
     pub username: Username,
     /// The generation of its committed Spec.
     pub generation: Generation,
-    /// SHA-256 of the committed Spec's JSON, hexadecimal.
+    /// [`spec_hash`] of the committed Spec.
     pub spec_hash: String,
     /// What it was committed to be.
     pub state: State,
@@ -155,6 +155,17 @@ pub struct AccountSummary {
     /// Until when it can be restored, if it is absent.
     #[serde(default)]
     pub kept_until: Option<Micros>,
+}
+
+/// SHA-256 of a Spec's JSON in hexadecimal. Fields are written in the order of the type, so equal Specs have equal hashes.
+pub fn spec_hash(spec: &Spec) -> String {
+    use sha2::Digest;
+    use std::fmt::Write;
+    let json = serde_json::to_vec(spec).expect("a Spec holds nothing that JSON cannot");
+    sha2::Sha256::digest(json).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// `GET /accounts/{id}`: the committed Spec of one account.

@@ -3,7 +3,7 @@
 
 use opterius_model::{OperationId, RequestId, Spec};
 use opterius_protocol::Micros;
-use opterius_protocol::agent::{AccountSummary, Direction, Failure, OperationReport, Outcome};
+use opterius_protocol::agent::{AccountSummary, Direction, Failure, OperationReport, Outcome, spec_hash};
 use serde::{Deserialize, Serialize};
 
 /// The version of both forms.
@@ -164,17 +164,6 @@ impl AccountRecord {
             committed_at: self.committed_at,
         }
     }
-}
-
-/// SHA-256 of the Spec's JSON in hexadecimal. Fields are written in the order of the type, so equal Specs have equal hashes.
-fn spec_hash(spec: &Spec) -> String {
-    use sha2::Digest;
-    use std::fmt::Write;
-    let json = serde_json::to_vec(spec).expect("a Spec holds nothing that JSON cannot");
-    sha2::Sha256::digest(json).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 #[cfg(test)]
