@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use opterius_protocol::Micros;
 use serde::Deserialize;
 
 /// An account.
@@ -13,9 +14,16 @@ pub(crate) struct Account {
     pub(crate) username: String,
     pub(crate) domain: String,
     pub(crate) email: Option<String>,
-    pub(crate) package: Named,
+    /// None, or one without a name, if the package is not known here.
+    #[serde(default)]
+    pub(crate) package: Option<Named>,
     pub(crate) server: Server,
     pub(crate) status: String,
+    #[serde(default)]
+    pub(crate) holds: Vec<Hold>,
+    /// What a person should know beside the status.
+    #[serde(default)]
+    pub(crate) notice: Option<String>,
     #[serde(default)]
     pub(crate) ipv4: Vec<String>,
     #[serde(default)]
@@ -25,15 +33,128 @@ pub(crate) struct Account {
     pub(crate) uid: Option<u32>,
     pub(crate) created_at: i64,
     #[serde(default)]
+    pub(crate) terminated_at: Option<i64>,
+    /// Until when a terminated account can be restored.
+    #[serde(default)]
+    pub(crate) restorable_until: Option<i64>,
+    #[serde(default)]
     pub(crate) limits: BTreeMap<String, u64>,
+    /// The limits that are the account's own, and not its package's.
+    #[serde(default)]
+    pub(crate) overrides: BTreeMap<String, u64>,
     #[serde(default)]
     pub(crate) enforcement: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) drift: Option<Drift>,
     pub(crate) operation: Option<OperationRef>,
+}
+
+impl Account {
+    /// The package's name, or that there is none: it was deleted since, or was never known to this Panel.
+    pub(crate) fn package_name(&self) -> &str {
+        self.package.as_ref().map(|package| package.name.as_str()).filter(|name| !name.is_empty()).unwrap_or("none")
+    }
+
+    /// Until when the account can be restored, if it can be still.
+    pub(crate) fn restorable(&self) -> Option<i64> {
+        self.restorable_until.filter(|until| *until > Micros::now().0)
+    }
+
+    /// The status as a person reads it.
+    pub(crate) fn status_words(&self) -> String {
+        self.status.replace('_', " ")
+    }
+}
+
+/// Who holds a suspended account, and why.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Hold {
+    #[serde(rename = "hold")]
+    pub(crate) kind: String,
+    #[serde(default)]
+    pub(crate) reason: Option<String>,
+    #[serde(default)]
+    pub(crate) since: Option<i64>,
+    #[serde(default)]
+    pub(crate) by: Option<String>,
+}
+
+/// How an account differs from what it was committed to be.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Drift {
+    pub(crate) found_at: i64,
+    #[serde(flatten)]
+    pub(crate) plan: Plan,
+    /// Whether the Agent has mended it by itself since.
+    #[serde(default)]
+    pub(crate) mended: bool,
+}
+
+/// What would change, and what keeps it from being done.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Plan {
+    #[serde(default)]
+    pub(crate) changes: Vec<PlannedChange>,
+    /// What is in the way.
+    #[serde(default)]
+    pub(crate) conflicts: Vec<Obstacle>,
+    /// What is needed and is not there.
+    #[serde(default)]
+    pub(crate) missing: Vec<Obstacle>,
+}
+
+/// One thing that would change.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PlannedChange {
+    pub(crate) resource: String,
+    pub(crate) change: String,
+}
+
+/// Something that is in the way, or is not there.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Obstacle {
+    #[serde(default)]
+    pub(crate) step: Option<String>,
+    pub(crate) detail: String,
+    #[serde(default)]
+    pub(crate) hint: Option<String>,
+}
+
+/// What is left of an account that was terminated.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Gone {
+    pub(crate) id: String,
+    pub(crate) username: String,
+    pub(crate) terminated_at: Option<i64>,
+    /// Nothing: none of it is kept.
+    pub(crate) restorable_until: Option<i64>,
+}
+
+/// What an account uses, and its limits.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Usage {
+    pub(crate) measured_at: i64,
+    pub(crate) disk_bytes: u64,
+    pub(crate) files: u64,
+    /// Of this calendar month.
+    pub(crate) traffic_bytes: u64,
+    pub(crate) processes: u64,
+    #[serde(default)]
+    pub(crate) limits: BTreeMap<String, u64>,
+}
+
+/// What holds for every account.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Settings {
+    /// 0: nothing is kept.
+    pub(crate) terminated_kept_days: u16,
 }
 
 /// Something with a name.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Named {
+    #[serde(default)]
+    pub(crate) id: String,
     pub(crate) name: String,
 }
 
@@ -89,6 +210,24 @@ pub(crate) struct Operation {
     pub(crate) steps: Vec<Step>,
     #[serde(default)]
     pub(crate) error: Option<crate::failure::Failure>,
+    /// What is not as it should be.
+    #[serde(default)]
+    pub(crate) left: Vec<String>,
+    /// Whether a person ended it where it stood.
+    #[serde(default)]
+    pub(crate) abandoned: bool,
+}
+
+impl Operation {
+    /// The outcome as a person reads it.
+    pub(crate) fn outcome_words(&self) -> String {
+        self.outcome.replace('_', " ")
+    }
+
+    /// How long it took, in microseconds, once it is over.
+    pub(crate) fn took(&self) -> Option<u64> {
+        self.finished_at.and_then(|at| u64::try_from(at - self.started_at).ok())
+    }
 }
 
 /// One step of an operation.

@@ -6,13 +6,15 @@ use opterius_protocol::client::chain;
 use serde::Deserialize;
 
 /// A refusal or an error, ready to be shown: a sentence, and what to do next.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(from = "Problem")]
 pub(crate) struct Failure {
     /// What went wrong, in a sentence, causes included.
     pub(crate) detail: String,
     /// What to do next.
     pub(crate) hint: Option<String>,
+    /// The API's word for what went wrong; empty where the failure is this command's own.
+    pub(crate) code: Box<str>,
     /// The request, as it stands in the logs.
     pub(crate) request_id: Option<String>,
     /// The operation that failed, if one was begun.
@@ -27,6 +29,8 @@ struct Problem {
     detail: String,
     #[serde(default)]
     hint: Option<String>,
+    #[serde(default)]
+    code: Box<str>,
     #[serde(default)]
     errors: Vec<FieldError>,
     #[serde(default)]
@@ -46,14 +50,14 @@ struct FieldError {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        let Problem { mut detail, hint, errors, request_id, operation_id, status } = problem;
+        let Problem { mut detail, hint, code, errors, request_id, operation_id, status } = problem;
         for FieldError { field, detail: why } in errors {
             detail.push_str("\n  ");
             detail.push_str(&field);
             detail.push_str(": ");
             detail.push_str(&why);
         }
-        Self { detail, hint, request_id, operation_id, status }
+        Self { detail, hint, code, request_id, operation_id, status }
     }
 }
 

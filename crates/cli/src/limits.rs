@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use opterius_model::Limits;
+use opterius_model::{Limit, Limits};
 
 use crate::output::{Align, Table};
 
@@ -22,6 +22,12 @@ fn words(limit: &str) -> (&str, &'static str) {
         "mailboxes" => ("mailboxes", ""),
         other => (other, ""),
     }
+}
+
+/// Reads a limit as it is typed.
+pub(crate) fn parse(text: &str) -> Result<Limit, String> {
+    let number: u64 = text.parse().map_err(|_| "use a whole number, 0 for unlimited".to_owned())?;
+    Limit::try_from(number).map_err(|error| error.to_string())
 }
 
 /// The name of a limit.
@@ -62,18 +68,26 @@ pub(crate) fn summary(limits: &BTreeMap<String, u64>) -> String {
     if set.is_empty() { "nothing limited".to_owned() } else { set.join(", ") }
 }
 
-/// A table of all limits, and whether the server makes each true.
-pub(crate) fn table(limits: &BTreeMap<String, u64>, enforcement: &BTreeMap<String, String>) -> Table {
+/// Every limit with its number, unlimited ones too, in one line.
+pub(crate) fn every(limits: &BTreeMap<String, u64>) -> String {
+    let all: Vec<String> = in_order(limits).map(|(limit, number)| format!("{} {}", name(limit), value(limit, number))).collect();
+    all.join(", ")
+}
+
+/// A limit's number with what it is counted in.
+fn value(limit: &str, number: u64) -> String {
+    if number == 0 { "unlimited".to_owned() } else { format!("{number}{}", words(limit).1) }
+}
+
+/// A table of all limits, which of them are the account's own (`overrides`), and whether the server makes each true.
+pub(crate) fn table(limits: &BTreeMap<String, u64>, overrides: &BTreeMap<String, u64>, enforcement: &BTreeMap<String, String>) -> Table {
     let mut table = Table::new(&[("LIMIT", Align::Left), ("VALUE", Align::Left), ("", Align::Left)]);
     for (limit, number) in in_order(limits) {
-        let (name, unit) = words(limit);
-        let value = if number == 0 { "unlimited".to_owned() } else { format!("{number}{unit}") };
+        let own = overrides.contains_key(limit).then_some("its own");
         // Of what is unlimited there is nothing to enforce.
-        let note = match enforcement.get(limit) {
-            Some(verdict) if number > 0 && is_only_promised(verdict) => verdict.clone(),
-            _ => String::new(),
-        };
-        table.row([name.to_owned(), value, note]);
+        let promised = enforcement.get(limit).filter(|verdict| number > 0 && is_only_promised(verdict)).map(String::as_str);
+        let notes: Vec<&str> = own.into_iter().chain(promised).collect();
+        table.row([name(limit).to_owned(), value(limit, number), notes.join(", ")]);
     }
     table
 }
@@ -100,9 +114,10 @@ mod tests {
         ]);
         let enforcement = ["disk_mib", "files"].map(|limit| (limit.to_owned(), "not enforced on this server".to_owned())).into();
         assert_eq!(
-            table(&limits, &enforcement).to_string(),
-            "LIMIT        VALUE\ndisk         1024 MiB   not enforced on this server\nfiles        unlimited\nPHP workers  5\nnovel        1"
+            table(&limits, &["files", "disk_mib"].map(|limit| (limit.to_owned(), 0)).into(), &enforcement).to_string(),
+            "LIMIT        VALUE\ndisk         1024 MiB   its own, not enforced on this server\nfiles        unlimited  its own\nPHP workers  5\nnovel        1"
         );
+        assert_eq!(every(&limits), "disk 1024 MiB, files unlimited, PHP workers 5, novel 1");
         assert_eq!(summary(&limits), "disk 1024 MiB, PHP workers 5, novel 1");
         assert_eq!(summary(&BTreeMap::new()), "nothing limited");
     }

@@ -12,7 +12,9 @@ mod operation;
 mod output;
 mod package;
 mod panel;
+mod resync;
 mod secret;
+mod settings;
 mod setup;
 mod system;
 mod token;
@@ -59,6 +61,11 @@ enum Command {
     /// Operations: what was done to an account, step by step
     #[command(subcommand)]
     Operation(operation::Command),
+    /// Compare Panel and Agent account by account, and say what only one of them knows
+    Resync(resync::Options),
+    /// Settings that hold for every account
+    #[command(subcommand)]
+    Settings(settings::Command),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -82,6 +89,8 @@ async fn run(command: Command, panel: &Panel, format: Format) -> Result<ExitCode
         Command::Package(command) => package::run(command, panel, format).await?,
         Command::Account(command) => account::run(command, panel, format).await?,
         Command::Operation(command) => operation::run(command, panel, format).await?,
+        Command::Resync(options) => resync::run(&options, panel, format).await?,
+        Command::Settings(command) => settings::run(command, panel, format).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -47,6 +47,13 @@ pub(crate) fn failure(failure: &Failure) {
     drop(writeln!(std::io::stderr().lock(), "{text}"));
 }
 
+/// Asks a person something, on standard error: standard output is for what came of it.
+pub(crate) fn question(text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    // Whoever cannot read it does not answer it either.
+    drop(stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()));
+}
+
 /// What a colour stands for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Paint {

@@ -32,6 +32,52 @@ pub(crate) struct Reply {
     next: Option<String>,
 }
 
+/// A change of an account, as it is sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Order {
+    method: Method,
+    /// Such as `/api/accounts/<id>/suspend`.
+    path: String,
+    /// What stands behind the path's question mark.
+    pub(crate) query: Vec<(&'static str, String)>,
+    /// Nothing for a DELETE.
+    body: Option<Value>,
+}
+
+impl Order {
+    /// A POST of `body`.
+    pub(crate) fn post(path: String, body: Value) -> Self {
+        Self { method: Method::POST, path, query: Vec::new(), body: Some(body) }
+    }
+
+    /// A PUT of `body`.
+    pub(crate) fn put(path: String, body: Value) -> Self {
+        Self { method: Method::PUT, path, query: Vec::new(), body: Some(body) }
+    }
+
+    /// A DELETE.
+    pub(crate) fn delete(path: String) -> Self {
+        Self { method: Method::DELETE, path, query: Vec::new(), body: None }
+    }
+
+    /// The same as a question: nothing is changed, and the answer is a plan.
+    #[must_use]
+    pub(crate) fn planned(&self) -> Self {
+        let mut order = self.clone();
+        order.query.push(("plan", "true".to_owned()));
+        order
+    }
+}
+
+/// How long the Panel may keep its caller waiting for an operation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// Not at all.
+    None,
+    /// As long as the Panel does by itself.
+    Panels,
+}
+
 impl Panel {
     /// The Panel behind `socket`.
     pub(crate) fn new(socket: PathBuf) -> Self {
@@ -47,12 +93,12 @@ impl Panel {
 
     /// The `data` of one thing.
     pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
-        Ok(self.call(Method::GET, url(path, &[]), None).await?.data)
+        Ok(self.call(Method::GET, url(path, &[]), Patience::Panels, None).await?.data)
     }
 
     /// The first page of a list.
     pub(crate) async fn get_page(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<Value>, Failure> {
-        match self.call(Method::GET, url(path, query), None).await?.data {
+        match self.call(Method::GET, url(path, query), Patience::Panels, None).await?.data {
             Value::Array(page) => Ok(page),
             _ => Err(not_a_list(path)),
         }
@@ -67,7 +113,7 @@ impl Panel {
             if let Some(cursor) = &cursor {
                 query.push(("cursor", cursor));
             }
-            let reply = self.call(Method::GET, url(path, &query), None).await?;
+            let reply = self.call(Method::GET, url(path, &query), Patience::Panels, None).await?;
             let Value::Array(page) = reply.data else {
                 return Err(not_a_list(path));
             };
@@ -80,19 +126,25 @@ impl Panel {
         }
     }
 
-    /// Orders something, and waits for the answer however long the Panel takes to give it.
+    /// Makes something, and waits for the answer however long the Panel takes to give it.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Reply, Failure> {
-        self.call(Method::POST, url(path, &[]), Some(body)).await
+        self.call(Method::POST, url(path, &[]), Patience::Panels, Some(body)).await
     }
 
     /// Changes something.
     pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Reply, Failure> {
-        self.call(Method::PUT, url(path, &[]), Some(body)).await
+        self.call(Method::PUT, url(path, &[]), Patience::Panels, Some(body)).await
     }
 
     /// Removes something.
     pub(crate) async fn delete(&self, path: &str) -> Result<Reply, Failure> {
-        self.call(Method::DELETE, url(path, &[]), None).await
+        self.call(Method::DELETE, url(path, &[]), Patience::Panels, None).await
+    }
+
+    /// Orders a change of an account; what takes long is answered with its operation at once.
+    pub(crate) async fn order(&self, order: &Order) -> Result<Reply, Failure> {
+        let query: Vec<(&str, &str)> = order.query.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.call(order.method.clone(), url(&order.path, &query), Patience::None, order.body.as_ref()).await
     }
 
     /// The events of one operation, as they happen.
@@ -102,14 +154,17 @@ impl Panel {
         if response.status().is_success() { Ok(response) } else { Err(refusal(response).await) }
     }
 
-    async fn call(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Reply, Failure> {
+    async fn call(&self, method: Method, url: Url, patience: Patience, body: Option<&Value>) -> Result<Reply, Failure> {
         let path = url.path().to_owned();
         // Chosen here, so that it can be looked for in the logs even if no answer comes.
         let id = RequestId::generate();
         let mut request = self.http.request(method, url).timeout(TIMEOUT).header("x-request-id", id.as_str());
-        if let Some(body) = body {
+        if patience == Patience::None {
             // What the command shows while it waits comes from the operation, not from this answer.
-            request = request.header("prefer", "respond-async").json(body);
+            request = request.header("prefer", "respond-async");
+        }
+        if let Some(body) = body {
+            request = request.json(body);
         }
         let named = |failure: Failure| Failure { request_id: failure.request_id.or_else(|| Some(id.to_string())), ..failure };
         let response = request.send().await.map_err(|error| {

@@ -1,17 +1,15 @@
 //! `opterius account create`.
 
 use clap::Args;
-use opterius_model::{DomainName, PackageName, Password, Username};
-use reqwest::StatusCode;
+use opterius_model::{DomainName, PackageName, Username};
 use serde_json::json;
 
-use super::show;
-use crate::api::{Account, Operation};
+use super::change::{self, Done};
+use super::{new_password, plan, show};
+use crate::api::Account;
 use crate::failure::Failure;
-use crate::operation;
 use crate::output::{self, Format};
-use crate::panel::{Panel, read};
-use crate::secret;
+use crate::panel::{Order, Panel, read, read_all};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -30,98 +28,62 @@ pub(crate) struct Options {
     /// Your own name for the account; ordering it again under the same name gives the same account
     #[arg(long = "ref", value_name = "REF")]
     external_ref: Option<String>,
-    /// Read the password from standard input; without this one is made and shown once
-    // There is no option that takes the password itself: arguments are seen by every user of the machine.
+    #[command(flatten)]
+    password: new_password::Source,
+    /// Only say what would be made, and what is in the way
     #[arg(long)]
-    password_stdin: bool,
+    plan: bool,
 }
 
 pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Result<(), Failure> {
-    let human = format == Format::Human;
-    let generated = (!options.password_stdin).then(secret::password);
-    let password = match &generated {
-        Some(password) => password.clone(),
-        None => typed()?.expose().to_owned(),
-    };
+    let password = options.password.take()?;
     let mut order = json!({
         "username": options.username,
         "domain": options.domain,
         "package": options.package,
-        "password": password,
+        "password": password.expose(),
     });
     for (field, value) in [("email", &options.email), ("external_ref", &options.external_ref)] {
         if let Some(value) = value {
             order[field] = json!(value);
         }
     }
-    let reply = panel.post("/api/accounts", &order).await?;
-    let mut repeat = reply.status == StatusCode::OK;
-    let (operation_id, account_id) = if reply.status == StatusCode::ACCEPTED {
-        let operation: Operation = read(&reply.data)?;
-        // Of an order that was carried out before, only the password is taken.
-        repeat = operation.kind != "create";
-        (Some(operation.id), operation.account_id)
-    } else {
-        let account: Account = read(&reply.data)?;
-        (account.operation.map(|operation| operation.id).filter(|_| !repeat), Some(account.id))
-    };
-
-    let mut took = None;
-    if let Some(id) = operation_id {
-        if human {
-            let doing = if repeat { "Setting the password of" } else { "Creating" };
-            output::line(format!("{doing} the account {} for {}", options.username, options.domain));
-        }
-        let operation = operation::follow(&id, human, panel).await?;
-        took = operation.finished_at.and_then(|at| u64::try_from(at - operation.started_at).ok());
-        refuse_failed(operation)?;
+    let order = Order::post("/api/accounts".to_owned(), order);
+    if options.plan {
+        return plan::ask(&order, panel, format).await;
     }
-    let account_id = account_id.ok_or_else(|| Failure::new("the Panel did not say which account it created"))?;
-    let mut data = panel.get(&format!("/api/accounts/{account_id}")).await?;
-    if !human {
-        data["password"] = json!(generated);
+    let done = change::make(&order, panel, format).await?;
+    let after = done.after();
+    // Of an order that was carried out before, only the password is taken.
+    let repeat = match &done {
+        Done::Already(_) => true,
+        Done::By(operation) => operation.kind != "create",
+    };
+    let mut data = done.account(panel).await?;
+    if format == Format::Json {
+        data["password"] = json!(password.made());
         output::json(&data);
         return Ok(());
     }
     let account: Account = read(&data)?;
-    let after = took.map(|micros| format!(" after {}", output::duration(micros))).unwrap_or_default();
-    output::line(format!("The account {} is {}{after}.", account.username, account.status.replace('_', " ")));
+    change::tell(&account, &after);
     if repeat {
         output::line("It was there from an earlier order, and its password is the one of this order now.");
+    } else if let Some((id, until)) = previous(&account, panel).await {
+        output::line(format!("The account that had its reference before is kept until {}: its id is {id}.", output::moment(until)));
     }
     output::blank();
     output::line(show::facts(&account));
-    if let Some(password) = generated {
-        output::blank();
-        output::line(format!("Password: {password}   (shown only now)"));
-    }
+    password.show();
     Ok(())
 }
 
-/// The first line of standard input.
-fn typed() -> Result<Password, Failure> {
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).map_err(|error| Failure::because("could not read the password from standard input", &error))?;
-    let end = line.trim_end_matches(['\n', '\r']).len();
-    line.truncate(end);
-    Password::parse(line).map_err(|error| Failure::new(error.to_string()))
-}
-
-/// An operation that did not commit, as a failure.
-fn refuse_failed(operation: Operation) -> Result<(), Failure> {
-    if operation.outcome == "committed" {
-        return Ok(());
-    }
-    let command = operation::journal(&operation);
-    let request_id = operation.request_id;
-    let show = format!("see `opterius operation show {}`", operation.id);
-    let failure = operation
-        .error
-        .unwrap_or_else(|| Failure::new(format!("the account was not created: its operation is {}", operation.outcome.replace('_', " "))));
-    let hint = match (&failure.hint, command) {
-        (Some(hint), _) => hint.clone(),
-        (None, Some(command)) => format!("{show}, or `{command}`"),
-        (None, None) => show,
-    };
-    Err(Failure { request_id: failure.request_id.clone().or(request_id), operation_id: Some(operation.id), ..failure }.hint(hint))
+/// The last account that had this one's reference and was terminated, and until when it can be restored, if it can.
+async fn previous(account: &Account, panel: &Panel) -> Option<(String, i64)> {
+    let external_ref = account.external_ref.as_deref()?;
+    // The new account is there whatever is found, or is not.
+    let found = panel.list("/api/accounts", &[("external_ref", external_ref), ("status", "terminated")]).await.ok()?;
+    let found: Vec<Account> = read_all(&found).ok()?;
+    let last = found.into_iter().max_by_key(|old| old.terminated_at)?;
+    last.restorable().map(|until| (last.id, until))
 }

@@ -40,6 +40,16 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
         output::line(if filtered { "No account is like that." } else { "There are no accounts. Make one with `opterius account create`." });
         return Ok(());
     }
+    let number = accounts.len();
+    let table = if options.status.as_deref() == Some("terminated") { terminated(accounts) } else { there(accounts) };
+    output::line(table);
+    output::blank();
+    output::line(output::count(number, "account"));
+    Ok(())
+}
+
+/// Accounts that are there.
+fn there(accounts: Vec<Account>) -> Table {
     let mut table = Table::new(&[
         ("USERNAME", Align::Left),
         ("DOMAIN", Align::Left),
@@ -49,20 +59,36 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
         ("CREATED", Align::Left),
         ("ID", Align::Left),
     ]);
-    let number = accounts.len();
     for account in accounts {
+        let (status, package) = (account.status_words(), account.package_name().to_owned());
+        table.row([account.username, account.domain, status, package, account.server.name, output::moment(account.created_at), account.id]);
+    }
+    table
+}
+
+/// Accounts that are not, with what can still be done about it.
+fn terminated(accounts: Vec<Account>) -> Table {
+    let mut table = Table::new(&[
+        ("USERNAME", Align::Left),
+        ("DOMAIN", Align::Left),
+        ("PACKAGE", Align::Left),
+        ("SERVER", Align::Left),
+        ("TERMINATED", Align::Left),
+        ("RESTORABLE UNTIL", Align::Left),
+        ("ID", Align::Left),
+    ]);
+    for account in accounts {
+        let (package, until) =
+            (account.package_name().to_owned(), account.restorable().map_or_else(|| "not any more".to_owned(), output::moment));
         table.row([
             account.username,
             account.domain,
-            account.status.replace('_', " "),
-            account.package.name,
+            package,
             account.server.name,
-            output::moment(account.created_at),
+            account.terminated_at.map(output::moment).unwrap_or_default(),
+            until,
             account.id,
         ]);
     }
-    output::line(table);
-    output::blank();
-    output::line(output::count(number, "account"));
-    Ok(())
+    table
 }

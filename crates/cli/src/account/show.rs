@@ -1,10 +1,10 @@
 //! `opterius account show`.
 
 use clap::Args;
-use opterius_model::{AccountId, DomainName, Username};
-use serde_json::Value;
 
-use crate::api::Account;
+use super::name::{self, Name};
+use super::plan;
+use crate::api::{Account, Drift, Hold};
 use crate::failure::Failure;
 use crate::limits;
 use crate::output::{self, Facts, Format};
@@ -12,31 +12,13 @@ use crate::panel::{Panel, read};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The account's id, its Linux user or its primary domain
-    #[arg(value_name = "ID|USERNAME|DOMAIN", value_parser = parse)]
-    account: Which,
-}
-
-/// The three ways to name an account. No text is more than one of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Which {
-    Id(AccountId),
-    Domain(DomainName),
-    Username(Username),
-}
-
-fn parse(text: &str) -> Result<Which, String> {
-    if let Ok(id) = AccountId::parse(text) {
-        Ok(Which::Id(id))
-    } else if text.contains('.') {
-        DomainName::parse(text).map(Which::Domain).map_err(|error| error.to_string())
-    } else {
-        Username::parse(text).map(Which::Username).map_err(|error| error.to_string())
-    }
+    /// The account
+    #[arg(value_name = name::FORMS, value_parser = Name::parse)]
+    account: Name,
 }
 
 pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Result<(), Failure> {
-    let data = find(&options.account, panel).await?;
+    let data = options.account.data(panel).await?;
     if format == Format::Json {
         output::json(&data);
         return Ok(());
@@ -45,21 +27,43 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
     output::line(facts(&account));
     if !account.limits.is_empty() {
         output::blank();
-        output::line(limits::table(&account.limits, &account.enforcement));
+        output::line(limits::table(&account.limits, &account.overrides, &account.enforcement));
+    }
+    if let Some(drift) = &account.drift {
+        output::blank();
+        tell_drift(drift, &account);
+    }
+    if let Some(notice) = &account.notice {
+        output::blank();
+        output::line(notice);
     }
     Ok(())
 }
 
-async fn find(account: &Which, panel: &Panel) -> Result<Value, Failure> {
-    let (filter, value) = match account {
-        Which::Id(id) => return panel.get(&format!("/api/accounts/{id}")).await,
-        Which::Domain(domain) => ("domain", domain.as_str()),
-        Which::Username(username) => ("username", username.as_str()),
-    };
-    let found = panel.list("/api/accounts", &[(filter, value)]).await?;
-    found.into_iter().next().ok_or_else(|| {
-        Failure::new(format!("there is no account with the {filter} {value}")).hint("`opterius account list` shows all of them")
-    })
+/// How the account differs from what it should be, and what to do about it.
+fn tell_drift(drift: &Drift, account: &Account) {
+    let found = output::moment(drift.found_at);
+    if drift.mended {
+        output::line(format!("It was not as it should be, found at {found}; the Agent has mended it:"));
+    } else {
+        output::line(format!("It is not as it should be, found at {found}; `opterius account repair {}` would mend it:", account.id));
+    }
+    output::blank();
+    output::line(plan::changes(&drift.plan));
+    for obstacle in drift.plan.conflicts.iter().chain(&drift.plan.missing) {
+        output::line(plan::line(obstacle));
+    }
+}
+
+/// A hold with its reason: `abuse: sends spam (since …, by administrator)`.
+pub(super) fn hold(hold: &Hold) -> String {
+    let reason = hold.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+    let when: Vec<String> = [hold.since.map(|at| format!("since {}", output::moment(at))), hold.by.as_ref().map(|who| format!("by {who}"))]
+        .into_iter()
+        .flatten()
+        .collect();
+    let when = if when.is_empty() { String::new() } else { format!(" ({})", when.join(", ")) };
+    format!("{}{reason}{when}", hold.kind)
 }
 
 /// What a person wants to know of an account at a glance.
@@ -69,8 +73,14 @@ pub(super) fn facts(account: &Account) -> Facts {
         .add("Account", &account.id)
         .add("Username", &account.username)
         .add("Domain", &account.domain)
-        .add("Status", account.status.replace('_', " "))
-        .add("Package", &account.package.name)
+        .add("Status", account.status_words());
+    for held in &account.holds {
+        facts.add("Held", hold(held));
+    }
+    facts
+        .add_some("Terminated", account.terminated_at.map(output::moment))
+        .add_some("Kept until", account.restorable_until.map(output::moment))
+        .add("Package", account.package_name())
         .add(
             "Server",
             account
@@ -89,19 +99,4 @@ pub(super) fn facts(account: &Account) -> Facts {
         facts.add("Operation", format!("{} ({}, {})", operation.id, operation.kind, operation.outcome.replace('_', " ")));
     }
     facts
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_account_is_named_by_id_domain_or_username() {
-        let id = AccountId::generate();
-        assert_eq!(parse(&id.to_string()), Ok(Which::Id(id)));
-        assert!(matches!(parse("Bücher.example"), Ok(Which::Domain(domain)) if domain.as_str() == "xn--bcher-kva.example"));
-        assert!(matches!(parse("alice"), Ok(Which::Username(_))));
-        assert!(parse("Alice!").is_err());
-        assert!(parse("a..b").is_err());
-    }
 }

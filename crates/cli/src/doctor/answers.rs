@@ -13,6 +13,8 @@ use crate::system::System;
 /// What the parts say of themselves, or why they do not.
 pub(super) struct Answers {
     pub(super) agent: Result<agent::Health, String>,
+    /// Only asked for if there is drift.
+    pub(super) drift: Option<agent::DriftReport>,
     pub(super) phpd: Result<phpd::Health, String>,
     pub(super) panel: Result<Myself, Failure>,
 }
@@ -29,10 +31,15 @@ pub(super) async fn ask(system: &System, panel: &Panel) -> Answers {
         .call(&agent::GetHealth {}, PATIENCE)
         .await
         .map_err(|error| Failure::network(&error, &error).detail);
+    let drift = match &agent {
+        // How many there are is known already; without this they only stay without a name.
+        Ok(health) if health.drifted > 0 => Client::new(system.path(agent::SOCKET)).call(&agent::GetDrift {}, PATIENCE).await.ok(),
+        _ => None,
+    };
     let phpd = Client::new(system.path(phpd::SOCKET))
         .call(&phpd::GetHealth {}, PATIENCE)
         .await
         .map_err(|error| Failure::network(&error, &error).detail);
     let panel = panel.get("/api/self").await.and_then(|data| panel::read(&data));
-    Answers { agent, phpd, panel }
+    Answers { agent, drift, phpd, panel }
 }

@@ -8,6 +8,7 @@ use super::answers::Answers;
 use super::report::Report;
 use crate::api::{self, Account, Operation};
 use crate::limits;
+use crate::operation;
 use crate::output;
 use crate::panel::{Panel, read, read_all};
 
@@ -48,7 +49,11 @@ pub(super) async fn operations(panel: &Panel, answers: &Answers, report: &mut Re
         let what = format!("{} of {}", operation.kind, operation.username.as_deref().unwrap_or("an account"));
         let hint = format!("see `opterius operation show {}`", operation.id);
         if operation.outcome == "needs_attention" {
-            report.problem("operations", format!("the operation {} ({what}) could neither be finished nor be undone", operation.id), hint);
+            report.problem(
+                "operations",
+                format!("the operation {} ({what}) could neither be finished nor be undone", operation.id),
+                format!("{hint} for what is left, and mend it; then {}", operation::ways_out(&operation.id)),
+            );
         } else if Micros::now().0 - operation.started_at > LONG {
             report.warning(
                 "operations",
@@ -164,6 +169,7 @@ mod tests {
             "enforcement": [{"limit": "disk_mib", "enforced": false, "detail": "/home has no quotas."}]});
         let answers = Answers {
             agent: serde_json::from_value(health).map_err(|error| error.to_string()),
+            drift: None,
             phpd: Err(String::new()),
             panel: Ok(Myself { version: "1".to_owned() }),
         };
@@ -191,7 +197,14 @@ mod tests {
                 (Level::Warning, "the operation b (create of alice) runs since 2023-11-14 22:13:20 UTC"),
             ]
         );
-        assert_eq!(report.0[1].hint.as_deref(), Some("see `opterius operation show a`"));
+        assert_eq!(
+            report.0[1].hint.as_deref(),
+            Some(
+                "see `opterius operation show a` for what is left, and mend it; then `opterius operation retry a` tries it again at once, and \
+                 `opterius operation abandon a` ends it as it stands"
+            )
+        );
+        assert_eq!(report.0[2].hint.as_deref(), Some("see `opterius operation show b`"));
     }
 
     #[tokio::test]

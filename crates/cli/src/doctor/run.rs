@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::report::{Level, Report};
-use super::{answers, host, operations, ports, services};
+use super::{answers, drift, host, operations, ports, services};
 use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::panel::Panel;
@@ -47,6 +47,8 @@ pub(super) async fn examine(system: &System, panel: &Panel) -> Report {
     host::clock(system, r).await;
     operations::operations(panel, &answers, r).await;
     operations::accounts(panel, &answers, r).await;
+    drift::drift(&answers, r);
+    drift::trash(panel, &answers, r).await;
     operations::limits(panel, &answers, r).await;
     report
 }

@@ -169,6 +169,7 @@ mod tests {
         let phpd = json!({"version": "0.0.9", "pools": 1, "running": 0, "backing_off": [pool], "cgroups": "every sandbox has its own"});
         Answers {
             agent: serde_json::from_value(health).map_err(|error| error.to_string()),
+            drift: None,
             phpd: serde_json::from_value(phpd).map_err(|error| error.to_string()),
             panel: Ok(Myself { version: INSTALLED.to_owned() }),
         }
@@ -197,7 +198,7 @@ mod tests {
         versions(&answers(), &mut report);
         assert!(report.0[0].detail.starts_with("phpd runs version 0.0.9"), "{report:?}");
 
-        let silent = Answers { agent: Err("no".into()), phpd: Err("no".into()), panel: Err(Failure::new("no")) };
+        let silent = Answers { agent: Err("no".into()), drift: None, phpd: Err("no".into()), panel: Err(Failure::new("no")) };
         let mut report = Report::default();
         panel(&silent, &mut report);
         agent(&silent, &mut report);

@@ -3,7 +3,7 @@
 use clap::Args;
 use opterius_model::OperationId;
 
-use super::steps;
+use super::{steps, words};
 use crate::api::Operation;
 use crate::failure::Failure;
 use crate::output::{self, Facts, Format};
@@ -32,7 +32,10 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
         output::line(failure.text("What failed", "What to do"));
     }
     output::blank();
-    output::line(meaning(&operation));
+    output::line(words::meaning(&operation));
+    if operation.outcome == "needs_attention" {
+        output::line(format!("When its cause is mended, {}.", words::ways_out(&operation.id)));
+    }
     if let Some(command) = journal(&operation) {
         output::line(format!("The Agent's log of it: {command}"));
     }
@@ -40,34 +43,22 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
 }
 
 fn facts(operation: &Operation) -> Facts {
-    let took = operation
-        .finished_at
-        .and_then(|at| u64::try_from(at - operation.started_at).ok())
-        .map(|micros| format!(", took {}", output::duration(micros)));
+    let took = operation.took().map(|micros| format!(", took {}", output::duration(micros)));
     let mut facts = Facts::new();
     facts
         .add("Operation", &operation.id)
         .add("Kind", &operation.kind)
-        .add("Outcome", operation.outcome.replace('_', " "))
+        .add("Outcome", operation.outcome_words())
         .add_some("Username", operation.username.as_ref())
         .add_some("Domain", operation.domain.as_ref())
         .add_some("Account", operation.account_id.as_ref())
         .add_some("Reference", operation.external_ref.as_ref())
         .add("Started", format!("{}{}", output::moment(operation.started_at), took.unwrap_or_default()))
         .add_some("Request", operation.request_id.as_ref());
-    facts
-}
-
-/// What the outcome means for the account.
-fn meaning(operation: &Operation) -> &'static str {
-    match operation.outcome.as_str() {
-        "committed" => "It is done, and the account was seen to answer.",
-        "rolled_back" => "Everything was undone: nothing of it is left on the server, and it can be ordered again.",
-        "not_sent" => "Nothing was sent to the server, so nothing was changed; it can be ordered again.",
-        "running" => "It is not decided yet.",
-        "needs_attention" => "It could neither be finished nor be undone. The Agent goes on trying; a person should look.",
-        _ => "This version of the command does not know this outcome.",
+    for left in &operation.left {
+        facts.add("Left", left);
     }
+    facts
 }
 
 /// The command that shows what the Agent logged of the operation.

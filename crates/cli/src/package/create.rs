@@ -1,5 +1,7 @@
 //! `opterius package create`.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use opterius_model::{Limit, PackageName};
 use serde::Serialize;
@@ -17,54 +19,49 @@ pub(crate) struct Options {
     #[arg(value_name = "NAME")]
     name: PackageName,
     /// Disk space, in MiB; 0 in this and every other limit means unlimited
-    #[arg(long, value_name = "N", value_parser = limit)]
+    #[arg(long, value_name = "N", value_parser = limits::parse)]
     #[serde(skip_serializing_if = "Option::is_none")]
     disk_mib: Option<Limit>,
     /// Files and directories
-    #[arg(long, value_name = "N", value_parser = limit)]
+    #[arg(long, value_name = "N", value_parser = limits::parse)]
     #[serde(skip_serializing_if = "Option::is_none")]
     files: Option<Limit>,
     /// Traffic, in GiB a month
-    #[arg(long, value_name = "N", value_parser = limit)]
+    #[arg(long, value_name = "N", value_parser = limits::parse)]
     #[serde(skip_serializing_if = "Option::is_none")]
     bandwidth_gib: Option<Limit>,
     /// PHP requests at the same time [default: 5]
-    #[arg(long, value_name = "N", value_parser = limit)]
+    #[arg(long, value_name = "N", value_parser = limits::parse)]
     #[serde(skip_serializing_if = "Option::is_none")]
     php_workers: Option<Limit>,
     /// Memory of one PHP request, in MiB [default: 256]
-    #[arg(long, value_name = "N", value_parser = limit)]
+    #[arg(long, value_name = "N", value_parser = limits::parse)]
     #[serde(skip_serializing_if = "Option::is_none")]
     php_memory_mib: Option<Limit>,
     /// CPU time, in percent of one core
-    #[arg(long, value_name = "N", value_parser = limit)]
+    #[arg(long, value_name = "N", value_parser = limits::parse)]
     #[serde(skip_serializing_if = "Option::is_none")]
     cpu_percent: Option<Limit>,
     /// Memory of all processes, in MiB
-    #[arg(long, value_name = "N", value_parser = limit)]
+    #[arg(long, value_name = "N", value_parser = limits::parse)]
     #[serde(skip_serializing_if = "Option::is_none")]
     memory_mib: Option<Limit>,
     /// Processes at the same time
-    #[arg(long, value_name = "N", value_parser = limit)]
+    #[arg(long, value_name = "N", value_parser = limits::parse)]
     #[serde(skip_serializing_if = "Option::is_none")]
     processes: Option<Limit>,
     /// Sites beside the primary domain
-    #[arg(long, value_name = "N", value_parser = limit)]
+    #[arg(long, value_name = "N", value_parser = limits::parse)]
     #[serde(skip_serializing_if = "Option::is_none")]
     sub_sites: Option<Limit>,
     /// Databases
-    #[arg(long, value_name = "N", value_parser = limit)]
+    #[arg(long, value_name = "N", value_parser = limits::parse)]
     #[serde(skip_serializing_if = "Option::is_none")]
     databases: Option<Limit>,
     /// Mailboxes
-    #[arg(long, value_name = "N", value_parser = limit)]
+    #[arg(long, value_name = "N", value_parser = limits::parse)]
     #[serde(skip_serializing_if = "Option::is_none")]
     mailboxes: Option<Limit>,
-}
-
-fn limit(text: &str) -> Result<Limit, String> {
-    let number: u64 = text.parse().map_err(|_| "use a whole number, 0 for unlimited".to_owned())?;
-    Limit::try_from(number).map_err(|error| error.to_string())
 }
 
 pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Result<(), Failure> {
@@ -80,6 +77,6 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
     let enforcement = api::default_server(servers).map(|server| server.enforcement).unwrap_or_default();
     output::line(format!("Created the package {} ({}).", package.name, package.id));
     output::blank();
-    output::line(limits::table(&package.limits, &enforcement));
+    output::line(limits::table(&package.limits, &BTreeMap::new(), &enforcement));
     Ok(())
 }

@@ -29,7 +29,7 @@ pub(crate) struct Options {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Purpose {
-    /// Create and look at accounts, as the WHMCS module does
+    /// Everything that the WHMCS module does: the whole life of its own accounts
     Whmcs,
 }
 

@@ -2,7 +2,10 @@
 
 mod account;
 mod fake_panel;
+mod life;
 mod operation;
 mod package;
+mod resync;
+mod settings;
 mod token;
 mod usage;

@@ -61,3 +61,65 @@ async fn a_running_operation_shows_what_it_is_at() {
     assert!(ran.out.contains("home        running      …"), "{}", ran.out);
     assert!(ran.out.contains("It is not decided yet."));
 }
+
+#[tokio::test]
+async fn what_needs_attention_shows_what_is_left_and_both_ways_out() {
+    let mut stuck = operation("needs_attention");
+    stuck["left"] = json!(["the zone example.com"]);
+    let panel = FakePanel::start().on(PATH, Answer::Data(200, stuck));
+    let ran = panel.opterius(&SHOW).await;
+    for expected in [
+        "  Left       the zone example.com\n",
+        "`opterius operation retry 0193a5e0-7c1e-7000-8000-00000000000d` tries it again at once",
+        "`opterius operation abandon 0193a5e0-7c1e-7000-8000-00000000000d` ends it as it stands",
+    ] {
+        assert!(ran.out.contains(expected), "{expected}: {}", ran.out);
+    }
+}
+
+#[tokio::test]
+async fn a_retry_is_followed_to_its_outcome() {
+    let panel = FakePanel::start()
+        .on("POST /api/operations/0193a5e0-7c1e-7000-8000-00000000000d/retry", Answer::Data(202, operation("running")))
+        .on(PATH, Answer::Data(200, operation("rolled_back")));
+    let ran = panel.opterius(&["operation", "retry", SHOW[2]]).await;
+    assert_eq!(
+        ran.out,
+        "Creating the account alice for example.com\n  linux user      done                  62 ms\n  home            done                   3 ms\n\
+         The operation 0193a5e0-7c1e-7000-8000-00000000000d (create) is rolled back.\n\
+         Everything was undone: nothing of it is left on the server, and it can be ordered again.\n",
+        "{ran:?}"
+    );
+    // The Panel waits for the Agent to have tried, since until then the operation stands as it stood.
+    assert!(panel.asked()[0].headers.get("prefer").is_none());
+    assert_eq!(panel.opterius(&["operation", "retry", SHOW[2], "--json"]).await.json(), operation("rolled_back"));
+}
+
+#[tokio::test]
+async fn what_needs_attention_after_a_retry_is_a_failure_with_what_is_left() {
+    let mut stuck = operation("needs_attention");
+    stuck["error"] = json!({"code": "needs_attention", "detail": "The account `alice` could be neither finished nor undone. Still there: the zone.", "hint": "Start PowerDNS."});
+    let panel = FakePanel::start().on("POST /api/operations/0193a5e0-7c1e-7000-8000-00000000000d/retry", Answer::Data(200, stuck));
+    let ran = panel.opterius(&["operation", "retry", SHOW[2]]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    assert!(
+        ran.err.starts_with(
+            "error: The account `alice` could be neither finished nor undone. Still there: the zone.\n\nhint: Start PowerDNS."
+        ),
+        "{ran:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_abandoned_operation_is_decided_as_it_stands() {
+    let mut abandoned = operation("committed");
+    abandoned["abandoned"] = json!(true);
+    abandoned["left"] = json!(["the zone example.com"]);
+    let panel = FakePanel::start().on("POST /api/operations/0193a5e0-7c1e-7000-8000-00000000000d/abandon", Answer::Data(200, abandoned));
+    let ran = panel.opterius(&["operation", "abandon", SHOW[2]]).await;
+    assert!(
+        ran.out.starts_with("The operation 0193a5e0-7c1e-7000-8000-00000000000d (create) is committed.\nA person ended it as it stood."),
+        "{ran:?}"
+    );
+    assert!(ran.out.ends_with("\nLeft: the zone example.com\n"), "{ran:?}");
+}

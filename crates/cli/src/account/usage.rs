@@ -1,0 +1,63 @@
+//! `opterius account usage`.
+
+use clap::Args;
+
+use super::name::{self, Name};
+use crate::api::Usage;
+use crate::failure::Failure;
+use crate::output::{self, Align, Format, Table};
+use crate::panel::{Panel, read};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The account
+    #[arg(value_name = name::FORMS, value_parser = Name::parse)]
+    account: Name,
+}
+
+pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Result<(), Failure> {
+    let path = options.account.path(panel).await?;
+    let data = panel.get(&format!("{path}/usage")).await?;
+    if format == Format::Json {
+        output::json(&data);
+        return Ok(());
+    }
+    let usage: Usage = read(&data)?;
+    let mut table = Table::new(&[("WHAT", Align::Left), ("USED", Align::Right), ("OF", Align::Right)]);
+    for (what, used, limit, unit) in [
+        ("disk", binary(usage.disk_bytes), "disk_mib", " MiB"),
+        ("files", usage.files.to_string(), "files", ""),
+        ("traffic of this month", binary(usage.traffic_bytes), "bandwidth_gib", " GiB"),
+        ("processes", usage.processes.to_string(), "processes", ""),
+    ] {
+        let limit = match usage.limits.get(limit) {
+            Some(0) => "unlimited".to_owned(),
+            Some(number) => format!("{number}{unit}"),
+            None => String::new(),
+        };
+        table.row([what.to_owned(), used, limit]);
+    }
+    output::line(table);
+    output::blank();
+    output::line(format!("Measured at {}.", output::moment(usage.measured_at)));
+    Ok(())
+}
+
+/// Bytes in the largest unit of which there is one whole, with one decimal; limits are counted in the same units.
+fn binary(bytes: u64) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    units
+        .into_iter()
+        .find(|(size, _)| bytes >= *size)
+        .map_or_else(|| format!("{bytes} bytes"), |(size, unit)| format!("{}.{} {unit}", bytes / size, bytes % size * 10 / size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_shown_in_the_units_of_limits() {
+        assert_eq!([0, 1023, 1024, 1_572_864, u64::MAX].map(binary), ["0 bytes", "1023 bytes", "1.0 KiB", "1.5 MiB", "17179869183.9 GiB"]);
+    }
+}
