@@ -15,7 +15,15 @@ grep -E "^$user:" /etc/shadow | cut -d: -f1 | sed 's/^/shadow: /' || true
 grep -E "^$user:" /etc/group | sed 's/^/group: /' || true
 grep -E "^$user:" /etc/gshadow | sed 's/^/gshadow: /' || true
 [ ! -e /home/$user ] || echo "home: /home/$user"
-find /home/.opterius-staging /home/.opterius-trash -mindepth 1 -maxdepth 1 2>/dev/null | sed 's/^/home: /' || true
+for path in $(find /home/.opterius-staging /home/.opterius-trash -mindepth 1 -maxdepth 1 2>/dev/null); do
+    record=/var/lib/opterius-agent/accounts/${path##*/}.json
+    if grep -qs '"kept_until"' "$record"; then
+        # What is kept of an account belongs to it, and is nothing that was forgotten.
+        ! grep -qE "\"username\": ?\"$user\"" "$record" || echo "kept: $path"
+    else
+        echo "home: $path"
+    fi
+done
 find /var/log/opterius/accounts -mindepth 1 -maxdepth 1 \( -name "$user" -o -name '.staging-*' \) 2>/dev/null | sed 's/^/logs: /' || true
 [ ! -e /var/lib/opterius/sites/$domain ] && [ ! -L /var/lib/opterius/sites/$domain ] || echo "site: $domain"
 for id in $(ids); do

@@ -14,7 +14,11 @@ use crate::wait::eventually;
 pub enum Standing {
     /// All of it is there, once, and the site and the DNS server answer.
     Whole,
-    /// Nothing claims its names.
+    /// All of it is there, once; the site says that it is suspended, and the DNS server answers.
+    Suspended,
+    /// Nothing claims its names, and its home is kept in the trash.
+    Kept,
+    /// Nothing claims its names, and nothing is kept.
     Gone,
     /// Anything else, with what was found and what did not answer.
     Between(Vec<String>),
@@ -27,6 +31,9 @@ impl Standing {
         if found.is_empty() {
             return Self::Gone;
         }
+        if found.len() == 1 && found[0].starts_with("kept:") {
+            return Self::Kept;
+        }
         let of = |kind: &str| found.iter().filter(|line| line.starts_with(kind)).count();
         let each_once = ["passwd:", "shadow:", "group:", "home:", "logs:", "site:", "zone:"].iter().all(|kind| of(kind) == 1);
         let staged = found.iter().any(|line| line.contains("/staging"));
@@ -35,8 +42,11 @@ impl Standing {
         }
         let (status, page) = server.visit(domain, "/");
         let (addresses, start) = (server.dig(domain, "A"), server.dig(domain, "SOA"));
-        if status == 200 && page.contains("is ready") && addresses == [server.ip.clone()] && start.len() == 1 {
-            return Self::Whole;
+        let names = addresses == [server.ip.clone()] && start.len() == 1;
+        match status {
+            200 if names && page.contains("is ready") => return Self::Whole,
+            503 if names && page.contains("suspended") => return Self::Suspended,
+            _ => {}
         }
         found.push(format!("answers: {status} {page} {addresses:?} {start:?}"));
         Self::Between(found)

@@ -11,6 +11,7 @@ mod secrets;
 mod server;
 mod tenant;
 mod visitor;
+mod vm;
 mod wait;
 
 pub use account::{Debris, WholeAccount};
@@ -20,4 +21,5 @@ pub use secrets::Secret;
 pub use server::{Output, Server, Setup};
 pub use tenant::Tenant;
 pub use visitor::{Reply, finish};
+pub use vm::{Machine, VolatileDisk};
 pub use wait::{eventually, within};

@@ -61,7 +61,7 @@ impl Server {
 
     /// What the DNS server answers over TCP, one record a line.
     pub fn dig_over_tcp(&self, name: &str, kind: &str) -> Vec<String> {
-        let answer = run(Command::new("dig").args(["+short", "+tcp", "+time=2", "+tries=2", &format!("@{}", self.ip), name, kind]), "");
+        let answer = run(Command::new("dig").args(["+short", "+tcp", "+time=2", "+tries=2", &format!("@{}", self.at), name, kind]), "");
         answer.stdout.lines().map(str::to_owned).collect()
     }
 

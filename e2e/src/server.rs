@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 
+use crate::vm::Machine;
 use crate::wait::eventually;
 
 /// What a command in the server, or beside it, answered.
@@ -24,7 +25,9 @@ pub struct Output {
 /// How a server is set up.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
-    /// Small file systems: mount point and size, such as `/home:64M`.
+    /// What it runs on.
+    pub machine: Machine,
+    /// Small file systems: mount point and size, such as `/home:64M`. Only in a container.
     pub small: Vec<&'static str>,
 }
 
@@ -32,8 +35,11 @@ pub struct Setup {
 #[derive(Debug)]
 pub struct Server {
     name: String,
-    /// Its IPv4 address, reached from this machine.
+    machine: Machine,
+    /// Its IPv4 address, as it knows it.
     pub ip: String,
+    /// The address at which this machine reaches it.
+    pub at: String,
     /// The port on 127.0.0.1 of this machine that leads to the Panel.
     pub panel_port: u16,
     /// The id of the package "Starter".
@@ -48,7 +54,7 @@ pub struct Server {
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
-fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("e2e is below the repository").to_owned()
 }
 
@@ -72,10 +78,21 @@ pub(crate) fn run(command: &mut Command, input: impl Into<Vec<u8>>) -> Output {
     }
 }
 
-fn sandbox_ok(arguments: &[&str]) -> String {
-    let output = run(Command::new(sandbox()).args(arguments), "");
-    assert_eq!(output.status, 0, "sandbox {arguments:?}: {}", output.stderr);
-    output.stdout.trim().to_owned()
+impl Machine {
+    /// The script that runs such servers.
+    fn script(self) -> PathBuf {
+        match self {
+            Self::Container => sandbox(),
+            Self::Virtual => sandbox().with_file_name("vm"),
+        }
+    }
+
+    /// Runs the script, which must succeed, and answers what it wrote.
+    fn ok(self, arguments: &[&str]) -> String {
+        let output = run(Command::new(self.script()).args(arguments), "");
+        assert_eq!(output.status, 0, "{} {arguments:?}: {}", self.script().display(), output.stderr);
+        output.stdout.trim().to_owned()
+    }
 }
 
 impl Server {
@@ -99,15 +116,21 @@ impl Server {
         // Made before the first step, so that a server that fails half-way is taken down too.
         let mut server = Self {
             name: name.clone(),
+            machine: setup.machine,
             ip: String::new(),
+            at: String::new(),
             panel_port: 0,
             starter: String::new(),
             token: String::new(),
             access_hash: String::new(),
             admin_password: String::new(),
         };
-        sandbox_ok(&arguments);
-        server.ip = sandbox_ok(&["ip", &name]);
+        server.machine.ok(&arguments);
+        server.at = server.machine.ok(&["ip", &name]);
+        server.ip = match server.machine {
+            Machine::Container => server.at.clone(),
+            Machine::Virtual => "10.0.2.15".to_owned(),
+        };
         let setup = server.ok(&[
             "opterius",
             "setup",
@@ -134,18 +157,18 @@ impl Server {
 
     /// A free port on 127.0.0.1 of this machine that leads to `port` of the server.
     pub fn forward(&self, port: u16) -> u16 {
-        let forwarded = sandbox_ok(&["forward", &self.name, "0", &port.to_string()]);
+        let forwarded = self.machine.ok(&["forward", &self.name, "0", &port.to_string()]);
         forwarded.parse().expect("forward prints a port")
     }
 
     /// The pid, on this machine, of the server's systemd.
     pub fn init(&self) -> u32 {
-        sandbox_ok(&["init", &self.name]).parse().expect("init prints a pid")
+        self.machine.ok(&["init", &self.name]).parse().expect("init prints a pid")
     }
 
     /// Runs a command in the server as root, with `input` on its standard input.
     pub fn feed(&self, command: &[&str], input: impl Into<Vec<u8>>) -> Output {
-        run(Command::new(sandbox()).args(["run", &self.name]).args(command), input)
+        run(Command::new(self.machine.script()).args(["run", &self.name]).args(command), input)
     }
 
     /// Runs a command in the server as root.
@@ -170,17 +193,28 @@ impl Server {
 
     /// Shuts the server down in order and boots it again.
     pub fn reboot(&self) {
-        sandbox_ok(&["reboot", &self.name]);
+        self.machine.ok(&["reboot", &self.name]);
     }
 
     /// Ends everything in the server at once and boots it again.
     pub fn crash(&self) {
-        sandbox_ok(&["crash", &self.name]);
+        self.machine.ok(&["crash", &self.name]);
+    }
+
+    /// Cuts the power of a virtual machine. What it had not flushed to its disk is lost, but for `chance` in 100 blocks, which `seed`
+    /// chooses. Answers what the disk lost.
+    pub fn cut_power(&self, chance: u8, seed: u64) -> String {
+        self.machine.ok(&["cut", &self.name, &chance.to_string(), &seed.to_string()])
+    }
+
+    /// Boots the server after its power was cut.
+    pub fn boot(&self) {
+        self.machine.ok(&["boot", &self.name]);
     }
 
     /// Begins a command in the server and goes on.
     pub fn spawn(&self, command: &[&str]) -> std::process::Child {
-        Command::new(sandbox())
+        Command::new(self.machine.script())
             .args(["run", &self.name])
             .args(command)
             .stdin(Stdio::null())
@@ -196,11 +230,23 @@ impl Server {
         self.api_as(&token, method, path, body.map(ToString::to_string).as_deref(), "application/json")
     }
 
-    /// One call of the Panel's API with any token, body and type. The token goes over standard input, not into the list of processes.
+    /// One call of the Panel's API with any token, body and type.
     ///
     /// # Panics
     /// When the Panel does not answer, or not with JSON.
     pub fn api_as(&self, token: &str, method: &str, path: &str, body: Option<&str>, kind: &str) -> (u16, Value) {
+        let output = self.curl(token, method, path, body, kind);
+        answer(&output).unwrap_or_else(|| panic!("{method} {path}: {}", output.stderr))
+    }
+
+    /// One call of the Panel's API with the token for WHMCS, to a server that may be gone before it has answered: nothing then.
+    pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Option<(u16, Value)> {
+        let output = self.curl(&self.token, method, path, body.map(ToString::to_string).as_deref(), "application/json");
+        answer(&output).filter(|_| output.status == 0)
+    }
+
+    /// The token goes over standard input, not into the list of processes.
+    fn curl(&self, token: &str, method: &str, path: &str, body: Option<&str>, kind: &str) -> Output {
         let mut request = tempfile::NamedTempFile::new().expect("a temporary file");
         request.write_all(body.unwrap_or_default().as_bytes()).expect("the body is written");
         let mut config = format!(
@@ -214,10 +260,7 @@ impl Server {
         if body.is_some() {
             let _ = writeln!(config, "header = \"Content-Type: {kind}\"\ndata-binary = \"@{}\"", request.path().display());
         }
-        let output = run(Command::new("curl").args(["-K", "-"]), config);
-        let (answer, status) = output.stdout.rsplit_once('\n').unwrap_or_else(|| panic!("{method} {path}: {}", output.stderr));
-        let status = status.parse().unwrap_or_else(|_| panic!("{method} {path}: {}", output.stderr));
-        (status, if answer.is_empty() { Value::Null } else { json(answer) })
+        run(Command::new("curl").args(["-K", "-"]), config)
     }
 
     /// What the server's nginx answers to a visitor of `host`: the status and the page.
@@ -225,7 +268,7 @@ impl Server {
         let output = run(
             Command::new("curl")
                 .args(["-sS", "--max-time", "30", "--noproxy", "*", "-w", "\n%{http_code}", "-H"])
-                .args([format!("Host: {host}"), format!("http://{}{path}", self.ip)]),
+                .args([format!("Host: {host}"), format!("http://{}{path}", self.at)]),
             "",
         );
         match output.stdout.rsplit_once('\n') {
@@ -236,7 +279,7 @@ impl Server {
 
     /// What the DNS server answers, one record a line.
     pub fn dig(&self, name: &str, kind: &str) -> Vec<String> {
-        let answer = run(Command::new("dig").args(["+short", "+time=2", "+tries=2", &format!("@{}", self.ip), name, kind]), "");
+        let answer = run(Command::new("dig").args(["+short", "+time=2", "+tries=2", &format!("@{}", self.at), name, kind]), "");
         answer.stdout.lines().map(str::to_owned).collect()
     }
 
@@ -308,13 +351,19 @@ impl Drop for Server {
                 return;
             }
         }
-        run(Command::new(sandbox()).args(["down", &self.name]), "");
+        run(Command::new(self.machine.script()).args(["down", &self.name]), "");
     }
 }
 
 #[expect(clippy::print_stderr, reason = "a failed test tells what the server said")]
 fn eprintln_all(title: &str, text: &str) {
     eprintln!("---- {title}\n{text}");
+}
+
+/// The status and the answer that curl printed.
+fn answer(output: &Output) -> Option<(u16, Value)> {
+    let (answer, status) = output.stdout.rsplit_once('\n')?;
+    Some((status.parse().ok()?, if answer.is_empty() { Value::Null } else { json(answer) }))
 }
 
 fn text(value: &Value) -> String {

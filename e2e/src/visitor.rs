@@ -46,7 +46,7 @@ impl Server {
     /// # Panics
     /// When nobody listens.
     pub fn web(&self) -> TcpStream {
-        let stream = TcpStream::connect((self.ip.as_str(), 80)).expect("nginx takes the connection");
+        let stream = TcpStream::connect((self.at.as_str(), 80)).expect("nginx takes the connection");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout is set");
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout is set");
         stream

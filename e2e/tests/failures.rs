@@ -153,7 +153,7 @@ fn make_room(server: &Server, dir: &str) {
 
 #[test]
 fn homes_that_cannot_be_written_and_full_homes_fail_the_order_and_leave_nothing() {
-    let server = Server::with("homes", &Setup { small: vec!["/home:64M"] });
+    let server = Server::with("homes", &Setup { small: vec!["/home:64M"], ..Setup::default() });
     let order = Order::new(&server, 1, "alice", "alice.example");
     server.sh("mount -o remount,ro /home");
     fail(&server, &order, "home");
@@ -177,7 +177,7 @@ fn homes_that_cannot_be_written_and_full_homes_fail_the_order_and_leave_nothing(
 
 #[test]
 fn a_full_disk_under_sites_or_journals_fails_the_order_and_leaves_nothing() {
-    let server = Server::with("full", &Setup { small: vec!["/var/lib/opterius:16M", "/var/lib/opterius-agent:16M"] });
+    let server = Server::with("full", &Setup { small: vec!["/var/lib/opterius:16M", "/var/lib/opterius-agent:16M"], ..Setup::default() });
     let order = Order::new(&server, 1, "alice", "alice.example");
     fill(&server, "/var/lib/opterius");
     fail(&server, &order, "site");
@@ -200,7 +200,7 @@ fn a_full_disk_under_sites_or_journals_fails_the_order_and_leaves_nothing() {
 
 #[test]
 fn a_disk_that_fills_up_in_the_middle_loses_nothing_that_was_promised() {
-    let server = Server::with("fills-up", &Setup { small: vec!["/var/lib/opterius-agent:16M"] });
+    let server = Server::with("fills-up", &Setup { small: vec!["/var/lib/opterius-agent:16M"], ..Setup::default() });
     let halt = |order: &Order, failpoints: &str, reached: &str| {
         server.set_failpoints(failpoints);
         std::thread::scope(|scope| {
