@@ -35,6 +35,8 @@ pub struct Timing {
     pub health_every: Duration,
     /// How often refused callers are counted into the database.
     pub count_refused_every: Duration,
+    /// How often it is looked whether a terminated account can no longer be restored, so that its password hash is to be forgotten.
+    pub forget_every: Duration,
 }
 
 impl Default for Timing {
@@ -47,6 +49,7 @@ impl Default for Timing {
             long_poll: Duration::from_secs(30),
             health_every: Duration::from_secs(15),
             count_refused_every: Duration::from_secs(2),
+            forget_every: Duration::from_mins(5),
         }
     }
 }

@@ -51,6 +51,7 @@ impl Panel {
         }
         core.tasks.spawn(fleet::keep_asking(core.clone()));
         core.tasks.spawn(app::keep_counting(core.clone()));
+        core.tasks.spawn(app::keep_forgetting(core.clone()));
         let router = http::router(core.clone());
         Ok(Self { core, router })
     }

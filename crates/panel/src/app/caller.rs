@@ -15,18 +15,40 @@ word_enum! {
         AccountsRead = "accounts.read",
         /// Order accounts.
         AccountsCreate = "accounts.create",
+        /// Suspend accounts, and lift suspensions.
+        AccountsSuspend = "accounts.suspend",
+        /// Give accounts other packages and limits.
+        AccountsPackage = "accounts.package",
+        /// Give accounts other passwords.
+        AccountsPassword = "accounts.password",
+        /// Terminate accounts.
+        AccountsTerminate = "accounts.terminate",
+        /// Bring terminated accounts back.
+        AccountsRestore = "accounts.restore",
+        /// Make servers as accounts' Specs say.
+        AccountsRepair = "accounts.repair",
         /// Look at packages.
         PackagesRead = "packages.read",
         /// Make, change and delete packages.
         PackagesWrite = "packages.write",
         /// Look at operations.
         OperationsRead = "operations.read",
+        /// Try operations that need attention again.
+        OperationsRetry = "operations.retry",
         /// Look at servers.
         ServersRead = "servers.read",
         /// Look at the Activity.
         ActivityRead = "activity.read",
         /// Change servers and the rules for domains. The administrator only.
         ServersWrite = "servers.write",
+        /// Adopt what only the servers know. The administrator only.
+        ServersResync = "servers.resync",
+        /// End operations that need attention where they stand. The administrator only.
+        OperationsAbandon = "operations.abandon",
+        /// Look at the settings. The administrator only.
+        SettingsRead = "settings.read",
+        /// Change the settings. The administrator only.
+        SettingsWrite = "settings.write",
         /// Look at tokens. The administrator only.
         TokensRead = "tokens.read",
         /// Make and delete tokens. The administrator only.
@@ -39,7 +61,17 @@ word_enum! {
 impl Scope {
     /// Whether a token may be given this scope. One that could make tokens could make itself any token.
     pub(crate) fn for_tokens(self) -> bool {
-        !matches!(self, Self::ServersWrite | Self::TokensRead | Self::TokensWrite | Self::AdministratorsWrite)
+        !matches!(
+            self,
+            Self::ServersWrite
+                | Self::ServersResync
+                | Self::OperationsAbandon
+                | Self::SettingsRead
+                | Self::SettingsWrite
+                | Self::TokensRead
+                | Self::TokensWrite
+                | Self::AdministratorsWrite
+        )
     }
 
     /// Whether the scope only looks.
@@ -51,8 +83,23 @@ impl Scope {
             | Self::OperationsRead
             | Self::ServersRead
             | Self::ActivityRead
+            | Self::SettingsRead
             | Self::TokensRead => true,
-            Self::AccountsCreate | Self::PackagesWrite | Self::ServersWrite | Self::TokensWrite | Self::AdministratorsWrite => false,
+            Self::AccountsCreate
+            | Self::AccountsSuspend
+            | Self::AccountsPackage
+            | Self::AccountsPassword
+            | Self::AccountsTerminate
+            | Self::AccountsRestore
+            | Self::AccountsRepair
+            | Self::PackagesWrite
+            | Self::OperationsRetry
+            | Self::ServersWrite
+            | Self::ServersResync
+            | Self::OperationsAbandon
+            | Self::SettingsWrite
+            | Self::TokensWrite
+            | Self::AdministratorsWrite => false,
         }
     }
 }

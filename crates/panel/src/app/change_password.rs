@@ -1,67 +1,46 @@
 //! Gives an account another password.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use opterius_model::{Generation, OperationId, PasswordHash, RequestId, Spec};
+use opterius_model::{Password, RequestId, Spec};
 
-use super::run_operation::begin;
-use super::{AppError, Caller};
-use crate::core::Core;
-use crate::store;
-use crate::store::account::{self, Account};
-use crate::store::activity::{self, Entry};
-use crate::store::operation::{self, Kind, Operation, Outcome};
+use super::change_account::{Next, Verb, change_account, committed};
+use super::{Answer, AppError, Caller, Memo, Reference};
+use crate::core::{Core, compute};
+use crate::store::account::Account;
+use crate::store::operation::Kind;
 
-/// Reserves the operation and begins to carry it. Nothing is begun, and nothing returned, if another operation of the account is open or has
-/// ended since `account` was read.
+/// The password of Linux and of the Panel's login, which is one.
+pub(super) struct NewPassword(pub(super) Arc<Password>);
+
+impl Verb for NewPassword {
+    const KIND: Kind = Kind::Password;
+
+    async fn next(&self, _core: &Core, _caller: &Caller, account: &Account) -> Result<Next, AppError> {
+        let spec = committed(account)?;
+        let (current, given) = (spec.password_hash.clone(), self.0.clone());
+        if compute("compare a password", move || current.matches(&given)).await? {
+            return Ok(Next::Nothing);
+        }
+        let given = self.0.clone();
+        let password_hash = compute("hash a password", move || given.hash()).await?;
+        Ok(Next::change(Spec { password_hash, ..spec.clone() }, Memo::of(account)))
+    }
+
+    fn taken_on(&self, account: &Account) -> String {
+        format!("Another password for {} ({}) was taken on.", account.username, account.domain)
+    }
+}
+
+/// Makes `password` the account's.
 pub(crate) async fn change_password(
     core: &Arc<Core>,
     caller: &Caller,
-    account: &Account,
-    hash: PasswordHash,
+    reference: &Reference,
+    password: Password,
     request: &RequestId,
-) -> Result<Option<OperationId>, AppError> {
-    let Some(spec) = account.spec.clone() else { return Err(AppError::Broken("find the Spec of an account that is there")) };
-    let id = OperationId::generate();
-    let now = core.now();
-    let actor = caller.actor();
-    let mut write = core.store.write().await?;
-    let after = account.operation.map(|last| last.id);
-    let Some(generation) = account::next_generation(&mut write, account.id, id, after).await? else { return Ok(None) };
-    let operation = Operation {
-        id,
-        owner: account.owner.clone(),
-        account_id: account.id,
-        server_id: account.server.id,
-        kind: Kind::Password,
-        username: account.username.to_string(),
-        domain: account.domain.to_string(),
-        external_ref: account.external_ref.clone(),
-        actor: actor.clone(),
-        request_id: request.clone(),
-        outcome: Outcome::Running,
-        started_at: now,
-        finished_at: None,
-        spec: Some(Spec { generation: Generation::from_stored(generation), password_hash: hash, ..spec }),
-        steps: Vec::new(),
-        error: None,
-    };
-    match operation::insert(&mut write, &operation).await {
-        Err(error) if error.is_unique_violation() => return Ok(None),
-        other => other?,
-    }
-    let entry = Entry {
-        at: now,
-        actor: &actor,
-        action: "account.password",
-        account_id: Some(account.id),
-        operation_id: Some(id),
-        request_id: Some(request.as_str()),
-        outcome: activity::Outcome::Ok,
-        detail: format!("Another password for {} ({}) was taken on.", account.username, account.domain),
-    };
-    activity::append(&mut write, &caller.owner, entry).await?;
-    store::commit(write).await?;
-    begin(core, operation);
-    Ok(Some(id))
+    patience: Duration,
+) -> Result<Answer, AppError> {
+    Ok(change_account(core, caller, reference, &NewPassword(Arc::new(password)), request, patience).await?.answer)
 }

@@ -7,21 +7,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opterius_model::{
-    AccountId, Addresses, Docroot, DomainName, Generation, Limits, OperationId, PackageId, PasswordHash, Pool, PoolName, RequestId,
-    SPEC_VERSION, Site, Spec, State, Tls,
+    AccountId, Addresses, Docroot, Generation, Limits, OperationId, PasswordHash, Pool, PoolName, RequestId, SPEC_VERSION, Site, Spec,
+    State, Tls,
 };
 use tokio::time::Instant;
 
-use super::change_password::change_password;
+use super::change_account::{change_until, unfinished};
+use super::change_password::NewPassword;
+use super::names::check_names;
+use super::packages::resolve_package;
 use super::run_operation::{begin, wait};
 use super::servers::choose_server;
-use super::{Answer, AppError, Caller, Order, PackageChoice, Progress, Refusal};
+use super::{Answer, AppError, Caller, Memo, Order, Progress, Refusal, read};
 use crate::core::{Core, compute};
 use crate::store::account::{self, Account, Status};
 use crate::store::activity::{self, Entry};
 use crate::store::operation::{self, Kind, Operation, Outcome};
 use crate::store::server::Server;
-use crate::store::{self, claimed_name, package, server, shared_parent_domain};
+use crate::store::{self, claimed_name, server};
 
 /// Makes the account that was ordered, or finds the one that the same order made before. Waits at most `patience` for the outcome.
 pub(crate) async fn create_account(
@@ -31,60 +34,73 @@ pub(crate) async fn create_account(
     request: &RequestId,
     patience: Duration,
 ) -> Result<Answer, AppError> {
-    let order = &Arc::new(order);
     let until = Instant::now() + patience;
-    if let Some(account) = standing(core, caller, order).await? {
-        return repeat(core, caller, order, account, request, until).await;
-    }
-    let hash = hash(order).await?;
-    let reserved = match reserve(core, caller, order, &hash, request).await {
-        // Somebody was faster between our look and our write; now there is something to see.
-        Err(AppError::Store(error)) if error.is_unique_violation() => reserve(core, caller, order, &hash, request).await?,
-        other => other?,
-    };
-    let operation = match reserved {
-        Reserved::New(operation) => operation,
-        Reserved::Standing(account) => return repeat(core, caller, order, *account, request, until).await,
-    };
-    let (id, account_id) = (operation.id, operation.account_id);
-    begin(core, *operation);
-    match wait(core, id, until).await? {
-        Progress { outcome: Outcome::Committed, .. } => Ok(Answer::Created(read_account(core, caller, account_id).await?)),
-        progress => unfinished(core, caller, id, progress).await,
+    let mut hash = None;
+    loop {
+        if let Some(account) = standing(core.store.read(), caller, &order).await? {
+            match repeat(core, caller, &order, account, request, until).await? {
+                Some(answer) => return Ok(answer),
+                // It was terminated while we waited, so that this is an order for a new one.
+                None => continue,
+            }
+        }
+        let hash = match &hash {
+            Some(hash) => hash,
+            None => hash.insert(hash_of(&order).await?),
+        };
+        let operation = match reserve(core, caller, &order, hash, request).await {
+            Ok(operation) => operation,
+            // Somebody was faster between our look and our write; now there is something to see.
+            Err(AppError::Store(error)) if error.is_unique_violation() => continue,
+            Err(error) => return Err(error),
+        };
+        let Some(operation) = operation else { continue };
+        let (id, account_id) = (operation.id, operation.account_id);
+        begin(core, operation);
+        return match wait(core, id, until).await? {
+            Progress { outcome: Outcome::Committed, .. } => {
+                let account = read::again(core, caller, account_id).await?;
+                Ok(Answer::Created { account, previous: previous(core, caller, &order).await?.map(Box::new) })
+            }
+            progress => unfinished(core, caller, id, progress).await,
+        };
     }
 }
 
 /// The account that the same order made before.
-async fn standing(core: &Core, caller: &Caller, order: &Order) -> Result<Option<Account>, AppError> {
+async fn standing(db: impl sqlx::SqliteExecutor<'_>, caller: &Caller, order: &Order) -> Result<Option<Account>, AppError> {
     match &order.external_ref {
-        Some(external_ref) => Ok(account::by_external_ref(core.store.read(), &caller.owner, external_ref).await?),
+        Some(external_ref) => Ok(account::by_external_ref(db, &caller.owner, external_ref).await?),
         None => Ok(None),
     }
 }
 
-enum Reserved {
-    New(Box<Operation>),
-    /// The same order had been taken in the meantime.
-    Standing(Box<Account>),
+/// The account that had this ref before and could still be restored.
+async fn previous(core: &Core, caller: &Caller, order: &Order) -> Result<Option<Account>, AppError> {
+    let Some(external_ref) = &order.external_ref else { return Ok(None) };
+    let found = account::terminated_by_external_ref(core.store.read(), &caller.owner, external_ref).await?;
+    Ok(found.filter(|account| account.kept_until.is_some_and(|until| until > core.now())))
 }
 
-/// Takes the names, and puts account and operation down as running. All of it or nothing.
-async fn reserve(core: &Core, caller: &Caller, order: &Order, hash: &PasswordHash, request: &RequestId) -> Result<Reserved, AppError> {
+/// Takes the names, and puts account and operation down as running: all of it, or nothing if the same order was taken in the meantime.
+async fn reserve(
+    core: &Core,
+    caller: &Caller,
+    order: &Order,
+    hash: &PasswordHash,
+    request: &RequestId,
+) -> Result<Option<Operation>, AppError> {
     let mut write = core.store.write().await?;
-    if let Some(external_ref) = &order.external_ref
-        && let Some(account) = account::by_external_ref(&mut *write, &caller.owner, external_ref).await?
-    {
-        return Ok(Reserved::Standing(Box::new(account)));
+    if standing(&mut *write, caller, order).await?.is_some() {
+        return Ok(None);
     }
-    let (package_id, limits) = resolve_package(&mut write, caller, &order.package).await?;
+    let package = resolve_package(&mut *write, caller, &order.package).await?;
     let server = choose_server(server::list(&mut *write, &caller.owner).await?, order.server.as_deref())?;
-    if let Some(holder) = claimed_name::holder_of_username(&mut *write, &order.username).await? {
-        return Err(Refusal::username_taken(caller, &order.username, Some(&holder)).into());
-    }
-    check_domain(&mut write, caller, &order.domain).await?;
+    check_names(&mut write, caller, &order.username, &order.domain).await?;
 
     let now = core.now();
-    let spec = spec(core, caller, order, hash, &server, limits);
+    let spec = spec(core, caller, order, hash, &server, package.limits);
+    let email = order.email.as_ref().map(super::EmailAddress::as_str);
     let operation = Operation {
         id: OperationId::generate(),
         owner: caller.owner.as_str().to_owned(),
@@ -100,14 +116,17 @@ async fn reserve(core: &Core, caller: &Caller, order: &Order, hash: &PasswordHas
         started_at: now,
         finished_at: None,
         spec: Some(spec.clone()),
+        memo: Some(Memo::of_new(order.external_ref.as_deref(), email, &package, now)),
         steps: Vec::new(),
         error: None,
+        abandoned: false,
+        remains: Vec::new(),
     };
     let new = account::New {
         spec: &spec,
         external_ref: order.external_ref.as_deref(),
-        email: order.email.as_ref().map(super::EmailAddress::as_str),
-        package_id,
+        email,
+        package_id: package.id,
         server_id: server.id,
         operation_id: operation.id,
         now,
@@ -118,7 +137,7 @@ async fn reserve(core: &Core, caller: &Caller, order: &Order, hash: &PasswordHas
     let entry = Entry {
         at: now,
         actor: &operation.actor,
-        action: "account.create",
+        action: Kind::Create.action(),
         account_id: Some(spec.account_id),
         operation_id: Some(operation.id),
         request_id: Some(request.as_str()),
@@ -127,35 +146,7 @@ async fn reserve(core: &Core, caller: &Caller, order: &Order, hash: &PasswordHas
     };
     activity::append(&mut write, &caller.owner, entry).await?;
     store::commit(write).await?;
-    Ok(Reserved::New(Box::new(operation)))
-}
-
-/// A domain is free if no account has it, and no other account's domain contains it or is contained in it, but for the shared parents.
-async fn check_domain(write: &mut store::Write, caller: &Caller, domain: &DomainName) -> Result<(), AppError> {
-    let related = claimed_name::related_domains(&mut **write, domain).await?;
-    if related.is_empty() {
-        return Ok(());
-    }
-    let shared = shared_parent_domain::list(&mut **write, &caller.owner).await?;
-    let is_shared = |name: &str| shared.iter().any(|parent| parent.as_str() == name);
-    for holder in &related {
-        let below = |inner: &str, outer: &str| inner.strip_suffix(outer).is_some_and(|rest| rest.ends_with('.'));
-        let taken = holder.name == domain.as_str()
-            || (below(domain.as_str(), &holder.name) && !is_shared(&holder.name))
-            || (below(&holder.name, domain.as_str()) && !is_shared(domain.as_str()));
-        if taken {
-            return Err(Refusal::domain_taken(caller, domain, holder).into());
-        }
-    }
-    Ok(())
-}
-
-async fn resolve_package(write: &mut store::Write, caller: &Caller, choice: &PackageChoice) -> Result<(PackageId, Limits), AppError> {
-    let found = match choice {
-        PackageChoice::Id(id) => package::resolve_id(&mut **write, &caller.owner, *id).await?,
-        PackageChoice::Name(name) => package::resolve_name(&mut **write, &caller.owner, name.as_str()).await?,
-    };
-    found.ok_or_else(|| Refusal::package_not_found(&choice.to_string()).into())
+    Ok(Some(operation))
 }
 
 fn spec(core: &Core, caller: &Caller, order: &Order, hash: &PasswordHash, server: &Server, limits: Limits) -> Spec {
@@ -174,48 +165,35 @@ fn spec(core: &Core, caller: &Caller, order: &Order, hash: &PasswordHash, server
         limits,
         holds: Vec::new(),
         nameservers: server.nameservers.clone(),
+        kept_until: None,
     }
 }
 
 /// Answers an order whose external_ref has an account: the same account, with the password of this order, or why it is another order.
+/// Nothing, if the account was terminated in the meantime.
 async fn repeat(
     core: &Arc<Core>,
     caller: &Caller,
-    order: &Arc<Order>,
+    order: &Order,
     mut account: Account,
     request: &RequestId,
     until: Instant,
-) -> Result<Answer, AppError> {
+) -> Result<Option<Answer>, AppError> {
     same_intent(core, caller, order, &account).await?;
-    loop {
-        if let Some(open) = account.operation.filter(|operation| !operation.outcome.is_final()) {
-            let progress = wait(core, open.id, until).await?;
-            let committed = progress.outcome == Outcome::Committed;
-            // An earlier change of the password that came to nothing does not concern this order; its own is still to be made.
-            if !committed && (open.kind == Kind::Create || !progress.outcome.is_final()) {
-                return unfinished(core, caller, open.id, progress).await;
-            }
-            account = read_account(core, caller, account.id).await?;
-            continue;
+    while let Some(open) = account.operation.filter(|operation| !operation.outcome.is_final()) {
+        let progress = wait(core, open.id, until).await?;
+        let committed = progress.outcome == Outcome::Committed;
+        // An earlier change of the account that came to nothing does not concern this order; its own is still to be made.
+        if !committed && (open.kind == Kind::Create || !progress.outcome.is_final()) {
+            return Ok(Some(unfinished(core, caller, open.id, progress).await?));
         }
-        if matches!(account.status, Status::Failed | Status::Terminated) {
-            return Err(Refusal::not_found("account", &account.id.to_string()).into());
-        }
-        let Some(current) = account.spec.as_ref().map(|spec| spec.password_hash.clone()) else {
-            return Err(AppError::Broken("find the Spec of an account that is there"));
-        };
-        let given = order.clone();
-        if compute("compare a password", move || current.matches(&given.password)).await? {
-            return Ok(Answer::Repeated(account));
-        }
-        if let Some(id) = change_password(core, caller, &account, hash(order).await?, request).await? {
-            let progress = wait(core, id, until).await?;
-            if progress.outcome != Outcome::Committed {
-                return unfinished(core, caller, id, progress).await;
-            }
-        }
-        account = read_account(core, caller, account.id).await?;
+        account = read::again(core, caller, account.id).await?;
     }
+    if account.status == Status::Terminated {
+        return Ok(None);
+    }
+    same_intent(core, caller, order, &account).await?;
+    Ok(Some(change_until(core, caller, account, &NewPassword(order.password.clone()), request, until).await?.answer))
 }
 
 /// Username, domain, package and server are the intent of an order; the password is not.
@@ -227,11 +205,7 @@ async fn same_intent(core: &Core, caller: &Caller, order: &Order, account: &Acco
     if order.domain != account.domain {
         differences.push(("domain", account.domain.to_string(), order.domain.to_string()));
     }
-    let found = match &order.package {
-        PackageChoice::Id(id) => package::resolve_id(core.store.read(), &caller.owner, *id).await?,
-        PackageChoice::Name(name) => package::resolve_name(core.store.read(), &caller.owner, name.as_str()).await?,
-    };
-    let (package_id, _) = found.ok_or_else(|| Refusal::package_not_found(&order.package.to_string()))?;
+    let package_id = resolve_package(core.store.read(), caller, &order.package).await?.id;
     if account.package.as_ref().is_none_or(|package| package.id != package_id) {
         let there = account.package.as_ref().map(|package| package.name.clone()).unwrap_or_default();
         differences.push(("package", there, order.package.to_string()));
@@ -252,23 +226,7 @@ async fn same_intent(core: &Core, caller: &Caller, order: &Order, account: &Acco
     Err(refusal.into())
 }
 
-/// The answer to an operation that is not committed: that it is running, or why it is not done.
-async fn unfinished(core: &Core, caller: &Caller, id: OperationId, progress: Progress) -> Result<Answer, AppError> {
-    match progress {
-        Progress { outcome: Outcome::Running, .. } => {
-            let operation = operation::by_id(core.store.read(), &caller.owner, id).await?;
-            Ok(Answer::Running(operation.ok_or(AppError::Broken("find an operation that is there"))?))
-        }
-        Progress { error: Some(error), .. } => Err(error.into()),
-        Progress { .. } => Err(AppError::Broken("say why an operation is not done")),
-    }
-}
-
-async fn read_account(core: &Core, caller: &Caller, id: AccountId) -> Result<Account, AppError> {
-    account::by_id(core.store.read(), &caller.owner, id).await?.ok_or(AppError::Broken("find an account that is there"))
-}
-
-async fn hash(order: &Arc<Order>) -> Result<PasswordHash, AppError> {
-    let order = order.clone();
-    compute("hash a password", move || order.password.hash()).await
+async fn hash_of(order: &Order) -> Result<PasswordHash, AppError> {
+    let password = order.password.clone();
+    compute("hash a password", move || password.hash()).await
 }

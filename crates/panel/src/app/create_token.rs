@@ -26,8 +26,20 @@ pub(crate) struct NewToken {
 
 impl NewToken {
     /// What the WHMCS module needs, and nothing else.
-    pub(crate) const WHMCS: &[Scope] =
-        &[Scope::SelfRead, Scope::AccountsRead, Scope::AccountsCreate, Scope::PackagesRead, Scope::OperationsRead];
+    pub(crate) const WHMCS: &[Scope] = &[
+        Scope::SelfRead,
+        Scope::AccountsRead,
+        Scope::AccountsCreate,
+        Scope::AccountsSuspend,
+        Scope::AccountsPackage,
+        Scope::AccountsPassword,
+        Scope::AccountsTerminate,
+        Scope::AccountsRestore,
+        Scope::AccountsRepair,
+        Scope::PackagesRead,
+        Scope::OperationsRead,
+        Scope::OperationsRetry,
+    ];
 
     /// A ref prefix that no other token has, so that two WHMCS installations never take each other's `s12`.
     pub(crate) fn whmcs_prefix() -> String {

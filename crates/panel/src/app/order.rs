@@ -1,15 +1,16 @@
 //! The texts that callers send beside the names of the model, each checked once.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use opterius_model::{DomainName, PackageId, PackageName, Password, Username};
+use opterius_model::{AccountId, DomainName, PackageId, PackageName, Password, Username};
 
 /// An order for an account, every part of it checked.
 #[derive(Debug)]
 pub(crate) struct Order {
     pub(crate) username: Username,
     pub(crate) domain: DomainName,
-    pub(crate) password: Password,
+    pub(crate) password: Arc<Password>,
     pub(crate) package: PackageChoice,
     pub(crate) email: Option<EmailAddress>,
     /// The id or the name of a server; the default one if nothing is said.
@@ -32,6 +33,35 @@ impl std::fmt::Display for PackageChoice {
         match self {
             Self::Id(id) => id.fmt(f),
             Self::Name(name) => name.fmt(f),
+        }
+    }
+}
+
+/// How a caller names an account that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reference {
+    /// By its id.
+    Id(AccountId),
+    /// By the caller's own name for it, written `ref:<external_ref>`.
+    Ref(ExternalRef),
+}
+
+impl std::str::FromStr for Reference {
+    type Err = InvalidExternalRef;
+
+    fn from_str(text: &str) -> Result<Self, InvalidExternalRef> {
+        match text.strip_prefix("ref:") {
+            Some(external_ref) => ExternalRef::parse(external_ref).map(Self::Ref),
+            None => AccountId::parse(text).map(Self::Id).map_err(|_| InvalidExternalRef(shown(text))),
+        }
+    }
+}
+
+impl std::fmt::Display for Reference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Ref(external_ref) => external_ref.fmt(f),
         }
     }
 }
@@ -83,6 +113,13 @@ checked_text! {
     RefPrefix, InvalidRefPrefix,
     "`{given}` is not a ref prefix: use 1 to 80 letters, digits and `. _ : -` that end in a colon",
     |text| (1..=80).contains(&text.len()) && text.ends_with(':') && text.bytes().all(ref_character)
+}
+
+checked_text! {
+    /// Why an account is suspended, for people: 1 to 500 visible characters.
+    Reason, InvalidReason,
+    "`{given}` is not a reason: use 1 to 500 characters that can be seen, on one line, without white space at either end",
+    |text| (1..=500).contains(&text.chars().count()) && text.trim() == text && !text.chars().any(|c| c.is_control() || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'))
 }
 
 checked_text! {

@@ -4,36 +4,52 @@ use std::sync::Arc;
 
 use opterius_model::{Limit, Limits, PackageId, PackageName, RequestId};
 
-use super::{AppError, Caller, Code, Refusal, read, record};
+use super::{AppError, Caller, Code, PackageChoice, Refusal, read, record};
 use crate::core::Core;
 use crate::store;
-use crate::store::package::{self, Package};
+use crate::store::package::{self, Package, Resolved};
 
 /// Limits that were given, by their field name.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LimitChanges(pub(crate) Vec<(&'static str, Limit)>);
 
 impl LimitChanges {
-    fn apply(&self, mut limits: Limits) -> Limits {
-        for (name, limit) in &self.0 {
-            let field = match *name {
-                "disk_mib" => &mut limits.disk_mib,
-                "files" => &mut limits.files,
-                "bandwidth_gib" => &mut limits.bandwidth_gib,
-                "php_workers" => &mut limits.php_workers,
-                "php_memory_mib" => &mut limits.php_memory_mib,
-                "cpu_percent" => &mut limits.cpu_percent,
-                "memory_mib" => &mut limits.memory_mib,
-                "processes" => &mut limits.processes,
-                "sub_sites" => &mut limits.sub_sites,
-                "databases" => &mut limits.databases,
-                "mailboxes" => &mut limits.mailboxes,
-                _ => continue,
-            };
-            *field = *limit;
-        }
-        limits
+    fn apply(&self, limits: Limits) -> Limits {
+        self.0.iter().fold(limits, |limits, (name, limit)| with_limit(limits, name, *limit))
     }
+}
+
+/// The limits with the one of this name replaced. A name that no limit has changes nothing.
+pub(super) fn with_limit(mut limits: Limits, name: &str, limit: Limit) -> Limits {
+    let field = match name {
+        "disk_mib" => &mut limits.disk_mib,
+        "files" => &mut limits.files,
+        "bandwidth_gib" => &mut limits.bandwidth_gib,
+        "php_workers" => &mut limits.php_workers,
+        "php_memory_mib" => &mut limits.php_memory_mib,
+        "cpu_percent" => &mut limits.cpu_percent,
+        "memory_mib" => &mut limits.memory_mib,
+        "processes" => &mut limits.processes,
+        "sub_sites" => &mut limits.sub_sites,
+        "databases" => &mut limits.databases,
+        "mailboxes" => &mut limits.mailboxes,
+        _ => return limits,
+    };
+    *field = limit;
+    limits
+}
+
+/// The package that a caller means.
+pub(super) async fn resolve_package(
+    db: impl sqlx::SqliteExecutor<'_>,
+    caller: &Caller,
+    choice: &PackageChoice,
+) -> Result<Resolved, AppError> {
+    let found = match choice {
+        PackageChoice::Id(id) => package::resolve_id(db, &caller.owner, *id).await?,
+        PackageChoice::Name(name) => package::resolve_name(db, &caller.owner, name.as_str()).await?,
+    };
+    found.ok_or_else(|| Refusal::package_not_found(&choice.to_string()).into())
 }
 
 fn name_taken(name: &PackageName) -> Refusal {

@@ -2,7 +2,7 @@
 
 use opterius_model::{AccountId, OperationId, PackageId};
 
-use super::{AppError, Caller, Code, Refusal, servers};
+use super::{AppError, Caller, Reference, Refusal, servers};
 use crate::core::Core;
 use crate::store;
 use crate::store::account::{Account, Status};
@@ -11,17 +11,31 @@ use crate::store::package::Package;
 use crate::store::server::Server;
 
 /// One account that is there.
-pub(crate) async fn account(core: &Core, caller: &Caller, id: AccountId) -> Result<Account, AppError> {
-    let found = store::account::by_id(core.store.read(), &caller.owner, id).await?;
+pub(crate) async fn account(core: &Core, caller: &Caller, reference: &Reference) -> Result<Account, AppError> {
+    let account = any_account(core, caller, reference).await?;
+    if account.status == Status::Terminated { Err(Refusal::account_gone(&account, core.now()).into()) } else { Ok(account) }
+}
+
+/// One account that is there or was there. Of those that had a ref, the live one, else the one that was terminated last.
+pub(super) async fn any_account(core: &Core, caller: &Caller, reference: &Reference) -> Result<Account, AppError> {
+    let (read, owner) = (core.store.read(), &caller.owner);
+    let found = match reference {
+        Reference::Id(id) => store::account::by_id(read, owner, *id).await?,
+        Reference::Ref(external_ref) => {
+            let stored = caller.stored_ref(external_ref);
+            match store::account::by_external_ref(read, owner, &stored).await? {
+                Some(live) => Some(live),
+                None => store::account::terminated_by_external_ref(read, owner, &stored).await?,
+            }
+        }
+    };
     let found = found.filter(|account| account.status != Status::Failed && caller.sees(&account.owner, account.external_ref.as_deref()));
-    let account = found.ok_or_else(|| Refusal::not_found("account", &id.to_string()))?;
-    if account.status == Status::Terminated {
-        let at = account.terminated_at.map_or(0, |at| at.0);
-        return Err(
-            Refusal::new(Code::AccountGone, format!("The account `{}` was terminated (at {at} µs since 1970).", account.username)).into()
-        );
-    }
-    Ok(account)
+    found.ok_or_else(|| Refusal::not_found("account", &reference.to_string()).into())
+}
+
+/// An account that was read before, as it is now.
+pub(super) async fn again(core: &Core, caller: &Caller, id: AccountId) -> Result<Account, AppError> {
+    store::account::by_id(core.store.read(), &caller.owner, id).await?.ok_or(AppError::Broken("find an account that is there"))
 }
 
 /// One operation.

@@ -1,12 +1,13 @@
 //! What the Panel says when it does not do what it was asked: a stable code for programs, a sentence for staff, and what to do next.
 
-use opterius_model::{DomainName, OperationId, Username};
-use opterius_protocol::WireError;
-use opterius_protocol::agent::{Failure, FailureKind, OperationReport};
+use opterius_model::{AccountId, DomainName, OperationId, Username};
+use opterius_protocol::agent::{FailureKind, OperationReport};
+use opterius_protocol::{Micros, WireError};
 use serde::{Deserialize, Serialize};
 
 use super::Caller;
 use crate::store::StoreError;
+use crate::store::account::Account;
 use crate::store::claimed_name::Holder;
 use crate::store::operation::Kind;
 
@@ -26,6 +27,9 @@ pub(crate) enum Code {
     NotFound,
     MethodNotAllowed,
     AccountGone,
+    LimitsBelowUse,
+    ExternalRefTaken,
+    OperationRunning,
     BodyTooLarge,
     BodyTooSlow,
     UnsupportedMediaType,
@@ -50,6 +54,9 @@ pub(crate) struct Refusal {
     pub(crate) operation_id: Option<OperationId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) conflict: Option<Conflict>,
+    /// The account that is gone, if that is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) gone: Option<Gone>,
     /// Seconds after which another try makes sense.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) retry_after: Option<u64>,
@@ -79,6 +86,14 @@ pub(crate) struct Conflict {
     pub(crate) external_ref: Option<String>,
 }
 
+/// What is still known of an account that was terminated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Gone {
+    pub(crate) account_id: AccountId,
+    pub(crate) terminated_at: Option<Micros>,
+    pub(crate) restorable_until: Option<Micros>,
+}
+
 /// Why a verb has no result.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AppError {
@@ -104,7 +119,16 @@ impl From<Refusal> for AppError {
 
 impl Refusal {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), hint: None, errors: Vec::new(), operation_id: None, conflict: None, retry_after: None }
+        Self {
+            code,
+            detail: detail.into(),
+            hint: None,
+            errors: Vec::new(),
+            operation_id: None,
+            conflict: None,
+            gone: None,
+            retry_after: None,
+        }
     }
 
     #[must_use]
@@ -192,6 +216,45 @@ impl Refusal {
             .hint("Make the service say what the account has, or order under another external_ref.")
     }
 
+    /// The account was terminated; says whether it could be brought back at `now`.
+    pub(crate) fn account_gone(account: &Account, now: Micros) -> Self {
+        let gone = Gone { account_id: account.id, terminated_at: account.terminated_at, restorable_until: account.kept_until };
+        let when = account.terminated_at.map(|at| format!(" at {}", rfc_3339(at))).unwrap_or_default();
+        let (rest, hint) = match account.kept_until {
+            Some(until) if until > now => (
+                String::new(),
+                format!(
+                    "It can be restored until {} with POST /api/accounts/{}/restore or `opterius account restore`.",
+                    rfc_3339(until),
+                    account.id
+                ),
+            ),
+            Some(until) => {
+                (format!(" It could be restored until {}.", rfc_3339(until)), "Its files are deleted: order a new account.".to_owned())
+            }
+            None => (" Nothing of it was kept.".to_owned(), "It cannot be restored: order a new account.".to_owned()),
+        };
+        let detail = format!("The account `{}` ({}) was terminated{when}.{rest}", account.username, account.domain);
+        Self { gone: Some(gone), ..Self::new(Code::AccountGone, detail).hint(hint) }
+    }
+
+    /// A restore would give its ref to a second live account.
+    pub(crate) fn external_ref_taken(caller: &Caller, holder: &Account) -> Self {
+        let shown = caller.shown_ref(holder.external_ref.as_deref()).unwrap_or_default();
+        let detail = format!("The external_ref `{shown}` belongs to the account {} (`{}`) by now.", holder.id, holder.username);
+        let conflict = Conflict { field: "external_ref".to_owned(), account_id: Some(holder.id.to_string()), external_ref: Some(shown) };
+        let refusal = Self::new(Code::ExternalRefTaken, detail).hint("Terminate that account first, if this one is to take its place.");
+        Self { conflict: Some(conflict), ..refusal }
+    }
+
+    /// Another operation of the account has been going on for longer than the caller waits.
+    pub(crate) fn operation_running(account: &Account, id: OperationId, kind: Kind) -> Self {
+        let detail =
+            format!("Another operation of the account `{}` ({}) is still going on; nothing was begun.", account.username, kind.as_str());
+        let refusal = Self::new(Code::OperationRunning, detail).hint("Ask again when it is done.").of_operation(id);
+        Self { retry_after: Some(5), ..refusal }
+    }
+
     pub(crate) fn server_not_configured(server: &str) -> Self {
         Self::new(
             Code::ServerNotConfigured,
@@ -202,38 +265,50 @@ impl Refusal {
 
     pub(crate) fn server_unreachable(server: &str, cause: &str) -> Self {
         Self::new(Code::ServerUnreachable, format!("The server `{server}` could not be reached, so nothing was begun: {}", sentence(cause)))
-            .hint("Look at `systemctl status opterius-agent` on the server, then order again.")
+            .hint("Look at `systemctl status opterius-agent` on the server, then try again.")
     }
 
     /// The Agent refused to begin.
     pub(crate) fn refused_by_agent(kind: Kind, error: &WireError) -> Self {
-        Self::undone(kind, "agent", &error.detail).hint("Look at `journalctl -u opterius-agent -n 100` on the server, then order again.")
+        Self::undone(kind, "agent", &error.detail).hint("Look at `journalctl -u opterius-agent -n 100` on the server, then try again.")
     }
 
     /// The Agent undid everything.
-    pub(crate) fn rolled_back(kind: Kind, username: &str, domain: &str, failure: Option<&Failure>) -> Self {
-        let Some(failure) = failure else {
+    pub(crate) fn rolled_back(kind: Kind, username: &str, domain: &str, report: &OperationReport) -> Self {
+        if report.abandoned {
+            let left = if report.left.is_empty() { String::new() } else { format!(" Left on the server: {}.", report.left.join(", ")) };
+            let not_done = if kind == Kind::Create { "The account was not made." } else { kind_undone(kind) };
+            let detail = format!("The operation was ended where it stood, by a person's decision. {not_done}{left}");
+            return Self::new(Code::ProvisioningFailed, detail).hint("`opterius account plan` shows what is not as it should be.");
+        }
+        let Some(failure) = &report.failure else {
             return Self::undone(kind, "agent", "the server gave no reason");
         };
         let refusal = match failure.kind {
             FailureKind::UsernameTaken => {
                 let detail = format!(
-                    "The username `{username}` is on the server already, made by another hand: {} Everything was undone.",
-                    sentence(&failure.detail)
+                    "The username `{username}` is on the server already, made by another hand: {} {}",
+                    sentence(&failure.detail),
+                    kind_undone(kind)
                 );
                 let hint = "Give this service another username, or remove what is on the server if nobody uses it, and order again.";
                 Self { conflict: Some(Conflict::unknown("username")), ..Self::new(Code::UsernameTaken, detail).hint(hint) }
             }
             FailureKind::DomainTaken => {
                 let detail = format!(
-                    "The domain `{domain}` is on the server already, made by another hand: {} Everything was undone.",
-                    sentence(&failure.detail)
+                    "The domain `{domain}` is on the server already, made by another hand: {} {}",
+                    sentence(&failure.detail),
+                    kind_undone(kind)
                 );
                 let hint = "Order another domain, or remove the site or DNS zone that is on the server if nobody uses it, and order again.";
                 Self { conflict: Some(Conflict::unknown("domain")), ..Self::new(Code::DomainTaken, detail).hint(hint) }
             }
+            FailureKind::NotKept => {
+                Self::new(Code::AccountGone, format!("The account `{username}` cannot be restored: {}", sentence(&failure.detail)))
+                    .hint("Its files are deleted: order a new account.")
+            }
             FailureKind::Unavailable | FailureKind::Failed => Self::undone(kind, &failure.step, &failure.detail)
-                .hint("Look at `journalctl -u opterius-agent -n 100` on the server, then order again."),
+                .hint("Look at `journalctl -u opterius-agent -n 100` on the server, then try again."),
         };
         match &failure.hint {
             Some(hint) => refusal.hint(hint.clone()),
@@ -242,11 +317,7 @@ impl Refusal {
     }
 
     fn undone(kind: Kind, step: &str, detail: &str) -> Self {
-        let end = match kind {
-            Kind::Create => "Everything was undone.",
-            Kind::Password => "The password was not changed.",
-        };
-        Self::new(Code::ProvisioningFailed, format!("The {step} step failed: {} {end}", sentence(detail)))
+        Self::new(Code::ProvisioningFailed, format!("The {step} step failed: {} {}", sentence(detail), kind_undone(kind)))
     }
 
     /// The Agent could neither finish nor undo.
@@ -261,7 +332,11 @@ impl Refusal {
             Code::NeedsAttention,
             format!("The account `{username}` could be neither finished nor undone.{why}{left} Its names stay reserved while the server goes on trying."),
         )
-        .hint("Look at `journalctl -u opterius-agent -n 100` on the server; when what is in the way is gone, the server finishes by itself.")
+        .hint(format!(
+            "Look at `journalctl -u opterius-agent -n 100` on the server; when what is in the way is gone, the server finishes by itself. \
+             `opterius operation retry {id}` tries at once, and `opterius operation abandon {id}` leaves it as it stands.",
+            id = report.operation_id
+        ))
     }
 }
 
@@ -280,6 +355,26 @@ impl Conflict {
             None => Self::unknown(field),
         }
     }
+}
+
+/// What is so when an operation has come to nothing.
+fn kind_undone(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Create => "Everything was undone.",
+        Kind::Password => "The password was not changed.",
+        Kind::Suspend => "The account was not suspended.",
+        Kind::Unsuspend => "The hold was not lifted.",
+        Kind::Package => "The package was not changed.",
+        Kind::Terminate => "The account was not terminated.",
+        Kind::Restore => "The account was not restored.",
+        Kind::Repair => "The account was left as it was.",
+    }
+}
+
+/// A moment as people read it, to the second: `2026-11-25T15:51:49Z`.
+pub(super) fn rfc_3339(at: Micros) -> String {
+    let seconds = at.0.div_euclid(1_000_000);
+    jiff::Timestamp::from_second(seconds).map_or_else(|_| format!("{seconds} s since 1970"), |at| at.to_string())
 }
 
 fn of_ref(external_ref: Option<&str>) -> String {

@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use opterius_model::{OperationId, Spec, Uid};
+use opterius_model::{OperationId, Spec, State, Uid};
 use opterius_protocol::agent::{self, ApplySpec, Change, CreateAccount, GetOperation, OperationReport, StepReport};
 use opterius_protocol::client::{CallError, chain};
 use opterius_protocol::{Micros, WireCode, WireError};
 use tokio::sync::watch;
 
 use super::faults::{self, point};
-use super::{AppError, Refusal};
+use super::{AppError, Memo, Refusal};
 use crate::core::Core;
 use crate::store::activity::{self, Entry};
 use crate::store::operation::{Ending, Kind, Operation, Outcome};
@@ -165,7 +165,7 @@ impl Carrier<'_> {
                         // The Agent would not begin, and no earlier request can make it begin any more.
                         Some(error) if self.core.now() > may_arrive_until => {
                             let error = Refusal::refused_by_agent(self.operation.kind, error);
-                            self.end(Outcome::RolledBack, Vec::new(), Some(error), None, false).await;
+                            self.end(End::untold(Outcome::RolledBack, error)).await;
                             return;
                         }
                         Some(_) => self.rest("the Agent refused, and an earlier request may still arrive").await,
@@ -185,7 +185,7 @@ impl Carrier<'_> {
                     }
                     Heard::NotSent(cause) if nothing_sent => {
                         let error = Refusal::server_unreachable("default", &cause);
-                        self.end(Outcome::NotSent, Vec::new(), Some(error), None, false).await;
+                        self.end(End::untold(Outcome::NotSent, error)).await;
                         return;
                     }
                     Heard::NotSent(cause) => self.rest(&cause).await,
@@ -217,11 +217,12 @@ impl Carrier<'_> {
             not_after,
             wait_ms: millis(FIRST_WAIT),
             spec,
+            memo: self.operation.memo.as_ref().map(Memo::to_value),
         };
         let agent = self.core.fleet.agent(self.operation.server_id);
         match self.operation.kind {
             Kind::Create => agent.call(&CreateAccount(change), FIRST_WAIT + GRACE).await.into(),
-            Kind::Password => agent.call(&ApplySpec(change), FIRST_WAIT + GRACE).await.into(),
+            _ => agent.call(&ApplySpec(change), FIRST_WAIT + GRACE).await.into(),
         }
     }
 
@@ -251,8 +252,8 @@ impl Carrier<'_> {
             }
             agent::Outcome::NeedsAttention => {
                 if self.operation.outcome == Outcome::Running {
-                    let error = Refusal::needs_attention(&self.operation.username, &report).of_operation(self.operation.id);
-                    self.end(Outcome::NeedsAttention, report.steps, Some(error), report.uid, false).await;
+                    let error = Refusal::needs_attention(&self.operation.username, &report);
+                    self.end(End { error: Some(error), ..End::told(Outcome::NeedsAttention, report) }).await;
                     self.operation.outcome = Outcome::NeedsAttention;
                 } else if !news {
                     self.rest_quietly().await;
@@ -261,32 +262,26 @@ impl Carrier<'_> {
             }
             agent::Outcome::Committed => {
                 point(faults::DECIDED).await;
-                self.end(Outcome::Committed, report.steps, None, report.uid, true).await;
+                self.end(End::told(Outcome::Committed, report)).await;
                 true
             }
             agent::Outcome::RolledBack => {
                 point(faults::DECIDED).await;
-                let error = Refusal::rolled_back(kind, &self.operation.username, &self.operation.domain, report.failure.as_ref());
-                self.end(Outcome::RolledBack, report.steps, Some(error), None, true).await;
+                let error = Refusal::rolled_back(kind, &self.operation.username, &self.operation.domain, &report);
+                self.end(End { error: Some(error), ..End::told(Outcome::RolledBack, report) }).await;
                 true
             }
         }
     }
 
     /// Records the outcome, however long the database takes, tells everybody who waits, and acknowledges it.
-    async fn end(&mut self, outcome: Outcome, steps: Vec<StepReport>, error: Option<Refusal>, uid: Option<Uid>, to_acknowledge: bool) {
-        let error = error.map(|error| error.of_operation(self.operation.id));
-        let finished_at = outcome.is_final().then(|| self.core.now());
-        loop {
-            let ending = Ending { outcome, finished_at, steps: &steps, error: error.as_ref(), to_acknowledge };
-            match record(self.core, &self.operation, &ending, uid).await {
-                Ok(()) => break,
-                Err(error) => {
-                    tracing::error!(operation.id = %self.operation.id, error = %chain(&error), "could not record an outcome; will try again");
-                    self.rest_quietly().await;
-                }
-            }
+    async fn end(&mut self, mut end: End) {
+        end.error = end.error.map(|error| error.of_operation(self.operation.id));
+        while let Err(error) = record(self.core, &self.operation, &end).await {
+            tracing::error!(operation.id = %self.operation.id, error = %chain(&error), "could not record an outcome; will try again");
+            self.rest_quietly().await;
         }
+        let End { outcome, steps, error, to_acknowledge, .. } = end;
         let duration_ms = self.core.now().since(self.operation.started_at).as_millis();
         let (id, username, request) = (&self.operation.id, &self.operation.username, &self.operation.request_id);
         let (kind, word) = (self.operation.kind.as_str(), outcome.as_str());
@@ -314,57 +309,113 @@ impl Carrier<'_> {
     }
 }
 
+/// How an operation ends, or that it needs attention.
+struct End {
+    outcome: Outcome,
+    steps: Vec<StepReport>,
+    error: Option<Refusal>,
+    uid: Option<Uid>,
+    abandoned: bool,
+    remains: Vec<String>,
+    to_acknowledge: bool,
+}
+
+impl End {
+    /// As the Agent told it.
+    fn told(outcome: Outcome, report: OperationReport) -> Self {
+        let OperationReport { steps, uid, abandoned, left, .. } = report;
+        Self { outcome, steps, error: None, uid, abandoned, remains: left, to_acknowledge: outcome.is_final() }
+    }
+
+    /// Without anything that the Agent keeps.
+    fn untold(outcome: Outcome, error: Refusal) -> Self {
+        Self { outcome, steps: Vec::new(), error: Some(error), uid: None, abandoned: false, remains: Vec::new(), to_acknowledge: false }
+    }
+}
+
 /// Writes an outcome down: the operation, what it means for the account and its names, and the Activity, all or nothing.
-async fn record(core: &Core, operation: &Operation, ending: &Ending<'_>, uid: Option<Uid>) -> Result<(), StoreError> {
+async fn record(core: &Core, operation: &Operation, end: &End) -> Result<(), StoreError> {
+    let now = core.now();
     let mut write = core.store.write().await?;
+    let ending = Ending {
+        outcome: end.outcome,
+        finished_at: end.outcome.is_final().then_some(now),
+        steps: &end.steps,
+        error: end.error.as_ref(),
+        abandoned: end.abandoned,
+        remains: &end.remains,
+        to_acknowledge: end.to_acknowledge,
+    };
     // Two writers of one outcome would be two Panels on one database; the first one counts.
-    if !operation::set_outcome(&mut write, operation.id, ending).await? {
+    if !operation::set_outcome(&mut write, operation.id, &ending).await? {
         return Ok(());
     }
-    let (result, detail) = match (ending.outcome, &operation.spec) {
+    let id = operation.account_id;
+    match (end.outcome, &operation.spec) {
         (Outcome::Committed, Some(spec)) => {
-            let spec = Spec { uid: uid.or(spec.uid), ..spec.clone() };
-            account::set_spec(&mut write, &spec).await?;
-            (activity::Outcome::Ok, done(operation))
+            let spec = Spec { uid: end.uid.or(spec.uid), ..spec.clone() };
+            account::set_spec(&mut write, &spec, now).await?;
+            if let Some(memo) = &operation.memo {
+                memo.put_down(&mut write, id).await?;
+            }
+            if spec.state == State::Absent {
+                claimed_name::free(&mut write, id).await?;
+            }
         }
-        (Outcome::NeedsAttention, _) => {
-            account::set_status(&mut write, operation.account_id, account::Status::NeedsAttention).await?;
-            (activity::Outcome::Failed, String::new())
-        }
+        (Outcome::NeedsAttention, _) => account::set_status(&mut write, id, account::Status::NeedsAttention).await?,
         _ if operation.kind == Kind::Create => {
-            account::set_failed(&mut write, operation.account_id).await?;
-            claimed_name::free(&mut write, operation.account_id).await?;
-            (activity::Outcome::Failed, String::new())
+            account::set_failed(&mut write, id).await?;
+            claimed_name::free(&mut write, id).await?;
         }
-        (_, spec) => {
-            // A live account is as it was before; only what it is meant to be is known here.
-            let status = spec.as_ref().map_or(account::Status::Active, |spec| account::Status::of(spec.state));
-            account::set_status(&mut write, operation.account_id, status).await?;
-            (activity::Outcome::Failed, String::new())
+        // The account is as it was before; one that was to be restored is as gone as it was.
+        _ => {
+            if account::put_back(&mut write, id).await? == Some(State::Absent) {
+                claimed_name::free(&mut write, id).await?;
+            }
         }
-    };
+    }
+    let committed = end.outcome == Outcome::Committed;
     let entry = Entry {
-        at: core.now(),
+        at: now,
         actor: &operation.actor,
-        action: match operation.kind {
-            Kind::Create => "account.create.outcome",
-            Kind::Password => "account.password.outcome",
-        },
-        account_id: Some(operation.account_id),
+        action: &format!("{}.outcome", operation.kind.action()),
+        account_id: Some(id),
         operation_id: Some(operation.id),
         request_id: Some(operation.request_id.as_str()),
-        outcome: result,
-        detail: ending.error.map_or(detail, |error| error.detail.clone()),
+        outcome: if committed { activity::Outcome::Ok } else { activity::Outcome::Failed },
+        detail: end.error.as_ref().map_or_else(|| done(operation, end), |error| error.detail.clone()),
     };
     activity::append(&mut write, &core.owner, entry).await?;
     store::commit(write).await
 }
 
-fn done(operation: &Operation) -> String {
-    match operation.kind {
-        Kind::Create => format!("The account {} ({}) is there.", operation.username, operation.domain),
-        Kind::Password => format!("The account {} ({}) has its new password.", operation.username, operation.domain),
+fn done(operation: &Operation, end: &End) -> String {
+    let account = format!("The account {} ({})", operation.username, operation.domain);
+    let holds =
+        operation.memo.as_ref().map(|memo| memo.holds.iter().map(|hold| hold.hold.as_str()).collect::<Vec<_>>()).unwrap_or_default();
+    let done = match operation.kind {
+        Kind::Create => format!("{account} is there."),
+        Kind::Password => format!("{account} has its new password."),
+        Kind::Suspend => format!("{account} is suspended, held by {}.", holds.join(" and ")),
+        Kind::Unsuspend if holds.is_empty() => format!("{account} is active again."),
+        Kind::Unsuspend => format!("{account} stays suspended, held by {}.", holds.join(" and ")),
+        Kind::Package => {
+            let package = operation.memo.as_ref().and_then(|memo| memo.package_name.as_deref()).unwrap_or_default();
+            format!("{account} has the package {package}.")
+        }
+        Kind::Terminate => format!("{account} is terminated."),
+        Kind::Restore => format!("{account} is restored."),
+        Kind::Repair => format!("{account} is as it should be."),
+    };
+    if !end.abandoned {
+        return done;
     }
+    format!(
+        "The operation ({}) of the account {} was ended where it stood; left: {}.",
+        operation.kind.as_str(),
+        operation.username,
+        end.remains.join(", ")
+    )
 }
 
 fn millis(duration: Duration) -> u32 {

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use http::header;
 use http::request::Parts;
@@ -39,6 +40,9 @@ impl std::fmt::Debug for Fields {
 
 /// The body's fields.
 pub(crate) struct Body(pub(crate) Fields);
+
+/// The body's fields; none if there is no body.
+pub(crate) struct OptionalBody(pub(crate) Fields);
 
 /// The query's fields.
 pub(crate) struct QueryFields(pub(crate) Fields);
@@ -85,7 +89,9 @@ macro_rules! classed {
 classed!(
     opterius_model::InvalidPackageName,
     opterius_model::InvalidId,
+    opterius_model::InvalidHold,
     crate::app::InvalidExternalRef,
+    crate::app::InvalidReason,
     crate::app::InvalidRefPrefix,
     crate::app::InvalidEmailAddress,
     crate::app::InvalidTokenName,
@@ -118,6 +124,17 @@ impl<S: Sync> FromRequest<S> for Body {
                 Err(Refusal::invalid_field("", "invalid", detail).into())
             }
         }
+    }
+}
+
+impl<S: Sync> FromRequest<S> for OptionalBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if request.body().is_end_stream() && !request.headers().contains_key(header::CONTENT_TYPE) {
+            return Ok(Self(Fields { rest: Map::new(), problems: Vec::new() }));
+        }
+        Body::from_request(request, state).await.map(|Body(fields)| Self(fields))
     }
 }
 
@@ -261,22 +278,73 @@ impl Fields {
         moment
     }
 
+    /// Yes or no; `default` if nothing is said. In a query, the words `true` and `false`.
+    pub(crate) fn truth(&mut self, field: &str, default: bool) -> bool {
+        match self.take(field) {
+            None => default,
+            Some(Value::Bool(truth)) => truth,
+            Some(Value::String(text)) if text == "true" => true,
+            Some(Value::String(text)) if text == "false" => false,
+            Some(other) => {
+                self.refuse(field, "wrong_type", format!("`{field}` must be true or false, and is {}", kind(&other)));
+                default
+            }
+        }
+    }
+
+    /// A whole number that must be there.
+    pub(crate) fn required_number<T, E: Classed>(&mut self, field: &str, parse: impl FnOnce(u64) -> Result<T, E>) -> Option<T> {
+        let Some(value) = self.take(field) else {
+            self.refuse(field, "missing", format!("`{field}` is missing"));
+            return None;
+        };
+        let Some(number) = value.as_u64() else {
+            self.refuse(field, "wrong_type", format!("`{field}` must be a whole number from 0, and is {}", kind(&value)));
+            return None;
+        };
+        parse(number).map_err(|error| self.refuse(field, error.class(), &error)).ok()
+    }
+
+    /// Limits to set, and with null those to leave to the package, by name.
+    pub(crate) fn overrides(&mut self, field: &str) -> Vec<(&'static str, Option<Limit>)> {
+        let mut given = match self.take(field) {
+            None => return Vec::new(),
+            Some(Value::Object(given)) => given,
+            Some(other) => {
+                self.refuse(field, "wrong_type", format!("`{field}` must be an object of limits, and is {}", kind(&other)));
+                return Vec::new();
+            }
+        };
+        let mut overrides = Vec::new();
+        for (name, _) in Limits::DEFAULT.named() {
+            match given.remove(name) {
+                None => {}
+                Some(Value::Null) => overrides.push((name, None)),
+                Some(value) => overrides.extend(self.limit(name, &value).map(|limit| (name, Some(limit)))),
+            }
+        }
+        for name in given.keys() {
+            let shown: String = name.chars().take(60).flat_map(char::escape_debug).collect();
+            self.refuse(field, "unknown", format!("there is no limit `{shown}`"));
+        }
+        overrides
+    }
+
+    fn limit(&mut self, field: &str, value: &Value) -> Option<Limit> {
+        let Some(number) = value.as_u64() else {
+            let detail = format!("`{field}` must be a whole number from 0 (unlimited), and is {}", kind(value));
+            self.refuse(field, "wrong_type", detail);
+            return None;
+        };
+        Limit::try_from(number).map_err(|error| self.refuse(field, "too_large", error)).ok()
+    }
+
     /// Whatever limits are there.
     pub(crate) fn limits(&mut self) -> LimitChanges {
         let mut given = Vec::new();
         for (field, _) in Limits::DEFAULT.named() {
             let Some(value) = self.take(field) else { continue };
-            match value.as_u64() {
-                Some(number) => match Limit::try_from(number) {
-                    Ok(limit) => given.push((field, limit)),
-                    Err(error) => self.refuse(field, "too_large", error),
-                },
-                None => self.refuse(
-                    field,
-                    "wrong_type",
-                    format!("`{field}` must be a whole number from 0 (unlimited), and is {}", kind(&value)),
-                ),
-            }
+            given.extend(self.limit(field, &value).map(|limit| (field, limit)));
         }
         LimitChanges(given)
     }

@@ -43,6 +43,15 @@ pub(crate) struct ProblemView<'a> {
     /// Who holds what was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     conflict: Option<&'a Conflict>,
+    /// The account that is gone, if that is why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account_id: Option<String>,
+    /// When it was terminated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    terminated_at: Option<i64>,
+    /// Until when it can or could be restored; not there if nothing of it was kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restorable_until: Option<i64>,
 }
 
 impl<'a> ProblemView<'a> {
@@ -67,11 +76,15 @@ impl<'a> ProblemView<'a> {
                 Code::ServerUnreachable
                     | Code::ServerNotConfigured
                     | Code::ProvisioningFailed
+                    | Code::OperationRunning
                     | Code::TooManyRequests
                     | Code::Internal
                     | Code::BodyTooSlow
             ),
             conflict: refusal.conflict.as_ref(),
+            account_id: refusal.gone.map(|gone| gone.account_id.to_string()),
+            terminated_at: refusal.gone.and_then(|gone| gone.terminated_at).map(|at| at.0),
+            restorable_until: refusal.gone.and_then(|gone| gone.restorable_until).map(|at| at.0),
         }
     }
 }
@@ -81,7 +94,14 @@ pub(crate) fn status(code: Code) -> StatusCode {
     match code {
         Code::InvalidRequest => StatusCode::UNPROCESSABLE_ENTITY,
         Code::PackageNotFound | Code::NotFound => StatusCode::NOT_FOUND,
-        Code::UsernameTaken | Code::DomainTaken | Code::ExternalRefMismatch | Code::PackageInUse | Code::NameTaken => StatusCode::CONFLICT,
+        Code::UsernameTaken
+        | Code::DomainTaken
+        | Code::ExternalRefMismatch
+        | Code::ExternalRefTaken
+        | Code::LimitsBelowUse
+        | Code::OperationRunning
+        | Code::PackageInUse
+        | Code::NameTaken => StatusCode::CONFLICT,
         Code::Unauthorized => StatusCode::UNAUTHORIZED,
         Code::Forbidden => StatusCode::FORBIDDEN,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -103,6 +123,9 @@ fn title(code: Code) -> &'static str {
         Code::UsernameTaken => "The username is taken",
         Code::DomainTaken => "The domain is taken",
         Code::ExternalRefMismatch => "Another order has this external_ref",
+        Code::ExternalRefTaken => "The external_ref is taken",
+        Code::LimitsBelowUse => "More is used than that",
+        Code::OperationRunning => "Another operation is running",
         Code::PackageInUse => "The package is in use",
         Code::NameTaken => "The name is taken",
         Code::Unauthorized => "Not signed in",

@@ -1,17 +1,22 @@
 //! Accounts.
 
-use opterius_model::{AccountId, DomainName, OperationId, OwnerId, PackageId, ServerId, Spec, State, Uid, Username};
+use std::collections::BTreeMap;
+
+use opterius_model::{
+    AccountId, DomainName, Generation, Limit, OperationId, OwnerId, PackageId, PasswordHash, ServerId, Spec, State, Uid, Username,
+};
 use opterius_protocol::Micros;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, QueryBuilder, Row, Sqlite, SqliteConnection, SqliteExecutor};
 
+use super::account_hold::AccountHold;
 use super::operation::{Kind, Outcome};
-use super::{Doing, StoreError, json_if_there, parsed, to_json, word_enum};
+use super::{Doing, StoreError, json, json_if_there, parsed, to_json, word_enum};
 
 word_enum! {
     /// What has become of an account.
     Status {
-        /// Its create is running.
+        /// Its create or its restore is running.
         Provisioning = "provisioning",
         /// It is there.
         Active = "active",
@@ -51,11 +56,19 @@ pub(crate) struct Account {
     pub(crate) server: ServerRef,
     pub(crate) status: Status,
     pub(crate) uid: Option<u32>,
-    /// What it is meant to be; nothing when it failed.
+    /// The last generation that was taken for it.
+    pub(crate) generation: Generation,
+    /// What it was last committed to be; nothing when it failed.
     pub(crate) spec: Option<Spec>,
+    /// Who holds it, or held it when it was terminated.
+    pub(crate) holds: Vec<AccountHold>,
+    /// Limits that its package does not decide.
+    pub(crate) overrides: BTreeMap<String, Limit>,
     pub(crate) operation: Option<OperationRef>,
     pub(crate) created_at: Micros,
     pub(crate) terminated_at: Option<Micros>,
+    /// Until when it can be restored, if it is terminated.
+    pub(crate) kept_until: Option<Micros>,
 }
 
 #[derive(Debug, Clone)]
@@ -107,10 +120,14 @@ impl FromRow<'_, SqliteRow> for Account {
             },
             status: parsed(row, "status")?,
             uid: row.try_get("uid")?,
+            generation: Generation::from_stored(row.try_get::<i64, _>("generation")?.unsigned_abs()),
             spec: json_if_there(row, "spec")?,
+            holds: json(row, "holds")?,
+            overrides: json(row, "overrides")?,
             operation,
             created_at: Micros(row.try_get("created_at")?),
             terminated_at: row.try_get::<Option<i64>, _>("terminated_at")?.map(Micros),
+            kept_until: row.try_get::<Option<i64>, _>("kept_until")?.map(Micros),
         })
     }
 }
@@ -119,7 +136,10 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT a.*, p.name AS package_name, s.name AS server_name, s.hostname AS server_hostname, o.kind AS operation_kind, ",
-            "o.outcome AS operation_outcome FROM account a JOIN server s ON s.id = a.server_id LEFT JOIN package p ON p.id = a.package_id ",
+            "o.outcome AS operation_outcome, ",
+            "(SELECT json_group_array(json_object('hold', h.hold, 'reason', h.reason, 'since', h.since, 'by', h.actor) ORDER BY h.since) ",
+            "FROM account_hold h WHERE h.account_id = a.id) AS holds, ",
+            "(SELECT json_group_object(v.name, v.value) FROM account_override v WHERE v.account_id = a.id) AS overrides FROM account a JOIN server s ON s.id = a.server_id LEFT JOIN package p ON p.id = a.package_id ",
             "LEFT JOIN operation o ON o.id = a.last_operation_id ",
             $rest
         )
@@ -148,6 +168,22 @@ pub(crate) async fn by_external_ref(
         .fetch_optional(db)
         .await
         .doing("look an account up by its external_ref")
+}
+
+/// The newest terminated account with this ref.
+pub(crate) async fn terminated_by_external_ref(
+    db: impl SqliteExecutor<'_>,
+    owner: &OwnerId,
+    external_ref: &str,
+) -> Result<Option<Account>, StoreError> {
+    sqlx::query_as(select!(
+        "WHERE a.owner = $1 AND a.external_ref = $2 AND a.status = 'terminated' ORDER BY a.terminated_at DESC, a.id DESC LIMIT 1"
+    ))
+    .bind(owner.as_str())
+    .bind(external_ref)
+    .fetch_optional(db)
+    .await
+    .doing("look a terminated account up by its external_ref")
 }
 
 /// What a new account consists of.
@@ -206,17 +242,112 @@ pub(crate) async fn next_generation(
     Ok(generation.map(i64::unsigned_abs))
 }
 
-/// Makes `spec` the account's: its server is as it says.
-pub(crate) async fn set_spec(db: &mut SqliteConnection, spec: &Spec) -> Result<(), StoreError> {
-    sqlx::query("UPDATE account SET status = $4, spec = $2, uid = $3 WHERE id = $1")
-        .bind(spec.account_id.to_string())
-        .bind(to_json(spec))
-        .bind(spec.uid.map(Uid::get))
+/// Makes `spec` the account's: its server is as it says since `now`. The password hash of what cannot be restored is not kept.
+pub(crate) async fn set_spec(db: &mut SqliteConnection, spec: &Spec, now: Micros) -> Result<(), StoreError> {
+    let absent = spec.state == State::Absent;
+    let kept_until = spec.kept_until.filter(|until| *until > now);
+    let forgotten;
+    let stored = if absent && kept_until.is_none() {
+        forgotten = without_hash(spec);
+        &forgotten
+    } else {
+        spec
+    };
+    sqlx::query(
+        "UPDATE account SET status = $2, spec = $3, uid = $4, username = $5, domain = $6, kept_until = $7, forget_at = $7, terminated_at = $8, \
+         generation = MAX(generation, $9) WHERE id = $1",
+    )
+    .bind(spec.account_id.to_string())
+    .bind(Status::of(spec.state).as_str())
+    .bind(to_json(stored))
+    .bind(spec.uid.map(Uid::get))
+    .bind(spec.username.as_str())
+    .bind(spec.sites[0].primary().as_str())
+    .bind(kept_until.map(|until| until.0))
+    .bind(absent.then_some(now.0))
+    .bind(i64::try_from(spec.generation.get()).unwrap_or(i64::MAX))
+    .execute(db)
+    .await
+    .doing("record what an account is")?;
+    Ok(())
+}
+
+/// Puts an account back to what its stored Spec says, after an operation that came to nothing; says what that is.
+pub(crate) async fn put_back(db: &mut SqliteConnection, id: AccountId) -> Result<Option<State>, StoreError> {
+    let spec: Option<Spec> = sqlx::query("SELECT spec FROM account WHERE id = $1")
+        .bind(id.to_string())
+        .try_map(|row| json_if_there(&row, "spec"))
+        .fetch_optional(&mut *db)
+        .await
+        .doing("read what an account was")?
+        .flatten();
+    let Some(spec) = spec else { return Ok(None) };
+    sqlx::query("UPDATE account SET status = $2, username = $3, domain = $4 WHERE id = $1")
+        .bind(id.to_string())
         .bind(Status::of(spec.state).as_str())
+        .bind(spec.username.as_str())
+        .bind(spec.sites[0].primary().as_str())
         .execute(db)
         .await
-        .doing("record what an account is")?;
+        .doing("put an account back to what it was")?;
+    Ok(Some(spec.state))
+}
+
+/// Puts a terminated account down as being restored, under the names that it is to have.
+pub(crate) async fn set_restoring(db: &mut SqliteConnection, spec: &Spec) -> Result<(), StoreError> {
+    sqlx::query("UPDATE account SET status = 'provisioning', username = $2, domain = $3 WHERE id = $1")
+        .bind(spec.account_id.to_string())
+        .bind(spec.username.as_str())
+        .bind(spec.sites[0].primary().as_str())
+        .execute(db)
+        .await
+        .doing("put an account down as being restored")?;
     Ok(())
+}
+
+/// Sets the package, unless it is gone: then the account has none.
+pub(crate) async fn set_package(db: &mut SqliteConnection, id: AccountId, package: Option<PackageId>) -> Result<(), StoreError> {
+    sqlx::query("UPDATE account SET package_id = (SELECT p.id FROM package p WHERE p.id = $2 AND p.owner = account.owner) WHERE id = $1")
+        .bind(id.to_string())
+        .bind(package.map(|package| package.to_string()))
+        .execute(db)
+        .await
+        .doing("record an account's package")?;
+    Ok(())
+}
+
+/// The Spec with a hash in place of its own that no password has: crypt(3) writes 86 characters behind the salt.
+fn without_hash(spec: &Spec) -> Spec {
+    let hash = PasswordHash::parse("$6$forgotten$forgotten".to_owned()).expect("it has the form of a hash");
+    Spec { password_hash: hash, ..spec.clone() }
+}
+
+/// Whether there is a terminated account that cannot be restored any more and whose password hash is still there.
+pub(crate) async fn any_hash_to_forget(db: impl SqliteExecutor<'_>, now: Micros) -> Result<bool, StoreError> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM account WHERE forget_at <= $1 AND status = 'terminated')")
+        .bind(now.0)
+        .fetch_one(db)
+        .await
+        .doing("look for password hashes to forget")
+}
+
+/// Forgets the password hashes of accounts that cannot be restored any more; returns how many.
+pub(crate) async fn forget_hashes(db: &mut SqliteConnection, now: Micros) -> Result<usize, StoreError> {
+    let due: Vec<Spec> = sqlx::query("SELECT spec FROM account WHERE forget_at <= $1 AND status = 'terminated' LIMIT 500")
+        .bind(now.0)
+        .try_map(|row| json(&row, "spec"))
+        .fetch_all(&mut *db)
+        .await
+        .doing("read whose password hash is to be forgotten")?;
+    for spec in &due {
+        sqlx::query("UPDATE account SET spec = $2, forget_at = NULL WHERE id = $1")
+            .bind(spec.account_id.to_string())
+            .bind(to_json(&without_hash(spec)))
+            .execute(&mut *db)
+            .await
+            .doing("forget a password hash")?;
+    }
+    Ok(due.len())
 }
 
 /// Sets only the status.

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, QueryBuilder, Row, SqliteConnection, SqliteExecutor};
 
 use super::{Doing, StoreError, json, json_if_there, parsed, to_json, word_enum};
-use crate::app::Refusal;
+use crate::app::{Memo, Refusal};
 
 word_enum! {
     /// What an operation does to its account.
@@ -16,6 +16,34 @@ word_enum! {
         Create = "create",
         /// Gives it another password.
         Password = "password",
+        /// Adds a hold, so that its site says that it is suspended.
+        Suspend = "suspend",
+        /// Lifts a hold.
+        Unsuspend = "unsuspend",
+        /// Gives it another package, or other limits.
+        Package = "package",
+        /// Takes it off its server.
+        Terminate = "terminate",
+        /// Brings a terminated one back.
+        Restore = "restore",
+        /// Makes its server as its Spec says.
+        Repair = "repair",
+    }
+}
+
+impl Kind {
+    /// How the Activity names that it was taken on.
+    pub(crate) fn action(self) -> &'static str {
+        match self {
+            Self::Create => "account.create",
+            Self::Password => "account.password",
+            Self::Suspend => "account.suspend",
+            Self::Unsuspend => "account.unsuspend",
+            Self::Package => "account.package",
+            Self::Terminate => "account.terminate",
+            Self::Restore => "account.restore",
+            Self::Repair => "account.repair",
+        }
     }
 }
 
@@ -60,9 +88,15 @@ pub(crate) struct Operation {
     pub(crate) finished_at: Option<Micros>,
     /// What it makes true; nothing once it is over.
     pub(crate) spec: Option<Spec>,
+    /// What the Panel's rows of the account say once it is committed; nothing once it is over.
+    pub(crate) memo: Option<Memo>,
     pub(crate) steps: Vec<StepReport>,
     /// Why it did not succeed.
     pub(crate) error: Option<Refusal>,
+    /// Whether a person ended it where it stood.
+    pub(crate) abandoned: bool,
+    /// What is not as it should be: while it needs attention, and when it was abandoned.
+    pub(crate) remains: Vec<String>,
 }
 
 impl FromRow<'_, SqliteRow> for Operation {
@@ -82,8 +116,11 @@ impl FromRow<'_, SqliteRow> for Operation {
             started_at: Micros(row.try_get("started_at")?),
             finished_at: row.try_get::<Option<i64>, _>("finished_at")?.map(Micros),
             spec: json_if_there(row, "spec")?,
+            memo: json_if_there(row, "memo")?,
             steps: json(row, "steps")?,
             error: json_if_there(row, "error")?,
+            abandoned: row.try_get::<i64, _>("abandoned")? != 0,
+            remains: json(row, "remains")?,
         })
     }
 }
@@ -92,7 +129,7 @@ impl FromRow<'_, SqliteRow> for Operation {
 pub(crate) async fn insert(db: &mut SqliteConnection, operation: &Operation) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO operation (id, owner, account_id, server_id, kind, username, domain, external_ref, actor, request_id, outcome, \
-         started_at, spec, steps, acknowledged) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'running', $11, $12, '[]', 0)",
+         started_at, spec, memo, steps, acknowledged) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'running', $11, $12, $13, '[]', 0)",
     )
     .bind(operation.id.to_string())
     .bind(&operation.owner)
@@ -106,6 +143,7 @@ pub(crate) async fn insert(db: &mut SqliteConnection, operation: &Operation) -> 
     .bind(operation.request_id.as_str())
     .bind(operation.started_at.0)
     .bind(operation.spec.as_ref().map(to_json))
+    .bind(operation.memo.as_ref().map(to_json))
     .execute(db)
     .await
     .doing("put an operation down")?;
@@ -146,6 +184,10 @@ pub(crate) struct Ending<'a> {
     pub(crate) finished_at: Option<Micros>,
     pub(crate) steps: &'a [StepReport],
     pub(crate) error: Option<&'a Refusal>,
+    /// Whether a person ended it where it stood.
+    pub(crate) abandoned: bool,
+    /// What is not as it should be.
+    pub(crate) remains: &'a [String],
     /// Whether an Agent keeps the outcome until it is acknowledged.
     pub(crate) to_acknowledge: bool,
 }
@@ -153,8 +195,8 @@ pub(crate) struct Ending<'a> {
 /// Records an outcome; says whether this was news. A final outcome is never changed.
 pub(crate) async fn set_outcome(db: &mut SqliteConnection, id: OperationId, ending: &Ending<'_>) -> Result<bool, StoreError> {
     let done = sqlx::query(
-        "UPDATE operation SET outcome = $2, finished_at = $3, steps = $4, error = $5, acknowledged = $6, \
-         spec = CASE WHEN $2 = 'needs_attention' THEN spec ELSE NULL END WHERE id = $1 AND outcome IN ('running', 'needs_attention')",
+        "UPDATE operation SET outcome = $2, finished_at = $3, steps = $4, error = $5, acknowledged = $6, abandoned = $7, \
+         remains = $8, spec = CASE WHEN $2 = 'needs_attention' THEN spec END, memo = CASE WHEN $2 = 'needs_attention' THEN memo END WHERE id = $1 AND outcome IN ('running', 'needs_attention')",
     )
     .bind(id.to_string())
     .bind(ending.outcome.as_str())
@@ -162,6 +204,8 @@ pub(crate) async fn set_outcome(db: &mut SqliteConnection, id: OperationId, endi
     .bind(to_json(&ending.steps))
     .bind(ending.error.map(to_json))
     .bind(i64::from(!ending.to_acknowledge))
+    .bind(i64::from(ending.abandoned))
+    .bind(to_json(&ending.remains))
     .execute(db)
     .await
     .doing("record the outcome of an operation")?;

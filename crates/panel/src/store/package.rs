@@ -13,7 +13,7 @@ pub(crate) struct Package {
     pub(crate) id: PackageId,
     pub(crate) name: PackageName,
     pub(crate) limits: Limits,
-    /// How many accounts have it.
+    /// How many accounts that are there have it.
     pub(crate) accounts: i64,
     pub(crate) created_at: Micros,
 }
@@ -33,7 +33,7 @@ impl FromRow<'_, SqliteRow> for Package {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT p.*, (SELECT COUNT(*) FROM account a WHERE a.package_id = p.id) AS accounts FROM package p WHERE p.owner = $1 ",
+            "SELECT p.*, (SELECT COUNT(*) FROM account a WHERE a.package_id = p.id AND a.status <> 'terminated') AS accounts FROM package p WHERE p.owner = $1 ",
             $rest
         )
     };
@@ -44,31 +44,35 @@ pub(crate) async fn by_id(db: impl SqliteExecutor<'_>, owner: &OwnerId, id: Pack
     sqlx::query_as(select!("AND p.id = $2")).bind(owner.as_str()).bind(id.to_string()).fetch_optional(db).await.doing("read a package")
 }
 
-/// The id and limits of the package with this id, without counting its accounts.
-pub(crate) async fn resolve_id(
-    db: impl SqliteExecutor<'_>,
-    owner: &OwnerId,
-    id: PackageId,
-) -> Result<Option<(PackageId, Limits)>, StoreError> {
-    sqlx::query("SELECT id, limits FROM package WHERE owner = $1 AND id = $2")
+/// What an order needs of a package.
+#[derive(Debug, Clone)]
+pub(crate) struct Resolved {
+    pub(crate) id: PackageId,
+    pub(crate) name: PackageName,
+    pub(crate) limits: Limits,
+}
+
+impl FromRow<'_, SqliteRow> for Resolved {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self { id: parsed(row, "id")?, name: parsed(row, "name")?, limits: json(row, "limits")? })
+    }
+}
+
+/// The package with this id, without counting its accounts.
+pub(crate) async fn resolve_id(db: impl SqliteExecutor<'_>, owner: &OwnerId, id: PackageId) -> Result<Option<Resolved>, StoreError> {
+    sqlx::query_as("SELECT id, name, limits FROM package WHERE owner = $1 AND id = $2")
         .bind(owner.as_str())
         .bind(id.to_string())
-        .try_map(|row| Ok((parsed(&row, "id")?, json(&row, "limits")?)))
         .fetch_optional(db)
         .await
         .doing("look a package up")
 }
 
-/// The id and limits of the package with exactly this name, case included.
-pub(crate) async fn resolve_name(
-    db: impl SqliteExecutor<'_>,
-    owner: &OwnerId,
-    name: &str,
-) -> Result<Option<(PackageId, Limits)>, StoreError> {
-    sqlx::query("SELECT id, limits FROM package WHERE owner = $1 AND name = $2")
+/// The package with exactly this name, case included, without counting its accounts.
+pub(crate) async fn resolve_name(db: impl SqliteExecutor<'_>, owner: &OwnerId, name: &str) -> Result<Option<Resolved>, StoreError> {
+    sqlx::query_as("SELECT id, name, limits FROM package WHERE owner = $1 AND name = $2")
         .bind(owner.as_str())
         .bind(name)
-        .try_map(|row| Ok((parsed(&row, "id")?, json(&row, "limits")?)))
         .fetch_optional(db)
         .await
         .doing("look a package up")
@@ -111,8 +115,14 @@ pub(crate) async fn update(db: &mut SqliteConnection, owner: &OwnerId, package: 
     Ok(())
 }
 
-/// Deletes a package that no account has.
+/// Deletes a package that no account has. A terminated one that had it is restored with the limits it had.
 pub(crate) async fn delete(db: &mut SqliteConnection, owner: &OwnerId, id: PackageId) -> Result<(), StoreError> {
+    sqlx::query("UPDATE account SET package_id = NULL WHERE owner = $1 AND package_id = $2 AND status = 'terminated'")
+        .bind(owner.as_str())
+        .bind(id.to_string())
+        .execute(&mut *db)
+        .await
+        .doing("take a package from terminated accounts")?;
     sqlx::query("DELETE FROM package WHERE owner = $1 AND id = $2")
         .bind(owner.as_str())
         .bind(id.to_string())

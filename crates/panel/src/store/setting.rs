@@ -18,3 +18,24 @@ pub(crate) async fn ensure_installation(db: &mut SqliteConnection) -> Result<(),
         .doing("give the installation an id")?;
     Ok(())
 }
+
+/// For how many days a terminated account is kept, unless its terminate says otherwise.
+pub(crate) async fn terminated_kept_days(db: impl SqliteExecutor<'_>) -> Result<u16, StoreError> {
+    let value: Option<String> = sqlx::query_scalar("SELECT value FROM setting WHERE name = 'terminated_kept_days'")
+        .fetch_optional(db)
+        .await
+        .doing("read for how long terminated accounts are kept")?;
+    Ok(value.and_then(|value| value.parse().ok()).unwrap_or(7))
+}
+
+/// Sets for how many days terminated accounts are kept.
+pub(crate) async fn set_terminated_kept_days(db: &mut SqliteConnection, days: u16) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO setting (name, value) VALUES ('terminated_kept_days', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )
+    .bind(days.to_string())
+    .execute(db)
+    .await
+    .doing("set for how long terminated accounts are kept")?;
+    Ok(())
+}

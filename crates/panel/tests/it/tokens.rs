@@ -16,7 +16,21 @@ async fn a_token_is_shown_once_and_stored_as_a_hash() {
     let token = made["token"].as_str().unwrap();
     assert_eq!(token.len(), 43);
     assert_eq!(made["access_hash"], format!("o1.{token}"), "without keys there are no pins");
-    assert_eq!(made["scopes"], json!(["self.read", "accounts.read", "accounts.create", "packages.read", "operations.read"]));
+    let scopes = [
+        "self.read",
+        "accounts.read",
+        "accounts.create",
+        "accounts.suspend",
+        "accounts.package",
+        "accounts.password",
+        "accounts.terminate",
+        "accounts.restore",
+        "accounts.repair",
+        "packages.read",
+        "operations.read",
+        "operations.retry",
+    ];
+    assert_eq!(made["scopes"], json!(scopes));
     let prefix = made["ref_prefix"].as_str().unwrap();
     assert!(prefix.starts_with("whmcs:") && prefix.ends_with(':'));
     let listed = lab.get("/api/tokens").await;
@@ -68,7 +82,17 @@ async fn a_token_comes_only_from_its_addresses() {
 #[tokio::test]
 async fn no_token_may_make_tokens() {
     let lab = Lab::bare().await;
-    for scope in ["tokens.write", "tokens.read", "servers.write", "administrators.write", "everything"] {
+    for scope in [
+        "tokens.write",
+        "tokens.read",
+        "servers.write",
+        "servers.resync",
+        "operations.abandon",
+        "settings.read",
+        "settings.write",
+        "administrators.write",
+        "everything",
+    ] {
         let problem = lab.post("/api/tokens", &json!({ "name": "x", "scopes": [scope] })).await.problem(422, "invalid_request");
         assert_eq!(problem["field"], "scopes");
     }

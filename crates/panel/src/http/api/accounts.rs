@@ -8,19 +8,22 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, StatusCode, header};
-use opterius_model::{AccountId, DomainName, PackageId, PackageName, Username};
+use opterius_model::{AccountId, DomainName, Hold, Limit, PackageId, PackageName, Username};
 use opterius_protocol::Micros;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::operations::OperationView;
 use super::shape::{Data, Id, List, Page, data};
-use crate::app::{self, Answer, Caller, EmailAddress, ExternalRef, Order, PackageChoice};
+use crate::app::{
+    self, Answer, Caller, EmailAddress, ExternalRef, KeptDays, Order, PackageChange, PackageChoice, Reason, Reference, Restore,
+};
 use crate::core::Core;
-use crate::http::fields::{Body, Fields, QueryFields};
+use crate::http::fields::{Body, Fields, OptionalBody, QueryFields};
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
 use crate::store::account::{self, Account, Filter, Status};
+use crate::store::operation::Operation;
 
 /// One customer's hosting.
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,20 +40,88 @@ pub(crate) struct AccountView {
     email: Option<String>,
     package: PackageName_,
     server: ServerName,
-    /// `provisioning`, `active`, `suspended`, `needs_attention`.
+    /// `provisioning`, `active`, `suspended`, `needs_attention`; `terminated` only in lists that ask for it.
     status: &'static str,
+    /// Who holds it, if it is suspended.
+    holds: Vec<HoldView>,
+    /// A sentence for people, if it is suspended: who holds it, and why.
+    notice: Option<String>,
     ipv4: Vec<String>,
     ipv6: Vec<String>,
     nameservers: Vec<String>,
     /// Of its Linux user, once it is there.
     uid: Option<u32>,
     created_at: i64,
+    /// When it was terminated.
+    terminated_at: Option<i64>,
+    /// Until when it can be restored; null if nothing of it was kept.
+    restorable_until: Option<i64>,
+    /// Counts its desired states; it only grows.
+    generation: u64,
     /// 0 means unlimited.
     limits: BTreeMap<String, u64>,
+    /// The limits that its package does not decide.
+    overrides: BTreeMap<String, u64>,
+    /// Only in the answer to a change of the package: the overrides that were dropped for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dropped_overrides: Option<BTreeMap<String, u64>>,
+    /// Only in the answer to an order: the account that had this external_ref before, if it could still be restored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<PreviousView>,
     /// For every limit: `enforced`, `not enforced on this server`, or `unknown` while the server does not answer.
     enforcement: BTreeMap<String, String>,
     /// Its last operation.
     operation: Option<OperationName>,
+}
+
+/// Who holds a suspended account.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Hold)]
+struct HoldView {
+    /// `billing` or `abuse`.
+    hold: &'static str,
+    reason: String,
+    since: i64,
+    /// As the Activity names who set it.
+    by: String,
+}
+
+/// An account that is terminated and could still be restored.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PreviousAccount)]
+struct PreviousView {
+    id: String,
+    terminated_at: Option<i64>,
+    restorable_until: Option<i64>,
+}
+
+/// What is left of an account that was terminated.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TerminatedAccount)]
+pub(crate) struct TerminatedView {
+    id: String,
+    username: String,
+    domain: String,
+    external_ref: Option<String>,
+    terminated_at: Option<i64>,
+    /// Until when it can be restored; null if nothing of it was kept.
+    restorable_until: Option<i64>,
+    /// `terminated`.
+    status: &'static str,
+}
+
+impl TerminatedView {
+    fn new(caller: &Caller, account: &Account) -> Self {
+        Self {
+            id: account.id.to_string(),
+            username: account.username.to_string(),
+            domain: account.domain.to_string(),
+            external_ref: caller.shown_ref(account.external_ref.as_deref()),
+            terminated_at: account.terminated_at.map(|at| at.0),
+            restorable_until: account.kept_until.map(|until| until.0),
+            status: account.status.as_str(),
+        }
+    }
 }
 
 /// A package, by name.
@@ -92,6 +163,12 @@ impl AccountView {
             nameservers = spec.nameservers.iter().map(ToString::to_string).collect();
             limits = spec.limits.named().into_iter().map(|(name, limit)| (name.to_owned(), u64::from(limit))).collect();
         }
+        // A terminated account remembers who held it, and is held by nobody.
+        let holds = if account.status == Status::Terminated { Vec::new() } else { account.holds };
+        let notice = (!holds.is_empty()).then(|| {
+            let held: Vec<String> = holds.iter().map(|hold| format!("{} ({})", hold.hold, hold.reason)).collect();
+            format!("The account is suspended: {}.", held.join(", "))
+        });
         Self {
             id: account.id.to_string(),
             external_ref: caller.shown_ref(account.external_ref.as_deref()),
@@ -106,12 +183,23 @@ impl AccountView {
                 hostname: account.server.hostname.unwrap_or_default(),
             },
             status: account.status.as_str(),
+            holds: holds
+                .into_iter()
+                .map(|hold| HoldView { hold: hold.hold.as_str(), reason: hold.reason, since: hold.since.0, by: hold.by })
+                .collect(),
+            notice,
             ipv4,
             ipv6,
             nameservers,
             uid: account.uid,
             created_at: account.created_at.0,
+            terminated_at: account.terminated_at.map(|at| at.0),
+            restorable_until: account.kept_until.map(|until| until.0),
+            generation: account.generation.get(),
             limits,
+            overrides: numbers(account.overrides),
+            dropped_overrides: None,
+            previous: None,
             enforcement,
             operation: account.operation.map(|operation| OperationName {
                 id: operation.id.to_string(),
@@ -120,6 +208,10 @@ impl AccountView {
             }),
         }
     }
+}
+
+fn numbers(limits: BTreeMap<String, Limit>) -> BTreeMap<String, u64> {
+    limits.into_iter().map(|(name, limit)| (name, u64::from(limit))).collect()
 }
 
 /// An order for an account.
@@ -163,21 +255,35 @@ struct CreateAccountBody {
 pub(crate) async fn create(State(core): State<Arc<Core>>, call: Call, headers: HeaderMap, Body(fields): Body) -> Result<Response, Problem> {
     let order = order(&core, &call.caller, fields).await?;
     let answer = app::create_account(&core, &call.caller, order, &call.request_id, patience(&core, &headers)).await?;
-    Ok(match answer {
-        Answer::Created(account) => {
+    Ok(answered(&core, &call.caller, answer, |view| view))
+}
+
+/// The answer with the account, which `more` may add to, or with the operation that goes on.
+fn answered(core: &Core, caller: &Caller, answer: Answer, more: impl FnOnce(AccountView) -> AccountView) -> Response {
+    match answer {
+        Answer::Created { account, previous } => {
             let location = format!("/api/accounts/{}", account.id);
-            (StatusCode::CREATED, [(header::LOCATION, location)], data(AccountView::new(&core, &call.caller, account))).into_response()
+            let previous = previous.map(|previous| PreviousView {
+                id: previous.id.to_string(),
+                terminated_at: previous.terminated_at.map(|at| at.0),
+                restorable_until: previous.kept_until.map(|until| until.0),
+            });
+            let view = AccountView { previous, ..AccountView::new(core, caller, account) };
+            (StatusCode::CREATED, [(header::LOCATION, location)], data(more(view))).into_response()
         }
-        Answer::Repeated(account) => data(AccountView::new(&core, &call.caller, account)).into_response(),
-        Answer::Running(operation) => {
-            let location = format!("/api/operations/{}", operation.id);
-            (StatusCode::ACCEPTED, [(header::LOCATION, location)], data(OperationView::new(&core, &call.caller, operation))).into_response()
-        }
-    })
+        Answer::Done(account) => data(more(AccountView::new(core, caller, account))).into_response(),
+        Answer::Running(operation) => running(core, caller, *operation),
+    }
+}
+
+/// An operation that goes on.
+pub(super) fn running(core: &Core, caller: &Caller, operation: Operation) -> Response {
+    let location = format!("/api/operations/{}", operation.id);
+    (StatusCode::ACCEPTED, [(header::LOCATION, location)], data(OperationView::new(core, caller, operation))).into_response()
 }
 
 /// How long the caller wants to wait.
-fn patience(core: &Core, headers: &HeaderMap) -> Duration {
+pub(super) fn patience(core: &Core, headers: &HeaderMap) -> Duration {
     let prefers = headers.get_all(HeaderName::from_static("prefer")).iter().filter_map(|value| value.to_str().ok());
     let at_once = prefers.flat_map(|value| value.split([',', ';'])).any(|word| word.trim().eq_ignore_ascii_case("respond-async"));
     if at_once { Duration::ZERO } else { core.seams.timing.patience }
@@ -187,6 +293,7 @@ async fn order(core: &Core, caller: &Caller, mut fields: Fields) -> Result<Order
     let reserved = app::reserved_names(core).await?;
     let username = fields.required("username", Username::parse);
     let domain = fields.required("domain", DomainName::parse);
+    refuse_reserved(&mut fields, domain.as_ref(), &reserved);
     let password = fields.password("password");
     let package = package_choice(&mut fields);
     let email = fields.optional("email", EmailAddress::parse);
@@ -200,17 +307,11 @@ async fn order(core: &Core, caller: &Caller, mut fields: Fields) -> Result<Order
     } else {
         fields.optional("external_ref", ExternalRef::parse)
     };
-    if let Some(domain) = &domain
-        && reserved.iter().any(|own| own == domain || own.is_below(domain))
-    {
-        let detail = format!("`{domain}` is a name of the Panel, a server or a name server, or contains one: order another domain");
-        fields.refuse("domain", "reserved", detail);
-    }
     let order = (|| {
         Some(Order {
             username: username?,
             domain: domain?,
-            password: password?,
+            password: Arc::new(password?),
             package: package?,
             email,
             server,
@@ -218,6 +319,16 @@ async fn order(core: &Core, caller: &Caller, mut fields: Fields) -> Result<Order
         })
     })();
     fields.finish(order)
+}
+
+/// A name that no account gets.
+fn refuse_reserved(fields: &mut Fields, domain: Option<&DomainName>, reserved: &[DomainName]) {
+    if let Some(domain) = domain
+        && reserved.iter().any(|own| own == domain || own.is_below(domain))
+    {
+        let detail = format!("`{domain}` is a name of the Panel, a server or a name server, or contains one: order another domain");
+        fields.refuse("domain", "reserved", detail);
+    }
 }
 
 fn package_choice(fields: &mut Fields) -> Option<PackageChoice> {
@@ -301,12 +412,305 @@ fn asked(core: &Core, caller: &Caller, mut fields: Fields) -> Result<(Filter, Op
 }
 
 /// Look at an account
+///
+/// One that was terminated is answered 410, with when, and until when it can be restored.
 #[utoipa::path(
     get, path = "/api/accounts/{id}", operation_id = "account.read", tag = "accounts", security(("token" = ["accounts.read"])),
-    params(("id" = String, Path, description = "The account's id.")),
+    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref.")),
     responses((status = 200, description = "The account.", body = Data<AccountView>))
 )]
-pub(crate) async fn get(State(core): State<Arc<Core>>, call: Call, Id(id): Id<AccountId>) -> Result<Json<Data<AccountView>>, Problem> {
-    let account = app::account(&core, &call.caller, id).await?;
+pub(crate) async fn get(State(core): State<Arc<Core>>, call: Call, Id(id): Id<Reference>) -> Result<Json<Data<AccountView>>, Problem> {
+    let account = app::account(&core, &call.caller, &id).await?;
     Ok(data(AccountView::new(&core, &call.caller, account)))
+}
+
+/// Why an account is to be suspended.
+#[derive(ToSchema)]
+#[schema(as = SuspendAccount)]
+#[expect(dead_code, reason = "describes the body in the document")]
+struct SuspendBody {
+    /// 1 to 500 characters on one line; kept, and shown to whoever may see the account.
+    reason: String,
+    /// `billing` or `abuse`. If nothing is said: `billing` for a token with a ref prefix, which sets no other, `abuse` for everybody else.
+    hold: Option<String>,
+}
+
+/// Which hold is to be lifted.
+#[derive(ToSchema)]
+#[schema(as = UnsuspendAccount)]
+#[expect(dead_code, reason = "describes the body in the document")]
+struct UnsuspendBody {
+    /// As for a suspension.
+    hold: Option<String>,
+}
+
+/// Suspend an account
+///
+/// Its site answers 503 from the next request on, and nothing of it runs; its data stay. Holds are separate: a hold that is there already only gets the new reason.
+#[utoipa::path(
+    post, path = "/api/accounts/{id}/suspend", operation_id = "account.suspend", tag = "accounts", security(("token" = ["accounts.suspend"])),
+    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
+    request_body = SuspendBody,
+    responses(
+        (status = 200, description = "The account, suspended.", body = Data<AccountView>),
+        (status = 202, description = "The operation goes on.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
+    )
+)]
+pub(crate) async fn suspend(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Id(id): Id<Reference>,
+    headers: HeaderMap,
+    Body(mut fields): Body,
+) -> Result<Response, Problem> {
+    let reason = fields.required("reason", Reason::parse);
+    let hold = fields.optional("hold", str::parse::<Hold>);
+    let reason = fields.finish(reason)?;
+    let patience = patience(&core, &headers);
+    let answer = app::suspend_account(&core, &call.caller, &id, hold, reason, &call.request_id, patience).await?;
+    Ok(answered(&core, &call.caller, answer, |view| view))
+}
+
+/// Lift a suspension
+///
+/// Only one's own hold. What else holds the account is in `holds` and `notice`, and it stays suspended.
+#[utoipa::path(
+    post, path = "/api/accounts/{id}/unsuspend", operation_id = "account.unsuspend", tag = "accounts", security(("token" = ["accounts.suspend"])),
+    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
+    request_body = UnsuspendBody,
+    responses(
+        (status = 200, description = "The account without this hold.", body = Data<AccountView>),
+        (status = 202, description = "The operation goes on.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
+    )
+)]
+pub(crate) async fn unsuspend(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Id(id): Id<Reference>,
+    headers: HeaderMap,
+    OptionalBody(mut fields): OptionalBody,
+) -> Result<Response, Problem> {
+    let hold = fields.optional("hold", str::parse::<Hold>);
+    let () = fields.finish(Some(()))?;
+    let patience = patience(&core, &headers);
+    let answer = app::unsuspend_account(&core, &call.caller, &id, hold, &call.request_id, patience).await?;
+    Ok(answered(&core, &call.caller, answer, |view| AccountView {
+        notice: view.notice.map(|notice| notice.replacen("is suspended", "stays suspended", 1)),
+        ..view
+    }))
+}
+
+/// What an account is to have.
+#[derive(ToSchema)]
+#[schema(as = ChangeAccountPackage)]
+#[expect(dead_code, reason = "describes the body in the document")]
+struct ChangePackageBody {
+    /// The exact name of a package, case included; or give `package_id`.
+    package: Option<String>,
+    package_id: Option<String>,
+    /// Overrides: for every limit a number (0 means unlimited), or null to leave it to the package.
+    limits: Option<BTreeMap<String, Option<u64>>>,
+    /// Whether the account's other overrides stay; true if nothing is said.
+    keep_overrides: Option<bool>,
+    /// Sets limits that are below what is used, too.
+    force: Option<bool>,
+}
+
+/// Change an account's package
+///
+/// Every limit changes at once. A limit that gets lower than what is used is refused with the numbers, unless it is forced.
+#[utoipa::path(
+    put, path = "/api/accounts/{id}/package", operation_id = "account.package", tag = "accounts", security(("token" = ["accounts.package"])),
+    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
+    request_body = ChangePackageBody,
+    responses(
+        (status = 200, description = "The account with its package.", body = Data<AccountView>),
+        (status = 202, description = "The operation goes on.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
+    )
+)]
+pub(crate) async fn change_package(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Id(id): Id<Reference>,
+    headers: HeaderMap,
+    Body(mut fields): Body,
+) -> Result<Response, Problem> {
+    let package = package_choice(&mut fields);
+    let overrides = fields.overrides("limits");
+    let keep_overrides = fields.truth("keep_overrides", true);
+    let force = fields.truth("force", false);
+    let package = fields.finish(package)?;
+    let change = PackageChange { package, overrides, keep_overrides, force };
+    let patience = patience(&core, &headers);
+    let (answer, dropped) = app::change_account_package(&core, &call.caller, &id, change, &call.request_id, patience).await?;
+    Ok(answered(&core, &call.caller, answer, |view| AccountView { dropped_overrides: Some(numbers(dropped)), ..view }))
+}
+
+/// Another password.
+#[derive(ToSchema)]
+#[schema(as = ChangeAccountPassword)]
+#[expect(dead_code, reason = "describes the body in the document")]
+struct ChangePasswordBody {
+    /// 8 to 128 characters, no control characters.
+    #[schema(format = Password)]
+    password: String,
+}
+
+/// Change an account's password
+///
+/// On its server and here, or not at all.
+#[utoipa::path(
+    put, path = "/api/accounts/{id}/password", operation_id = "account.password", tag = "accounts", security(("token" = ["accounts.password"])),
+    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
+    request_body = ChangePasswordBody,
+    responses(
+        (status = 200, description = "The account; this is its password now.", body = Data<AccountView>),
+        (status = 202, description = "The operation goes on.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
+    )
+)]
+pub(crate) async fn change_password(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Id(id): Id<Reference>,
+    headers: HeaderMap,
+    Body(mut fields): Body,
+) -> Result<Response, Problem> {
+    let password = fields.password("password");
+    let password = fields.finish(password)?;
+    let patience = patience(&core, &headers);
+    let answer = app::change_password(&core, &call.caller, &id, password, &call.request_id, patience).await?;
+    Ok(answered(&core, &call.caller, answer, |view| view))
+}
+
+/// Terminate an account
+///
+/// Site, PHP, user and zone are gone at once and its names free; its files are kept for a while, so that it can be restored. Again: the same answer.
+#[utoipa::path(
+    delete, path = "/api/accounts/{id}", operation_id = "account.terminate", tag = "accounts", security(("token" = ["accounts.terminate"])),
+    params(
+        ("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."),
+        ("keep_days" = Option<u16>, Query, description = "For how many days it can be restored, 0 to 365; as the settings say if nothing is said here."),
+        ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once."),
+    ),
+    responses(
+        (status = 200, description = "It is terminated.", body = Data<TerminatedView>),
+        (status = 202, description = "The operation goes on.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
+    )
+)]
+pub(crate) async fn terminate(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Id(id): Id<Reference>,
+    headers: HeaderMap,
+    QueryFields(mut fields): QueryFields,
+) -> Result<Response, Problem> {
+    let keep = fields.optional("keep_days", KeptDays::parse);
+    let () = fields.finish(Some(()))?;
+    let patience = patience(&core, &headers);
+    let answer = app::terminate_account(&core, &call.caller, &id, keep, &call.request_id, patience).await?;
+    Ok(match answer {
+        Answer::Done(account) => data(TerminatedView::new(&call.caller, &account)).into_response(),
+        other => answered(&core, &call.caller, other, |view| view),
+    })
+}
+
+/// Under which names an account is to come back.
+#[derive(ToSchema)]
+#[schema(as = RestoreAccount)]
+#[expect(dead_code, reason = "describes the body in the document")]
+struct RestoreBody {
+    /// The one it had, if nothing is said.
+    username: Option<String>,
+    /// The one it had, if nothing is said.
+    domain: Option<String>,
+}
+
+/// Restore a terminated account
+///
+/// As it was, its holds included, as long as it is kept and its names are free; perhaps under other names.
+#[utoipa::path(
+    post, path = "/api/accounts/{id}/restore", operation_id = "account.restore", tag = "accounts", security(("token" = ["accounts.restore"])),
+    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
+    request_body = RestoreBody,
+    responses(
+        (status = 200, description = "The account, there again.", body = Data<AccountView>),
+        (status = 202, description = "The operation goes on.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
+    )
+)]
+pub(crate) async fn restore(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Id(id): Id<Reference>,
+    headers: HeaderMap,
+    OptionalBody(mut fields): OptionalBody,
+) -> Result<Response, Problem> {
+    let reserved = app::reserved_names(&core).await?;
+    let username = fields.optional("username", Username::parse);
+    let domain = fields.optional("domain", DomainName::parse);
+    refuse_reserved(&mut fields, domain.as_ref(), &reserved);
+    let restore = fields.finish(Some(Restore { username, domain }))?;
+    let patience = patience(&core, &headers);
+    let answer = app::restore_account(&core, &call.caller, &id, restore, &call.request_id, patience).await?;
+    Ok(answered(&core, &call.caller, answer, |view| view))
+}
+
+/// Repair an account
+///
+/// Makes its server as the account's desired state says, whatever has become of it since. `GET /api/accounts/{id}/plan` says what that would change.
+#[utoipa::path(
+    post, path = "/api/accounts/{id}/repair", operation_id = "account.repair", tag = "accounts", security(("token" = ["accounts.repair"])),
+    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
+    responses(
+        (status = 200, description = "The account, as it should be.", body = Data<AccountView>),
+        (status = 202, description = "The operation goes on.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
+    )
+)]
+pub(crate) async fn repair(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Id(id): Id<Reference>,
+    headers: HeaderMap,
+    OptionalBody(fields): OptionalBody,
+) -> Result<Response, Problem> {
+    let () = fields.finish(Some(()))?;
+    let answer = app::repair_account(&core, &call.caller, &id, &call.request_id, patience(&core, &headers)).await?;
+    Ok(answered(&core, &call.caller, answer, |view| view))
+}
+
+/// What an account uses of what it may.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Usage)]
+pub(crate) struct UsageView {
+    account_id: String,
+    measured_at: i64,
+    /// Disk space of the home, as blocks taken.
+    disk_bytes: u64,
+    /// Files, directories and links in the home.
+    files: u64,
+    /// Traffic of this calendar month (UTC), in and out.
+    traffic_bytes: u64,
+    /// Processes now.
+    processes: u64,
+    /// 0 means unlimited.
+    limits: BTreeMap<String, u64>,
+}
+
+/// Measure what an account uses
+#[utoipa::path(
+    get, path = "/api/accounts/{id}/usage", operation_id = "account.usage", tag = "accounts", security(("token" = ["accounts.read"])),
+    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref.")),
+    responses((status = 200, description = "What it uses now.", body = Data<UsageView>))
+)]
+pub(crate) async fn usage(State(core): State<Arc<Core>>, call: Call, Id(id): Id<Reference>) -> Result<Json<Data<UsageView>>, Problem> {
+    let (account, usage) = app::usage(&core, &call.caller, &id).await?;
+    let limits = account.spec.iter().flat_map(|spec| spec.limits.named());
+    Ok(data(UsageView {
+        account_id: account.id.to_string(),
+        measured_at: usage.measured_at.0,
+        disk_bytes: usage.disk_bytes,
+        files: usage.files,
+        traffic_bytes: usage.traffic_bytes,
+        processes: usage.processes,
+        limits: limits.map(|(name, limit)| (name.to_owned(), u64::from(limit))).collect(),
+    }))
 }

@@ -28,7 +28,7 @@ use crate::store::operation::{self, Filter, Operation, Outcome};
 pub(crate) struct OperationView {
     id: String,
     account_id: String,
-    /// `create` or `password`.
+    /// `create`, `password`, `suspend`, `unsuspend`, `package`, `terminate`, `restore` or `repair`.
     kind: &'static str,
     username: String,
     domain: String,
@@ -40,6 +40,10 @@ pub(crate) struct OperationView {
     request_id: String,
     /// In the order in which they began.
     steps: Vec<StepView>,
+    /// Whether a person ended it where it stood.
+    abandoned: bool,
+    /// What is not as it should be, if it needs attention or was abandoned.
+    left: Vec<String>,
     /// A problem document: why it did not succeed.
     #[schema(value_type = Option<ProblemView>)]
     error: Option<serde_json::Value>,
@@ -96,6 +100,8 @@ impl OperationView {
             started_at: operation.started_at.0,
             finished_at: operation.finished_at.map(|at| at.0),
             request_id: operation.request_id.to_string(),
+            abandoned: operation.abandoned,
+            left: operation.remains,
             steps: live.unwrap_or(operation.steps).into_iter().map(StepView::from).collect(),
             error,
         }

@@ -5,11 +5,11 @@ use std::str::FromStr;
 use axum::Json;
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
-use opterius_model::{AccountId, OperationId, PackageId, TokenId};
+use opterius_model::{OperationId, PackageId, TokenId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::Refusal;
+use crate::app::{Reference, Refusal};
 use crate::http::problem::Problem;
 
 /// A success.
@@ -55,7 +55,7 @@ pub(crate) trait Noun: FromStr {
     const NOUN: &'static str;
 }
 
-impl Noun for AccountId {
+impl Noun for Reference {
     const NOUN: &'static str = "account";
 }
 

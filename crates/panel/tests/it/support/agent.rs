@@ -1,7 +1,7 @@
 //! An Agent without a server: it keeps operations by their id, begins none twice, refuses stale Specs and late requests, and does what a
 //! test scripts for a username.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,7 +15,8 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use opterius_model::{AccountId, OperationId, Spec, State as SpecState, Uid};
 use opterius_protocol::agent::{
-    Acknowledged, Change, Direction, Enforcement, Failure, FailureKind, Health, OperationReport, Outcome, PartHealth, StepReport, StepState,
+    AccountDetail, AccountPage, AccountSummary, Acknowledged, Change, Direction, Drift, DriftReport, Enforcement, Failure, FailureKind,
+    Health, OperationReport, Outcome, PartHealth, Plan, PlanAccount, PlannedChange, StepReport, StepState, Usage, spec_hash,
 };
 use opterius_protocol::{Micros, WireCode, WireError};
 use serde::Deserialize;
@@ -40,12 +41,32 @@ pub(crate) enum Behaviour {
     Refuse(WireCode, &'static str),
     /// It can be neither finished nor undone, until [`FakeAgent::decide`].
     Attention,
+    /// It goes only forwards by now, and cannot be finished, until [`FakeAgent::decide`].
+    Stuck,
+}
+
+/// One account as the Agent committed it.
+#[derive(Clone)]
+struct Committed {
+    spec: Spec,
+    memo: Option<serde_json::Value>,
+    at: Micros,
+    operation: OperationId,
 }
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault that a test switches on")]
 struct Inside {
     operations: HashMap<OperationId, (Change, OperationReport)>,
-    accounts: HashMap<AccountId, Spec>,
+    accounts: BTreeMap<AccountId, Committed>,
+    /// What of an account is not as it was committed, by username; a change of the account mends it.
+    drift: BTreeMap<String, Vec<String>>,
+    mends: bool,
+    usage: HashMap<String, Usage>,
+    /// An Agent of an earlier version knows of no drift.
+    knows_no_drift: bool,
+    /// Whether a retry finds what is in the way still there.
+    stays_stuck: bool,
     scripts: HashMap<String, VecDeque<Behaviour>>,
     acknowledged: HashSet<OperationId>,
     /// Every change that arrived, in order.
@@ -81,8 +102,15 @@ impl FakeAgent {
         let _ = std::fs::remove_file(&self.socket);
         let listener = UnixListener::bind(&self.socket).unwrap();
         let router = Router::new()
-            .route("/accounts/create", post(change))
-            .route("/accounts/apply", post(change))
+            .route("/accounts/create", post(create))
+            .route("/accounts/apply", post(apply))
+            .route("/accounts/plan", post(plan))
+            .route("/accounts", get(accounts))
+            .route("/accounts/{id}", get(account))
+            .route("/accounts/{id}/usage", get(usage))
+            .route("/drift", get(drift))
+            .route("/operations/{id}/retry", post(retry))
+            .route("/operations/{id}/abandon", post(abandon))
             .route("/operations/{id}", get(operation))
             .route("/operations/{id}/acknowledge", post(acknowledge))
             .route("/health", get(health))
@@ -159,16 +187,28 @@ impl FakeAgent {
     /// The committed Spec of the account with this username.
     pub(crate) fn account(&self, username: &str) -> Option<Spec> {
         let inside = self.inside.lock().unwrap();
-        inside.accounts.values().find(|spec| spec.username.as_str() == username && spec.state != SpecState::Absent).cloned()
+        inside.live(username).map(|(_, committed)| committed.spec.clone())
+    }
+
+    /// What the account with this username was last committed to, whatever it is now.
+    pub(crate) fn last(&self, username: &str) -> Option<Spec> {
+        let inside = self.inside.lock().unwrap();
+        inside.accounts.values().filter(|one| one.spec.username.as_str() == username).map(|one| one.spec.clone()).next_back()
+    }
+
+    /// What the account with this username uses; without it, its usage cannot be measured.
+    pub(crate) fn uses(&self, username: &str, disk_bytes: u64, files: u64) {
+        let usage = Usage { measured_at: Micros::now(), disk_bytes, files, traffic_bytes: 0, processes: 3 };
+        self.inside.lock().unwrap().usage.insert(username.to_owned(), usage);
     }
 
     pub(crate) fn acknowledged(&self, id: &str) -> bool {
         self.inside.lock().unwrap().acknowledged.contains(&OperationId::parse(id).unwrap())
     }
 
-    /// How many accounts there are.
+    /// How many accounts are there.
     pub(crate) fn accounts(&self) -> usize {
-        self.inside.lock().unwrap().accounts.len()
+        self.inside.lock().unwrap().accounts.values().filter(|one| one.spec.state != SpecState::Absent).count()
     }
 }
 
@@ -184,6 +224,10 @@ fn step(name: &str, state: StepState) -> StepReport {
 }
 
 impl Inside {
+    fn live(&self, username: &str) -> Option<(&AccountId, &Committed)> {
+        self.accounts.iter().find(|(_, one)| one.spec.username.as_str() == username && one.spec.state != SpecState::Absent)
+    }
+
     fn begin(&mut self, change: &Change) {
         let report = OperationReport {
             operation_id: change.operation_id,
@@ -196,6 +240,7 @@ impl Inside {
             steps: vec![step("preflight", StepState::Done)],
             failure: None,
             left: Vec::new(),
+            abandoned: false,
             uid: None,
         };
         self.operations.insert(change.operation_id, (change.clone(), report));
@@ -216,7 +261,15 @@ impl Inside {
                 }
                 let uid = change.spec.uid.unwrap_or(uid);
                 report.uid = Some(uid);
-                self.accounts.insert(change.spec.account_id, Spec { uid: Some(uid), ..change.spec.clone() });
+                let before = self.accounts.get(&change.spec.account_id).and_then(|before| before.memo.clone());
+                let committed = Committed {
+                    spec: Spec { uid: Some(uid), ..change.spec.clone() },
+                    memo: change.memo.clone().or(before),
+                    at: Micros::now(),
+                    operation: id,
+                };
+                self.drift.remove(change.spec.username.as_str());
+                self.accounts.insert(change.spec.account_id, committed);
             }
             Outcome::RolledBack | Outcome::NeedsAttention => {
                 report.direction = Direction::Back;
@@ -246,7 +299,15 @@ fn broken() -> Response {
     Response::new(Body::from_stream(body))
 }
 
-async fn change(State(agent): State<FakeAgent>, Json(change): Json<Change>) -> Response {
+async fn create(agent: State<FakeAgent>, change: Json<Change>) -> Response {
+    take(agent, change, false).await
+}
+
+async fn apply(agent: State<FakeAgent>, change: Json<Change>) -> Response {
+    take(agent, change, true).await
+}
+
+async fn take(State(agent): State<FakeAgent>, Json(change): Json<Change>, applies: bool) -> Response {
     let id = change.operation_id;
     let script = {
         let mut inside = agent.inside.lock().unwrap();
@@ -268,17 +329,32 @@ async fn change(State(agent): State<FakeAgent>, Json(change): Json<Change>) -> R
             (None, Some(Behaviour::Garbage)) => return "this is not JSON".into_response(),
             (None, Some(Behaviour::Refuse(code, detail))) => return refused(*code, detail),
             (None, _) => {
-                if inside.accounts.get(&change.spec.account_id).is_some_and(|spec| spec.generation >= change.spec.generation) {
+                let there = inside.accounts.get(&change.spec.account_id).map(|one| one.spec.clone());
+                if there.as_ref().is_some_and(|spec| spec.generation >= change.spec.generation) {
                     return refused(WireCode::StaleGeneration, "the Spec is not newer");
+                }
+                if there.is_none() == applies {
+                    let code = if applies { WireCode::NotFound } else { WireCode::Conflict };
+                    return refused(code, "the account is not what the call is for");
                 }
                 change.spec.check().unwrap();
                 inside.begin(&change);
-                let other = inside.accounts.values().any(|spec| {
-                    spec.username == change.spec.username && spec.account_id != change.spec.account_id && spec.state != SpecState::Absent
-                });
+                let other = inside.live(change.spec.username.as_str()).is_some_and(|(id, _)| *id != change.spec.account_id)
+                    && change.spec.state != SpecState::Absent;
+                let gone = change.spec.state != SpecState::Absent
+                    && there
+                        .is_some_and(|spec| spec.state == SpecState::Absent && spec.kept_until.is_none_or(|until| until < Micros::now()));
                 match &script {
                     Some(Behaviour::Hold) => {}
                     Some(Behaviour::Attention) => inside.finish(id, Outcome::NeedsAttention),
+                    Some(Behaviour::Stuck) => {
+                        inside.finish(id, Outcome::NeedsAttention);
+                        inside.operations.get_mut(&id).unwrap().1.direction = Direction::Forward;
+                    }
+                    _ if gone => {
+                        let detail = "nothing of the account is kept".to_owned();
+                        inside.fail(id, Failure { step: "trash".to_owned(), kind: FailureKind::NotKept, detail, hint: None });
+                    }
                     Some(Behaviour::Fail(step, kind, detail)) => {
                         let failure = Failure { step: (*step).to_owned(), kind: *kind, detail: (*detail).to_owned(), hint: None };
                         inside.fail(id, failure);
@@ -339,6 +415,136 @@ async fn acknowledge(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<Operat
     Json(Acknowledged {}).into_response()
 }
 
+async fn plan(State(agent): State<FakeAgent>, Json(PlanAccount { spec }): Json<PlanAccount>) -> Json<Plan> {
+    let inside = agent.inside.lock().unwrap();
+    let mut plan = Plan::default();
+    let mut say = |resource: &str, change: &str| {
+        plan.changes.push(PlannedChange { resource: resource.to_owned(), change: change.to_owned() });
+    };
+    let there = inside.accounts.get(&spec.account_id).map(|one| one.spec.clone());
+    match &there {
+        None => say("linux user", "would be made"),
+        Some(there) => {
+            if there.state != spec.state {
+                say("site", &format!("{:?} to {:?}", there.state, spec.state));
+            }
+            if there.password_hash != spec.password_hash {
+                say("password", "would be changed");
+            }
+            if there.limits != spec.limits {
+                say("php pool", "would get other limits");
+            }
+        }
+    }
+    for change in inside.drift.get(spec.username.as_str()).into_iter().flatten() {
+        say("home", change);
+    }
+    if inside.live(spec.username.as_str()).is_some_and(|(id, _)| *id != spec.account_id) {
+        plan.conflicts.push(Failure {
+            step: "linux user".to_owned(),
+            kind: FailureKind::UsernameTaken,
+            detail: "the user is there and is another account's".to_owned(),
+            hint: None,
+        });
+    }
+    Json(plan)
+}
+
+fn summary(id: AccountId, one: &Committed) -> AccountSummary {
+    AccountSummary {
+        id,
+        username: one.spec.username.clone(),
+        generation: one.spec.generation,
+        spec_hash: spec_hash(&one.spec),
+        state: one.spec.state,
+        uid: one.spec.uid,
+        committed_at: one.at,
+        operation_id: Some(one.operation),
+        kept_until: one.spec.kept_until,
+    }
+}
+
+#[derive(Deserialize)]
+struct Paging {
+    after: Option<AccountId>,
+    limit: u16,
+}
+
+async fn accounts(State(agent): State<FakeAgent>, Query(page): Query<Paging>) -> Json<AccountPage> {
+    let inside = agent.inside.lock().unwrap();
+    let behind = inside.accounts.iter().filter(|(id, _)| page.after.is_none_or(|after| **id > after));
+    let accounts = behind.take(page.limit.into()).map(|(id, one)| summary(*id, one)).collect();
+    Json(AccountPage { accounts, total: u64::try_from(inside.accounts.len()).unwrap() })
+}
+
+async fn account(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<AccountId>) -> Response {
+    let inside = agent.inside.lock().unwrap();
+    match inside.accounts.get(&id) {
+        Some(one) => Json(AccountDetail { summary: summary(id, one), spec: one.spec.clone(), memo: one.memo.clone() }).into_response(),
+        None => refused(WireCode::NotFound, "there is no such account"),
+    }
+}
+
+async fn usage(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<AccountId>) -> Response {
+    let inside = agent.inside.lock().unwrap();
+    let Some(one) = inside.accounts.get(&id) else { return refused(WireCode::NotFound, "there is no such account") };
+    match inside.usage.get(one.spec.username.as_str()) {
+        Some(usage) => Json(*usage).into_response(),
+        None => refused(WireCode::Unavailable, "the home cannot be read now"),
+    }
+}
+
+async fn drift(State(agent): State<FakeAgent>) -> Response {
+    let inside = agent.inside.lock().unwrap();
+    if inside.knows_no_drift {
+        return refused(WireCode::NotFound, "there is nothing here");
+    }
+    let mut report = DriftReport { looked_at: Some(Micros::now()), mends: inside.mends, accounts: Vec::new() };
+    for (username, changes) in &inside.drift {
+        let Some((id, committed)) = inside.live(username) else { continue };
+        let changes = changes.iter().map(|change| PlannedChange { resource: "home".to_owned(), change: change.clone() }).collect();
+        report.accounts.push(Drift {
+            account_id: *id,
+            username: committed.spec.username.clone(),
+            found_at: committed.at,
+            plan: Plan { changes, ..Plan::default() },
+            mended: inside.mends,
+        });
+    }
+    Json(report).into_response()
+}
+
+async fn retry(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<OperationId>) -> Response {
+    let mut inside = agent.inside.lock().unwrap();
+    let Some((_, report)) = inside.operations.get(&id) else { return refused(WireCode::NotFound, "there is no such operation") };
+    if report.outcome == Outcome::NeedsAttention && !inside.stays_stuck {
+        let end = if report.direction == Direction::Forward { Outcome::Committed } else { Outcome::RolledBack };
+        inside.finish(id, end);
+    }
+    let report = inside.operations[&id].1.clone();
+    drop(inside);
+    agent.changed.send_modify(|n| *n += 1);
+    Json(report).into_response()
+}
+
+async fn abandon(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<OperationId>) -> Response {
+    let mut inside = agent.inside.lock().unwrap();
+    let Some((_, report)) = inside.operations.get_mut(&id) else { return refused(WireCode::NotFound, "there is no such operation") };
+    match report.outcome {
+        Outcome::Running => return refused(WireCode::Conflict, "the operation does not need attention"),
+        Outcome::NeedsAttention => {
+            report.abandoned = true;
+            let end = if report.direction == Direction::Forward { Outcome::Committed } else { Outcome::RolledBack };
+            inside.finish(id, end);
+        }
+        Outcome::Committed | Outcome::RolledBack => {}
+    }
+    let report = inside.operations[&id].1.clone();
+    drop(inside);
+    agent.changed.send_modify(|n| *n += 1);
+    Json(report).into_response()
+}
+
 async fn health(State(agent): State<FakeAgent>) -> Json<Health> {
     let accounts = u64::try_from(agent.accounts()).unwrap();
     let enforcement = |limit: &str, enforced| Enforcement { limit: limit.to_owned(), enforced, detail: "probed".to_owned() };
@@ -350,5 +556,7 @@ async fn health(State(agent): State<FakeAgent>) -> Json<Health> {
         enforcement: vec![enforcement("disk_mib", false), enforcement("php_workers", true)],
         open_operations: Vec::new(),
         accounts,
+        kept: 0,
+        drifted: 0,
     })
 }

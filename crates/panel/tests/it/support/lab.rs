@@ -109,6 +109,7 @@ impl Lab {
             longest_pause: Duration::from_millis(20),
             health_every: Duration::from_millis(10),
             count_refused_every: Duration::from_millis(5),
+            forget_every: Duration::from_millis(10),
             ..Timing::default()
         };
         let mut lab = Self { dir, agent, timing, panel: None, later: Arc::default() };
@@ -169,6 +170,14 @@ impl Lab {
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
         self.call(Method::POST, path).json(body).send().await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Reply {
+        self.call(Method::PUT, path).json(body).send().await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
+        self.call(Method::DELETE, path).send().await
     }
 
     /// Orders an account.

@@ -1,0 +1,68 @@
+//! Suspends an account: its site says so from the next request on, nothing of it runs, and all its data stay.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opterius_model::{Hold, RequestId};
+
+use super::change_account::{Next, Verb, change_account, committed};
+use super::{Answer, AppError, Caller, Code, Memo, Reason, Reference, Refusal};
+use crate::core::Core;
+use crate::store::account::Account;
+use crate::store::account_hold::AccountHold;
+use crate::store::operation::Kind;
+
+struct Suspend {
+    hold: Hold,
+    reason: Reason,
+}
+
+impl Verb for Suspend {
+    const KIND: Kind = Kind::Suspend;
+
+    async fn next(&self, core: &Core, caller: &Caller, account: &Account) -> Result<Next, AppError> {
+        let spec = committed(account)?;
+        let mut memo = Memo::of(account);
+        if let Some(there) = memo.holds.iter_mut().find(|there| there.hold == self.hold) {
+            if there.reason == self.reason.as_str() {
+                return Ok(Next::Nothing);
+            }
+            self.reason.as_str().clone_into(&mut there.reason);
+            return Ok(Next::Rows(memo));
+        }
+        memo.holds.push(AccountHold { hold: self.hold, reason: self.reason.to_string(), since: core.now(), by: caller.actor() });
+        let spec = spec.held(memo.holds.iter().map(|hold| hold.hold));
+        Ok(Next::change(spec, memo))
+    }
+
+    fn taken_on(&self, account: &Account) -> String {
+        format!("The suspension of {} ({}) by {} was taken on: {}", account.username, account.domain, self.hold, self.reason)
+    }
+}
+
+/// The hold that a caller sets and lifts: the billing system only its own, and whoever else asks says nothing, the host's.
+pub(super) fn hold_of(caller: &Caller, asked: Option<Hold>) -> Result<Hold, AppError> {
+    let own = if caller.ref_prefix.is_some() { Hold::Billing } else { Hold::Abuse };
+    match asked {
+        Some(asked) if caller.ref_prefix.is_some() && asked != own => {
+            Err(Refusal::new(Code::Forbidden, format!("The token `{}` sets and lifts the hold `{own}` only.", caller.name))
+                .hint("The other hold is for the host's staff: use the `opterius` command on the server.")
+                .into())
+        }
+        asked => Ok(asked.unwrap_or(own)),
+    }
+}
+
+/// Adds a hold, or another reason to one that is there.
+pub(crate) async fn suspend_account(
+    core: &Arc<Core>,
+    caller: &Caller,
+    reference: &Reference,
+    hold: Option<Hold>,
+    reason: Reason,
+    request: &RequestId,
+    patience: Duration,
+) -> Result<Answer, AppError> {
+    let verb = Suspend { hold: hold_of(caller, hold)?, reason };
+    Ok(change_account(core, caller, reference, &verb, request, patience).await?.answer)
+}
