@@ -31,6 +31,16 @@ pub struct Config {
     /// The user, beside root, who may use the Agent's socket.
     #[serde(default = "default_panel_user")]
     pub panel_user: String,
+    /// How long the Agent rests between two looks at every account, in minutes; 0 for no looks.
+    #[serde(default = "default_drift_minutes")]
+    pub drift_minutes: u32,
+    /// Whether it mends by itself what it finds changed. Otherwise it says so, and a repair mends it.
+    #[serde(default)]
+    pub mend_drift: bool,
+}
+
+fn default_drift_minutes() -> u32 {
+    60
 }
 
 fn default_pdns_api_address() -> SocketAddr {

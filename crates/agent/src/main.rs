@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -36,7 +37,17 @@ async fn main() -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
 
     let recovering = engine.clone();
-    tokio::spawn(async move { recovering.recover().await });
+    let (looks_every, mends) = (Duration::from_secs(u64::from(config.drift_minutes) * 60), config.mend_drift);
+    tokio::spawn(async move {
+        recovering.recover().await;
+        let trash = recovering.keep_emptying_the_trash();
+        let drift = async {
+            if !looks_every.is_zero() {
+                recovering.keep_looking_for_drift(looks_every, mends).await;
+            }
+        };
+        tokio::join!(trash, drift);
+    });
     tokio::spawn(logs::split_for_ever(engine.clone(), paths.clone()));
     let serving = tokio::spawn(http::serve(listener, engine, panel_uid, async move {
         terminate.recv().await;

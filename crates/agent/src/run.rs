@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use opterius_protocol::agent::{Direction, Failure, FailureKind, Plan, PlannedChange, StepState};
 use opterius_protocol::client::chain;
 
-use crate::host::{Host, HostError};
+use crate::host::{Host, HostError, Moment};
 use crate::resources::{Conflict, Resource, Target};
 
 /// More rounds than any resource needs to get from any state to any other.
@@ -36,21 +36,34 @@ pub(crate) struct Run {
     direction: Direction,
     /// Set when a step failed, so that the steps beside it begin nothing more.
     stopped: AtomicBool,
+    /// Set before the first change that a visitor can notice.
+    noticed: AtomicBool,
 }
 
 impl Run {
     /// A run that tells somebody of its steps.
     pub(crate) fn told(host: Arc<dyn Host>, told: Arc<dyn Told>, target: Target, direction: Direction) -> Self {
-        Self { host, told: Some(told), target, direction, stopped: AtomicBool::new(false) }
+        Self { host, told: Some(told), target, direction, stopped: AtomicBool::default(), noticed: AtomicBool::default() }
     }
 
     /// A run whose steps nobody follows.
     pub(crate) fn untold(host: Arc<dyn Host>, target: Target) -> Self {
-        Self { host, told: None, target, direction: Direction::Forward, stopped: AtomicBool::new(false) }
+        let direction = Direction::Forward;
+        Self { host, told: None, target, direction, stopped: AtomicBool::default(), noticed: AtomicBool::default() }
     }
 
     pub(crate) fn host(&self) -> &dyn Host {
         &*self.host
+    }
+
+    /// Whether a live account may have left something in the trash that is not wanted: one that is repaired, or whose termination turned back.
+    pub(crate) fn keeps_nothing(&self) -> bool {
+        self.target.repairs() || (self.direction == Direction::Back && self.target.before.is_none())
+    }
+
+    /// Whether something was changed, or begun to be, that a visitor can notice.
+    pub(crate) fn was_noticed(&self) -> bool {
+        self.noticed.load(Ordering::Acquire)
     }
 
     fn failure<R: Resource>(error: &HostError) -> Failure {
@@ -58,7 +71,8 @@ impl Run {
     }
 
     fn conflict<R: Resource>(conflict: Conflict) -> Failure {
-        Failure { step: R::NAME.to_owned(), kind: R::TAKEN, detail: conflict.detail, hint: Some(hint_for(R::TAKEN)) }
+        let kind = conflict.kind.unwrap_or(R::TAKEN);
+        Failure { step: R::NAME.to_owned(), kind, detail: conflict.detail, hint: Some(hint_for(kind)) }
     }
 
     async fn look<R: Resource>(&self) -> Result<Option<R::Change>, Failure> {
@@ -71,11 +85,29 @@ impl Run {
         self.look::<R>().await.map(drop)
     }
 
+    /// [`Run::check`] where that is `wanted`.
+    pub(crate) async fn check_if<R: Resource>(&self, wanted: bool) -> Result<(), Failure> {
+        if wanted { self.check::<R>().await } else { Ok(()) }
+    }
+
+    /// [`Run::plan`] where that is `wanted`.
+    pub(crate) async fn plan_if<R: Resource>(&self, wanted: bool, plan: &mut Plan) {
+        if wanted {
+            self.plan::<R>(plan).await;
+        }
+    }
+
+    /// [`Run::converge`] where that is `wanted`.
+    pub(crate) async fn converge_if<R: Resource>(&self, wanted: bool) -> Result<(), Failure> {
+        if wanted { self.converge::<R>().await } else { Ok(()) }
+    }
+
     /// Adds what [`Run::converge`] would do first to a plan.
     pub(crate) async fn plan<R: Resource>(&self, plan: &mut Plan) {
         match self.look::<R>().await {
             Ok(Some(change)) => plan.changes.push(PlannedChange { resource: R::NAME.to_owned(), change: change.to_string() }),
             Ok(None) => {}
+            Err(failure) if matches!(failure.kind, FailureKind::Unavailable | FailureKind::Failed) => plan.missing.push(failure),
             Err(failure) => plan.conflicts.push(failure),
         }
     }
@@ -88,6 +120,9 @@ impl Run {
                 let Some(change) = self.look::<R>().await? else {
                     return Ok((if done.is_empty() { StepState::Unchanged } else { StepState::Done }, done.join(", ")));
                 };
+                if R::VISIBLE {
+                    self.noticed.store(true, Ordering::Release);
+                }
                 R::apply(&*self.host, &self.target, &change).await.map_err(|error| Self::failure::<R>(&error))?;
                 done.push(change.to_string());
             }
@@ -128,7 +163,17 @@ impl Run {
             return Err(Failure { step: name.to_owned(), kind: FailureKind::Failed, detail, hint: None });
         }
         let index = self.told.as_ref().map(|told| told.begin_step(name, self.direction));
-        let result = work.await;
+        let pass = |moment| async move {
+            let passed = self.host.pass_step(name, self.direction, moment).await;
+            passed.map_err(|error| failure(name, FailureKind::Failed, &error))
+        };
+        let result = async {
+            pass(Moment::Before).await?;
+            let done = work.await?;
+            pass(Moment::After).await?;
+            Ok(done)
+        };
+        let result: Result<(StepState, String), Failure> = result.await;
         let (state, detail) = match &result {
             Ok((state, detail)) => (*state, Some(detail.clone()).filter(|text| !text.is_empty())),
             Err(failure) => {
@@ -174,6 +219,7 @@ pub(crate) fn hint_for(taken: FailureKind) -> String {
     match taken {
         FailureKind::UsernameTaken => "Order with another username, or remove what stands in its place on the server.",
         FailureKind::DomainTaken => "Order another domain, or remove what stands in its place on the server.",
+        FailureKind::NotKept => "Look whether a backup has the account, and order it anew.",
         FailureKind::Unavailable | FailureKind::Failed => "Run `opterius doctor` on the server.",
     }
     .to_owned()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use opterius_model::{OperationId, RequestId, Spec, State, Uid};
+use opterius_model::{Hold, OperationId, RequestId, Spec, State, Uid};
 use opterius_protocol::Micros;
 use opterius_protocol::agent::Change;
 
@@ -11,7 +11,25 @@ use crate::resources::Target;
 /// The account of the model's fixture: alice, example.com, uid 20001, generation 3.
 pub(crate) fn target() -> Target {
     let spec: Spec = serde_json::from_str(include_str!("../../model/fixtures/spec-v1.json")).expect("the fixture is a Spec");
-    Target { uid: Uid::try_from(20_001).expect("a uid"), spec }
+    Target { uid: Uid::try_from(20_001).expect("a uid"), spec, before: None }
+}
+
+/// The same account, suspended.
+pub(crate) fn suspended() -> Target {
+    let target = target();
+    Target { spec: target.spec.held([Hold::Billing]), ..target }
+}
+
+/// The same account, in the trash.
+pub(crate) fn kept() -> Target {
+    let target = target();
+    Target { spec: target.spec.kept(Micros(i64::MAX)), before: Some(target.spec), ..target }
+}
+
+/// The same account, on its way back from the trash.
+pub(crate) fn restored() -> Target {
+    let kept = kept();
+    Target { before: Some(kept.spec), ..target() }
 }
 
 /// The same account, not wanted.
@@ -28,5 +46,6 @@ pub(crate) fn change(spec: &Spec) -> Change {
         not_after: Micros::now().plus(Duration::from_hours(1)),
         wait_ms: 0,
         spec: spec.clone(),
+        memo: None,
     }
 }

@@ -20,7 +20,7 @@ pub use micros::Micros;
 pub use package_name::{InvalidPackageName, PackageName};
 pub use password::{InvalidPassword, InvalidPasswordHash, Password, PasswordHash};
 pub use spec::{
-    Addresses, Docroot, Generation, Hold, InvalidHold, InvalidPhpVersion, InvalidPoolName, InvalidSpec, PhpVersion, Pool, PoolName, SPEC_VERSION, Site,
-    Spec, State, Tls,
+    Addresses, Docroot, Generation, Hold, InvalidHold, InvalidPhpVersion, InvalidPoolName, InvalidSpec, PhpVersion, Pool, PoolName,
+    SPEC_VERSION, Site, Spec, State, Tls,
 };
 pub use username::{InvalidUsername, RESERVED_USERNAMES, UID_RANGE, Uid, Username};

@@ -59,6 +59,7 @@ pub enum Command {
 #[derive(Debug)]
 pub struct Shown {
     spec: Arc<PoolSpec>,
+    store: Store,
     state: PoolState,
     master_pid: Option<u32>,
     last_failure: Option<PoolFailure>,
@@ -67,8 +68,8 @@ pub struct Shown {
 
 impl Shown {
     /// A pool of which nothing is there yet.
-    pub fn new(spec: Arc<PoolSpec>) -> Self {
-        Self { spec, state: PoolState::Asleep, master_pid: None, last_failure: None, socket: None }
+    pub fn new(spec: Arc<PoolSpec>, store: Store) -> Self {
+        Self { spec, store, state: PoolState::Asleep, master_pid: None, last_failure: None, socket: None }
     }
 
     /// What the contract says of it.
@@ -76,7 +77,11 @@ impl Shown {
         PoolStatus {
             spec: PoolSpec::clone(&self.spec),
             state: self.state,
-            listening: self.socket.as_ref().is_some_and(|(bound, path)| sockets::is_in_place(bound, path)),
+            listening: self
+                .socket
+                .as_ref()
+                .is_some_and(|(bound, path)| sockets::is_in_place(bound, path) && sockets::is_open_to_nginx_alone(path)),
+            saved: self.store.has(&self.spec),
             master_pid: self.master_pid,
             last_failure: self.last_failure.clone(),
         }
@@ -420,8 +425,10 @@ impl Pool {
     }
 
     async fn put(&mut self, spec: PoolSpec) -> Result<(), WireError> {
-        let listening = self.socket.as_ref().is_some_and(|listening| listening.socket().in_place());
-        if listening && *self.spec == spec && self.status().listening {
+        let socket = self.socket.as_ref().map(Listening::socket);
+        let listening = socket.is_some_and(|socket| socket.in_place() && sockets::is_open_to_nginx_alone(socket.path()));
+        let status = self.status();
+        if listening && *self.spec == spec && status.listening && status.saved {
             return Ok(());
         }
         let spec = Arc::new(spec);
@@ -437,7 +444,7 @@ impl Pool {
             // What was wrong may be mended by this very change.
             self.backoff.worked();
         }
-        if self.running.is_some() || !listening {
+        if (changed && self.running.is_some()) || !listening {
             self.renew("whose settings were changed")
                 .map_err(|error| internal(&format!("could not listen for pool {} of {}: {error}", self.spec.pool, self.spec.username)))?;
         } else if let Some(listening) = &self.socket {

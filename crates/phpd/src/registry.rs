@@ -56,7 +56,7 @@ impl Registry {
 
     fn begin(&self, spec: PoolSpec, found: Found) -> Handle {
         let spec = Arc::new(spec);
-        let shown = Arc::new(Mutex::new(Shown::new(Arc::clone(&spec))));
+        let shown = Arc::new(Mutex::new(Shown::new(Arc::clone(&spec), self.around.store.clone())));
         let (commands, received) = mpsc::channel(4);
         let Found { socket, running, ending } = found;
         let pool = Pool::new(Arc::clone(&self.around), spec, Arc::clone(&shown), received, socket, running, ending);

@@ -69,8 +69,9 @@ impl Sockets {
         if !found.is_dir() {
             return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is not a directory", path.display())));
         }
-        if (found.gid(), found.mode() & 0o7777) != (self.web_gid, 0o750) {
-            std::os::unix::fs::lchown(path, None, Some(self.web_gid))?;
+        let owner = rustix::process::geteuid().as_raw();
+        if (found.uid(), found.gid(), found.mode() & 0o7777) != (owner, self.web_gid, 0o750) {
+            std::os::unix::fs::lchown(path, Some(owner), Some(self.web_gid))?;
             fs::set_permissions(path, Permissions::from_mode(0o750))?;
         }
         Ok(())
@@ -172,6 +173,19 @@ fn same_file(a: &Path, b: &Path) -> bool {
 /// Whether the socket bound at `bound` is the one that a connection to `path` reaches.
 pub fn is_in_place(bound: &Path, path: &Path) -> bool {
     same_file(bound, path)
+}
+
+/// Whether nginx, and nobody else, may connect to the socket at `path`: it and its directory have the owner and the permissions that they
+/// were made with. The group is that of the directory of all sockets.
+pub fn is_open_to_nginx_alone(path: &Path) -> bool {
+    let seen = |path: &Path| fs::symlink_metadata(path).ok();
+    let (Some(directory), Some(socket)) = (path.parent().and_then(seen), seen(path)) else { return false };
+    let (owner, web) = match path.parent().and_then(Path::parent).and_then(seen) {
+        Some(all) => (all.uid(), all.gid()),
+        None => return false,
+    };
+    let is = |found: &fs::Metadata, mode: u32| (found.uid(), found.gid(), found.mode() & 0o7777) == (owner, web, mode);
+    is(&directory, 0o750) && is(&socket, 0o660)
 }
 
 impl Socket {

@@ -110,6 +110,12 @@ impl Store {
         File::open(&directory)?.sync_all()
     }
 
+    /// Whether the pool is on disk just so.
+    pub fn has(&self, spec: &PoolSpec) -> bool {
+        let text = fs::read(self.path(spec.account_id, &spec.pool)).unwrap_or_default();
+        serde_json::from_slice::<Stored>(&text).is_ok_and(|stored| stored.version == VERSION && stored.spec == *spec)
+    }
+
     /// Forgets a pool, for good when this returns; whether there was one.
     pub fn remove(&self, account: AccountId, pool: &PoolName) -> io::Result<bool> {
         let path = self.path(account, pool);

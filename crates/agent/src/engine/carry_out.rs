@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use opterius_model::{OperationId, RequestId, State};
+use opterius_model::{OperationId, RequestId, Spec, State};
 use opterius_protocol::Micros;
 use opterius_protocol::agent::{Direction, Failure, FailureKind, OperationReport, Outcome, StepState};
 use opterius_protocol::client::chain;
 
 use super::Engine;
 use super::journal::{AccountRecord, Line};
-use super::operation::Operation;
+use super::operation::{Operation, Way};
 use crate::host::HostError;
 use crate::operations;
 use crate::run::{Run, hint_for, sentence};
@@ -33,22 +33,30 @@ impl Engine {
     /// Carries an operation to its outcome, from wherever it stands.
     pub(super) async fn carry_out(&self, operation: &Arc<Operation>) {
         let account = operation.asked.account_id;
+        // Behind whatever the Agent does to the account by itself.
+        let turn = self.turn_of(account).await;
         let decided = self.decide(operation).await;
+        if operation.way == Way::Restore && decided.as_ref().is_ok_and(|(report, _)| report.outcome == Outcome::Committed) {
+            self.forget_keepsake(account).await;
+        }
         let report = {
             let mut known = self.known();
             let (report, record) = decided.unwrap_or_else(|failure| {
                 // Nothing was begun and nothing is on disk: whoever waits is told, and then it is as if it had never been sent.
                 known.operations.remove(&operation.id);
-                (operation.deciding(Outcome::RolledBack, Some(failure)), None)
+                (operation.deciding(Outcome::RolledBack, Some(failure), Vec::new()), None)
             });
             if let Some(record) = record {
                 known.commit(record);
-            } else if operation.previous.is_none() && report.outcome == Outcome::RolledBack {
+            } else if matches!(operation.way, Way::Create | Way::Restore) && report.outcome == Outcome::RolledBack {
                 known.release(account);
             }
             known.writers.remove(&account);
+            known.drift.remove(&account);
             report
         };
+        drop(turn);
+        self.inner.trash_changed.notify_one();
         // Only now may anybody hear of it: the next operation on the account must find it committed, and nobody writing.
         operation.decide(report);
         tell_outcome(operation);
@@ -64,21 +72,23 @@ impl Engine {
         }
         if operation.direction() == Direction::Forward {
             match self.forward(operation).await {
-                Ok(()) => return Ok(self.conclude(operation, Outcome::Committed).await),
+                Ok(left) => return Ok(self.conclude(operation, Outcome::Committed, left).await),
                 Err(failure) => {
                     let line = Line::Turned { at: Micros::now(), failure: failure.clone() };
                     self.write(operation.id, &line).await;
                     tracing::warn!(
                         operation.id = %operation.id, request.id = %operation.request, account.id = %operation.asked.account_id, step = failure.step,
-                        "the step {} of {} failed, so everything is being undone: {} (request {})",
-                        failure.step, subject(operation), failure.detail, operation.request
+                        "the step {} of {} failed, so {}: {} (request {})",
+                        failure.step, subject(operation), if operation.way == Way::Repair { "it stays as it is" } else { "everything is being undone" },
+                        failure.detail, operation.request
                     );
                     operation.turn(failure);
                 }
             }
         }
-        self.until_reached(operation, Direction::Back).await;
-        Ok(self.conclude(operation, Outcome::RolledBack).await)
+        // Back from a repair would be the same way once more.
+        let left = if operation.way == Way::Repair { Vec::new() } else { self.until_reached(operation, Direction::Back).await };
+        Ok(self.conclude(operation, Outcome::RolledBack, left).await)
     }
 
     /// Everything that comes before the first write: a uid, the names, and a look at every resource.
@@ -89,21 +99,29 @@ impl Engine {
             operation.set_uid(uid);
         }
         let next = operation.next();
-        if next.state == State::Absent {
-            return Ok(());
+        if operation.way == Way::Create && !operation.creates {
+            let detail = format!("Nothing of the account {} is kept on this server any more.", next.username);
+            return Err(refused(FailureKind::NotKept, detail));
         }
-        self.known().claim(&next).map_err(|(user, other)| {
+        if next.state != State::Absent {
+            self.claim(&next).map_err(|(kind, detail)| refused(kind, detail))?;
+        }
+        let _slot = self.inner.slots.acquire().await;
+        let run = Run::told(self.inner.host.clone(), operation.clone(), operation.target(Direction::Forward), Direction::Forward);
+        let look = async { operations::preflight(&run).await.map(|()| (StepState::Unchanged, String::new())) };
+        run.step("preflight", look).await
+    }
+
+    /// Reserves the Spec's names for its account, or answers who has which.
+    fn claim(&self, next: &Spec) -> Result<(), (FailureKind, String)> {
+        self.known().claim(next).map_err(|(user, other)| {
             let (kind, name) = if user {
                 (FailureKind::UsernameTaken, format!("The username {}", next.username))
             } else {
                 (FailureKind::DomainTaken, format!("The domain {}", next.sites[0].primary()))
             };
-            refused(kind, format!("{name} belongs to the account {other} on this server."))
-        })?;
-        let _slot = self.inner.slots.acquire().await;
-        let run = Run::told(self.inner.host.clone(), operation.clone(), operation.target(Direction::Forward), Direction::Forward);
-        let look = async { operations::preflight(&run).await.map(|()| (StepState::Unchanged, String::new())) };
-        run.step("preflight", look).await
+            (kind, format!("{name} belongs to the account {other} on this server."))
+        })
     }
 
     async fn free_uid(&self) -> Result<opterius_model::Uid, String> {
@@ -121,19 +139,18 @@ impl Engine {
 
     /// Nothing was touched. The refusal is journaled all the same, since it is the outcome of this operation id.
     async fn refuse(&self, operation: &Arc<Operation>, failure: Failure) -> Result<Decided, Failure> {
-        let next = operation.next();
-        if next.uid.is_none() {
+        if operation.next().uid.is_none() {
             return Err(failure);
         }
-        let report = operation.deciding(Outcome::RolledBack, Some(failure.clone()));
-        let announced = Line::announced(operation.id, &operation.request, operation.previous.as_ref(), &next);
+        let report = operation.deciding(Outcome::RolledBack, Some(failure.clone()), Vec::new());
+        let announced = Line::announced(operation);
         let lines = announced.to_text() + &Line::Decided { report: Box::new(report.clone()) }.to_text();
         self.begin(operation, &lines).await.map_err(|_| failure)?;
         Ok(self.settle(operation, report).await)
     }
 
     async fn announce(&self, operation: &Operation) -> Result<(), Failure> {
-        let line = Line::announced(operation.id, &operation.request, operation.previous.as_ref(), &operation.next());
+        let line = Line::announced(operation);
         tracing::info!(
             operation.id = %operation.id, request.id = %operation.request, account.id = %operation.asked.account_id,
             account.username = %operation.asked.username,
@@ -157,19 +174,23 @@ impl Engine {
         begun
     }
 
-    async fn forward(&self, operation: &Arc<Operation>) -> Result<(), Failure> {
-        let target = operation.target(Direction::Forward);
-        if target.absent() {
-            // A removal that has begun has no way back: it goes on until nothing is left.
-            self.until_reached(operation, Direction::Forward).await;
-            return Ok(());
+    /// Answers what a person gave up on, which is nothing for an operation that came through, or the failure that turns it back.
+    async fn forward(&self, operation: &Arc<Operation>) -> Result<Vec<String>, Failure> {
+        // An earlier life of the Agent may have gone past the point of no return, so one that was recovered is taken to have.
+        if operation.turns_back(operation.announced) {
+            let slot = self.inner.slots.acquire().await;
+            let run = Run::told(self.inner.host.clone(), operation.clone(), operation.target(Direction::Forward), Direction::Forward);
+            let Err(mut failures) = operations::reach(&run).await else { return Ok(Vec::new()) };
+            drop(slot);
+            if operation.turns_back(run.was_noticed()) {
+                return Err(failures.swap_remove(0));
+            }
         }
-        let _slot = self.inner.slots.acquire().await;
-        let run = Run::told(self.inner.host.clone(), operation.clone(), target, Direction::Forward);
-        operations::reach(&run).await.map_err(|mut failures| failures.swap_remove(0))
+        Ok(self.until_reached(operation, Direction::Forward).await)
     }
 
-    async fn until_reached(&self, operation: &Arc<Operation>, direction: Direction) {
+    /// Tries until it is reached, or until a person gives up; answers what they gave up on.
+    async fn until_reached(&self, operation: &Arc<Operation>, direction: Direction) -> Vec<String> {
         let steps_before = operation.report().steps.len();
         for attempt in 0.. {
             operation.keep_steps(steps_before);
@@ -177,24 +198,28 @@ impl Engine {
             let run = Run::told(self.inner.host.clone(), operation.clone(), target, direction);
             // Held for an attempt only, so that operations that need attention for days keep nobody waiting.
             let slot = self.inner.slots.acquire().await;
-            let Err(failures) = operations::reach(&run).await else { return };
+            let Err(failures) = operations::reach(&run).await else { return Vec::new() };
             drop(slot);
             let left: Vec<String> = failures.iter().map(|failure| format!("{}: {}", failure.step, failure.detail)).collect();
             let pause = PAUSES[attempt.min(PAUSES.len() - 1)];
-            if attempt == PAUSES.len() - 1 {
+            if attempt >= PAUSES.len() - 1 {
                 tracing::error!(
                     operation.id = %operation.id, request.id = %operation.request, account.id = %operation.asked.account_id,
                     "the operation {} on {} needs attention; what is left: {} (request {})",
                     operation.id, subject(operation), left.join(" "), operation.request
                 );
-                operation.needs_attention(left);
+                operation.needs_attention(left.clone());
             }
-            tokio::time::sleep(pause).await;
+            operation.pause(pause).await;
+            if operation.is_abandoned() {
+                return left;
+            }
         }
+        unreachable!("the attempts have no end")
     }
 
-    async fn conclude(&self, operation: &Arc<Operation>, outcome: Outcome) -> Decided {
-        let report = operation.deciding(outcome, None);
+    async fn conclude(&self, operation: &Arc<Operation>, outcome: Outcome, left: Vec<String>) -> Decided {
+        let report = operation.deciding(outcome, None, left);
         self.write(operation.id, &Line::Decided { report: Box::new(report.clone()) }).await;
         self.settle(operation, report).await
     }
@@ -202,7 +227,9 @@ impl Engine {
     /// Writes what is committed now that the outcome is in the journal.
     async fn settle(&self, operation: &Operation, report: OperationReport) -> Decided {
         let at = report.finished_at.unwrap_or(report.started_at);
-        let record = AccountRecord::after(report.outcome, operation.id, operation.previous.as_ref(), &operation.next(), at);
+        let kept = self.known().accounts.get(&operation.asked.account_id).and_then(|record| record.memo.clone());
+        let memo = if report.outcome == Outcome::Committed { operation.memo.clone().or(kept) } else { kept };
+        let record = AccountRecord::after(report.outcome, operation.id, operation.previous.as_ref(), &operation.next(), memo.as_ref(), at);
         if let Some(record) = &record {
             self.record(record).await;
         }
@@ -244,10 +271,12 @@ impl Engine {
 }
 
 fn began(operation: &Operation) -> &'static str {
-    match (operation.asked.state, &operation.previous) {
-        (State::Absent, _) => "removing",
-        (_, None) => "creating",
-        (_, Some(_)) => "changing",
+    match operation.way {
+        Way::Create => "creating",
+        Way::Restore => "restoring",
+        Way::Change => "changing",
+        Way::Repair => "repairing",
+        Way::Remove => "removing",
     }
 }
 
@@ -261,10 +290,12 @@ fn tell_outcome(operation: &Operation) {
     let took = report.finished_at.unwrap_or(report.started_at).since(report.started_at);
     let request: &RequestId = &operation.request;
     let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let outcome = match (report.outcome, operation.asked.state, &operation.previous) {
-        (Outcome::Committed, State::Absent, _) => "removed",
-        (Outcome::Committed, _, None) => "created",
-        (Outcome::Committed, _, Some(_)) => "changed",
+    let outcome = match (report.outcome, operation.way) {
+        (Outcome::Committed, Way::Create) => "created",
+        (Outcome::Committed, Way::Restore) => "restored",
+        (Outcome::Committed, Way::Change) => "changed",
+        (Outcome::Committed, Way::Repair) => "repaired",
+        (Outcome::Committed, Way::Remove) => "removed",
         _ => "left as it was",
     };
     let why = report.failure.map(|failure| format!(": the step {} failed: {}", failure.step, failure.detail)).unwrap_or_default();

@@ -5,16 +5,30 @@ use opterius_model::{OperationId, RequestId, Spec};
 use opterius_protocol::Micros;
 use opterius_protocol::agent::{AccountSummary, Direction, Failure, OperationReport, Outcome, spec_hash};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-/// The version of both forms.
-const VERSION: u32 = 1;
+use super::operation::Operation;
+use crate::resources::Target;
+
+/// The version of both forms that this build writes. Version 1 had no memo.
+const VERSION: u32 = 2;
 
 /// One line of an operation's journal. Lines are only ever added, and each is on disk before what it announces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Line {
     /// The operation goes forwards from `previous` (nothing for a create) to `next`, which has its uid.
-    Announced { version: u32, at: Micros, operation_id: OperationId, request_id: RequestId, previous: Option<Box<Spec>>, next: Box<Spec> },
+    Announced {
+        version: u32,
+        at: Micros,
+        operation_id: OperationId,
+        request_id: RequestId,
+        previous: Option<Box<Spec>>,
+        next: Box<Spec>,
+        /// What the Panel wants kept with the account once this is committed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        memo: Option<Box<Value>>,
+    },
     /// From here on it goes back to `previous`.
     Turned { at: Micros, failure: Failure },
     /// It has its outcome, which the report tells.
@@ -24,14 +38,15 @@ pub(crate) enum Line {
 }
 
 impl Line {
-    pub(crate) fn announced(operation_id: OperationId, request_id: &RequestId, previous: Option<&Spec>, next: &Spec) -> Self {
+    pub(crate) fn announced(operation: &Operation) -> Self {
         Self::Announced {
             version: VERSION,
             at: Micros::now(),
-            operation_id,
-            request_id: request_id.clone(),
-            previous: previous.cloned().map(Box::new),
-            next: Box::new(next.clone()),
+            operation_id: operation.id,
+            request_id: operation.request.clone(),
+            previous: operation.previous.clone().map(Box::new),
+            next: Box::new(operation.next()),
+            memo: operation.memo.clone().map(Box::new),
         }
     }
 
@@ -43,6 +58,10 @@ impl Line {
     }
 }
 
+fn readable(version: u32) -> bool {
+    (1..=VERSION).contains(&version)
+}
+
 /// An operation as its journal tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Story {
@@ -51,6 +70,7 @@ pub(crate) struct Story {
     pub(crate) announced_at: Micros,
     pub(crate) previous: Option<Spec>,
     pub(crate) next: Spec,
+    pub(crate) memo: Option<Value>,
     pub(crate) direction: Direction,
     pub(crate) failure: Option<Failure>,
     pub(crate) decided: Option<OperationReport>,
@@ -68,7 +88,7 @@ pub(crate) enum Unreadable {
         #[source]
         source: serde_json::Error,
     },
-    #[error("it has version {0}, and this build reads version {VERSION}")]
+    #[error("it has version {0}, and this build reads versions 1 to {VERSION}")]
     Version(u32),
     #[error("its lines are out of order")]
     Order,
@@ -82,8 +102,8 @@ impl Story {
         for (index, line) in complete.split('\n').filter(|line| !line.is_empty()).enumerate() {
             let line: Line = serde_json::from_str(line).map_err(|source| Unreadable::Line { number: index + 1, source })?;
             match (line, &mut story) {
-                (Line::Announced { version, at, operation_id, request_id, previous, next }, None) => {
-                    if version != VERSION {
+                (Line::Announced { version, at, operation_id, request_id, previous, next, memo }, None) => {
+                    if !readable(version) {
                         return Err(Unreadable::Version(version));
                     }
                     story = Some(Self {
@@ -92,12 +112,15 @@ impl Story {
                         announced_at: at,
                         previous: previous.map(|spec| *spec),
                         next: *next,
+                        memo: memo.map(|memo| *memo),
                         direction: Direction::Forward,
                         failure: None,
                         decided: None,
                         acknowledged: false,
                     });
                 }
+                // A line whose writing seemed to fail, and had not, is there twice.
+                (Line::Decided { report }, Some(story)) if story.decided.as_ref() == Some(&*report) => {}
                 (Line::Turned { failure, .. }, Some(story)) if story.decided.is_none() => {
                     story.direction = Direction::Back;
                     story.failure = Some(failure);
@@ -110,11 +133,12 @@ impl Story {
         story.ok_or(Unreadable::Empty)
     }
 
-    /// What the operation left committed, if it has its outcome.
-    pub(crate) fn committed(&self) -> Option<AccountRecord> {
+    /// What the operation left committed, if it has its outcome. `kept` is the account's memo from before.
+    pub(crate) fn committed(&self, kept: Option<&Value>) -> Option<AccountRecord> {
         let report = self.decided.as_ref()?;
         let at = report.finished_at.unwrap_or(self.announced_at);
-        AccountRecord::after(report.outcome, self.operation_id, self.previous.as_ref(), &self.next, at)
+        let memo = if report.outcome == Outcome::Committed { self.memo.as_ref().or(kept) } else { kept };
+        AccountRecord::after(report.outcome, self.operation_id, self.previous.as_ref(), &self.next, memo, at)
     }
 }
 
@@ -127,6 +151,9 @@ pub(crate) struct AccountRecord {
     pub(crate) operation_id: OperationId,
     pub(crate) committed_at: Micros,
     pub(crate) spec: Spec,
+    /// What the Panel wants to find again with the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) memo: Option<Value>,
 }
 
 impl AccountRecord {
@@ -134,14 +161,26 @@ impl AccountRecord {
     ///
     /// A create that was rolled back leaves a tombstone, so that a copy of its request that arrives later is refused as stale, and so
     /// that its uid is not the next one's.
-    pub(crate) fn after(outcome: Outcome, operation_id: OperationId, previous: Option<&Spec>, next: &Spec, at: Micros) -> Option<Self> {
+    pub(crate) fn after(
+        outcome: Outcome,
+        operation_id: OperationId,
+        previous: Option<&Spec>,
+        next: &Spec,
+        memo: Option<&Value>,
+        at: Micros,
+    ) -> Option<Self> {
         let spec = match (outcome, previous) {
             (Outcome::Committed, _) => next.clone(),
-            (Outcome::RolledBack, None) => Spec { state: opterius_model::State::Absent, ..next.clone() },
+            (Outcome::RolledBack, None) => Spec { generation: next.generation, ..next.absent() },
             (Outcome::RolledBack, Some(previous)) => Spec { generation: next.generation, ..previous.clone() },
             _ => return None,
         };
-        Some(Self { version: VERSION, operation_id, committed_at: at, spec })
+        Some(Self { version: VERSION, operation_id, committed_at: at, spec, memo: memo.cloned() })
+    }
+
+    /// What the account is to be on the server, repaired.
+    pub(crate) fn target(&self) -> Option<Target> {
+        Some(Target { uid: self.spec.uid?, before: Some(self.spec.clone()), spec: self.spec.clone() })
     }
 
     pub(crate) fn to_text(&self) -> String {
@@ -150,7 +189,7 @@ impl AccountRecord {
 
     pub(crate) fn read(text: &str) -> Result<Self, Unreadable> {
         let record: Self = serde_json::from_str(text).map_err(|source| Unreadable::Line { number: 1, source })?;
-        if record.version == VERSION { Ok(record) } else { Err(Unreadable::Version(record.version)) }
+        if readable(record.version) { Ok(record) } else { Err(Unreadable::Version(record.version)) }
     }
 
     pub(crate) fn summary(&self) -> AccountSummary {
@@ -162,6 +201,8 @@ impl AccountRecord {
             state: self.spec.state,
             uid: self.spec.uid,
             committed_at: self.committed_at,
+            operation_id: Some(self.operation_id),
+            kept_until: self.spec.kept_until,
         }
     }
 }
@@ -172,6 +213,8 @@ mod tests {
 
     const OPERATION_V1: &str = include_str!("../../fixtures/operation-v1.jsonl");
     const ACCOUNT_V1: &str = include_str!("../../fixtures/account-v1.json");
+    const OPERATION_V2: &str = include_str!("../../fixtures/operation-v2.jsonl");
+    const ACCOUNT_V2: &str = include_str!("../../fixtures/account-v2.json");
 
     #[test]
     fn what_version_1_wrote_still_loads() {
@@ -181,6 +224,20 @@ mod tests {
         assert!(story.acknowledged);
         let record = AccountRecord::read(ACCOUNT_V1).expect("the fixture is a record");
         assert_eq!(record.summary().username.as_str(), "alice");
+    }
+
+    #[test]
+    fn what_version_2_wrote_still_loads_and_is_written_back_the_same() {
+        let story = Story::read(OPERATION_V2).expect("the fixture is a journal");
+        assert_eq!((story.direction, story.memo.is_some()), (Direction::Forward, true));
+        assert_eq!(story.previous.map(|spec| spec.state), Some(opterius_model::State::Absent));
+        let record = AccountRecord::read(ACCOUNT_V2).expect("the fixture is a record");
+        assert_eq!(record.summary().kept_until, Some(Micros(1_795_600_000_000_000)));
+        assert_eq!(record.to_text(), ACCOUNT_V2.trim_end());
+        for line in OPERATION_V2.lines() {
+            let read: Line = serde_json::from_str(line).expect("a line");
+            assert_eq!(read.to_text().trim_end(), line);
+        }
     }
 
     #[test]
@@ -199,9 +256,12 @@ mod tests {
     #[test]
     fn no_journal_turns_or_decides_twice() {
         let lines: Vec<&str> = OPERATION_V1.lines().collect();
-        for order in [vec![1], vec![0, 2, 1], vec![0, 2, 2], vec![0, 0], vec![0, 3]] {
-            let text: String = order.iter().flat_map(|n: &usize| [lines[*n], "\n"]).collect();
-            assert!(matches!(Story::read(&text), Err(Unreadable::Order)), "{order:?}");
+        let text = |order: &[usize]| -> String { order.iter().flat_map(|n| [lines[*n], "\n"]).collect() };
+        for order in [vec![1], vec![0, 2, 1], vec![0, 0], vec![0, 3]] {
+            assert!(matches!(Story::read(&text(&order)), Err(Unreadable::Order)), "{order:?}");
         }
+        assert!(Story::read(&text(&[0, 1, 1, 2, 2])).is_ok(), "the same line twice is one that was written again");
+        let other = text(&[0, 2]) + &lines[2].replace("rolled_back", "committed") + "\n";
+        assert!(matches!(Story::read(&other), Err(Unreadable::Order)), "one outcome, and then another");
     }
 }

@@ -2,9 +2,11 @@
 //! decides the outcome. What fails turns back, once, to the Spec from before; what was killed goes on at the next start.
 
 mod carry_out;
+mod drift;
 mod journal;
 mod operation;
 mod recovery;
+mod trash;
 
 #[cfg(test)]
 mod fault_tests;
@@ -12,13 +14,13 @@ mod fault_tests;
 mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use opterius_model::{AccountId, DomainName, OperationId, Spec, State, UID_RANGE, Uid, Username};
-use opterius_protocol::agent::{AccountDetail, AccountSummary, Change, Plan};
+use opterius_protocol::agent::{AccountDetail, AccountSummary, Change, Drift, Failure, FailureKind, Plan, Usage};
 use opterius_protocol::{Micros, WireCode, WireError};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, OwnedMutexGuard, Semaphore, watch};
 
 pub use operation::Watcher;
 
@@ -46,6 +48,8 @@ struct Inner {
     state: Mutex<Known>,
     slots: Semaphore,
     ready: watch::Sender<bool>,
+    /// Something may have come into the trash.
+    trash_changed: Notify,
 }
 
 /// What the engine knows, all of it also on disk.
@@ -60,6 +64,14 @@ struct Known {
     last_uid: Option<Uid>,
     /// Accounts whose record on disk is behind, so that only their journals tell what is committed.
     unwritten: HashSet<AccountId>,
+    /// Whose turn it is with an account: an operation's, or the Agent's own work on it.
+    turns: HashMap<AccountId, Weak<tokio::sync::Mutex<()>>>,
+    /// Accounts that are back, and of which the trash still has something.
+    leftovers: HashSet<AccountId>,
+    /// Accounts that were not as they were committed when they were last looked at.
+    drift: BTreeMap<AccountId, Drift>,
+    looked_at: Option<Micros>,
+    mends_drift: bool,
     /// Journals and accounts that could not be read, for the person on call.
     unreadable: Vec<String>,
 }
@@ -67,16 +79,27 @@ struct Known {
 impl Known {
     /// Reserves the Spec's names for its account, or answers who has which.
     fn claim(&mut self, spec: &Spec) -> Result<(), (bool, AccountId)> {
-        if let Some(other) = self.usernames.get(&spec.username).filter(|other| **other != spec.account_id) {
-            return Err((true, *other));
-        }
-        let hosts = || spec.sites.iter().flat_map(|site| &site.hosts);
-        if let Some(other) = hosts().find_map(|host| self.domains.get(host).filter(|other| **other != spec.account_id)) {
-            return Err((false, *other));
+        if let Some(holder) = self.holder(spec) {
+            return Err(holder);
         }
         self.usernames.insert(spec.username.clone(), spec.account_id);
-        self.domains.extend(hosts().map(|host| (host.clone(), spec.account_id)));
+        self.domains.extend(spec.sites.iter().flat_map(|site| &site.hosts).map(|host| (host.clone(), spec.account_id)));
         Ok(())
+    }
+
+    /// The other account that has a name of the Spec, and whether that is the username.
+    fn holder(&self, spec: &Spec) -> Option<(bool, AccountId)> {
+        let others = |account: &&AccountId| **account != spec.account_id;
+        if let Some(other) = self.usernames.get(&spec.username).filter(others) {
+            return Some((true, *other));
+        }
+        let mut hosts = spec.sites.iter().flat_map(|site| &site.hosts);
+        hosts.find_map(|host| self.domains.get(host).filter(others)).map(|other| (false, *other))
+    }
+
+    /// Whether nothing of an account is committed to be here.
+    fn is_absent(&self, account: AccountId) -> bool {
+        self.accounts.get(&account).is_none_or(|record| record.spec.state == State::Absent)
     }
 
     fn release(&mut self, account: AccountId) {
@@ -107,8 +130,9 @@ impl Known {
     /// made by hand in the middle of a create got the very number that was chosen for the account, and was removed as the account's own
     /// (seen). It also keeps the users that administrators make out of this range, from which nobody logs in.
     fn next_uid(&mut self) -> Option<Uid> {
-        let live: HashSet<Uid> =
-            self.accounts.values().filter(|record| record.spec.state != State::Absent).filter_map(|record| record.spec.uid).collect();
+        // Files of an account that is kept still bear its number.
+        let given = self.accounts.values().filter(|record| record.spec.state != State::Absent || record.spec.kept_until.is_some());
+        let live: HashSet<Uid> = given.filter_map(|record| record.spec.uid).collect();
         let below = self.last_uid.map_or(*UID_RANGE.end() + 1, Uid::get);
         let downwards = (*UID_RANGE.start()..below).rev().chain(UID_RANGE.rev());
         let uid = downwards.filter_map(|n| Uid::try_from(n).ok()).find(|uid| !live.contains(uid))?;
@@ -122,7 +146,13 @@ impl Engine {
     pub async fn load(host: Arc<dyn Host>) -> Result<Self, HostError> {
         let known = recovery::load(&*host).await?;
         Ok(Self {
-            inner: Arc::new(Inner { host, state: Mutex::new(known), slots: Semaphore::new(AT_ONCE), ready: watch::Sender::new(false) }),
+            inner: Arc::new(Inner {
+                host,
+                state: Mutex::new(known),
+                slots: Semaphore::new(AT_ONCE),
+                ready: watch::Sender::new(false),
+                trash_changed: Notify::new(),
+            }),
         })
     }
 
@@ -140,6 +170,18 @@ impl Engine {
     /// The host, for what is not about one account.
     pub fn host(&self) -> &dyn Host {
         &*self.inner.host
+    }
+
+    /// Waits until nobody else works on the account. Whoever holds the guard is the only one who does.
+    async fn turn_of(&self, account: AccountId) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut known = self.known();
+            known.turns.retain(|_, turn| turn.strong_count() > 0);
+            let turn = known.turns.get(&account).and_then(Weak::upgrade).unwrap_or_default();
+            known.turns.insert(account, Arc::downgrade(&turn));
+            turn
+        };
+        turn.lock_owned().await
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -172,14 +214,16 @@ impl Engine {
         if let Some(writer) = known.writers.get(&account) {
             return Err(refusal(WireCode::Conflict, format!("Operation {writer} of account {account} is still being carried out.")));
         }
-        let previous = previous.filter(|spec| spec.state != State::Absent);
+        let (was_here, uid) = (previous.is_some(), previous.as_ref().and_then(|spec| spec.uid));
+        // An account of which nothing is kept has no state to change from.
+        let previous = previous.filter(|spec| spec.state != State::Absent || spec.kept_until.is_some_and(|until| until > Micros::now()));
         if creates && previous.is_some() {
             return Err(refusal(WireCode::Conflict, format!("Account {account} is on this server already.")));
         }
-        if !creates && previous.is_none() && change.spec.state != State::Absent {
+        if !creates && !was_here && change.spec.state != State::Absent {
             return Err(refusal(WireCode::NotFound, format!("Account {account} is not on this server.")));
         }
-        let operation = Arc::new(Operation::new(change, previous));
+        let operation = Arc::new(Operation::new(change, previous, creates, uid));
         known.operations.insert(change.operation_id, operation.clone());
         known.writers.insert(account, change.operation_id);
         drop(known);
@@ -205,6 +249,23 @@ impl Engine {
             self.forget_later(id);
         }
         true
+    }
+
+    /// Tries an operation that needs attention again at once.
+    pub fn retry(&self, id: OperationId) -> Option<Watcher> {
+        let operation = self.known().operations.get(&id).cloned()?;
+        operation.poke();
+        Some(operation.watch())
+    }
+
+    /// Ends an operation that needs attention where it stands.
+    pub fn abandon(&self, id: OperationId) -> Option<Result<Watcher, WireError>> {
+        let operation = self.known().operations.get(&id).cloned()?;
+        if operation.abandon() || operation.is_abandoned() {
+            return Some(Ok(operation.watch()));
+        }
+        let detail = format!("Operation {id} does not need attention, so there is nothing to abandon.");
+        Some(Err(refusal(WireCode::Conflict, detail)))
     }
 
     fn forget_later(&self, id: OperationId) {
@@ -251,7 +312,18 @@ impl Engine {
     pub fn account(&self, id: AccountId) -> Option<AccountDetail> {
         let known = self.known();
         let record = known.accounts.get(&id)?;
-        Some(AccountDetail { summary: record.summary(), spec: record.spec.clone() })
+        Some(AccountDetail { summary: record.summary(), spec: record.spec.clone(), memo: record.memo.clone() })
+    }
+
+    /// What a live account uses now.
+    pub async fn usage(&self, id: AccountId) -> Result<Option<Usage>, HostError> {
+        let Some(spec) = self.account(id).map(|account| account.spec).filter(|spec| spec.state != State::Absent) else { return Ok(None) };
+        let Some(uid) = spec.uid else { return Ok(None) };
+        let (disk_bytes, files) = self.host().disk_usage(&spec.username, uid).await?;
+        let processes = self.host().processes(uid).await?;
+        let traffic_bytes = self.host().traffic_this_month(id).await?;
+        let processes = processes.sandboxed + processes.sessions;
+        Ok(Some(Usage { measured_at: Micros::now(), disk_bytes, files, traffic_bytes, processes }))
     }
 
     /// The live account that has this site.
@@ -261,23 +333,59 @@ impl Engine {
         Some((account, known.accounts.get(&account)?.spec.username.clone()))
     }
 
-    /// Operations without an outcome, live accounts, and what could not be read.
-    pub fn tally(&self) -> (Vec<OperationId>, usize, Vec<String>) {
+    /// How everything stands, in numbers.
+    pub fn tally(&self) -> Tally {
         let known = self.known();
-        let open = known.operations.values().filter(|operation| !operation.is_decided()).map(|operation| operation.id).collect();
-        let live = known.accounts.values().filter(|record| record.spec.state != State::Absent).count();
-        (open, live, known.unreadable.clone())
+        let count = |is: fn(&Spec) -> bool| known.accounts.values().filter(|record| is(&record.spec)).count();
+        Tally {
+            open: known.operations.values().filter(|operation| !operation.is_decided()).map(|operation| operation.id).collect(),
+            live: count(|spec| spec.state != State::Absent),
+            kept: count(|spec| spec.kept_until.is_some()),
+            drifted: known.drift.values().filter(|drift| !drift.mended).count(),
+            unreadable: known.unreadable.clone(),
+        }
     }
 
     /// What converging to `spec` would change. Touches nothing.
     pub async fn plan(&self, spec: Spec) -> Result<Plan, WireError> {
         check(&spec, false)?;
-        let recorded = self.known().accounts.get(&spec.account_id).and_then(|record| record.spec.uid);
+        let (record, taken) = {
+            let known = self.known();
+            let record = known.accounts.get(&spec.account_id).cloned();
+            (record, if spec.state == State::Absent { None } else { known.holder(&spec) })
+        };
+        let before = record.as_ref().map(|record| record.spec.clone());
         // An account that is not here yet has no uid; nothing can bear the last to be given before the others were.
-        let uid = recorded.or(spec.uid).or_else(|| Uid::try_from(*UID_RANGE.start()).ok());
+        let uid = before.as_ref().and_then(|spec| spec.uid).or(spec.uid).or_else(|| Uid::try_from(*UID_RANGE.start()).ok());
         let uid = uid.expect("the range has a start");
-        Ok(operations::plan(&Run::untold(self.inner.host.clone(), Target { spec, uid })).await)
+        let is_here = |before: &Spec| before.state != State::Absent || before.kept_until.is_some_and(|until| until > Micros::now());
+        let target = Target { spec, uid, before: before.filter(is_here) };
+        let mut plan = match &record {
+            Some(record) if target.repairs() => self.plan_of(record, target).await,
+            _ => operations::plan(&Run::untold(self.inner.host.clone(), target)).await,
+        };
+        if let Some((user, other)) = taken {
+            let (kind, what) = if user { (FailureKind::UsernameTaken, "username") } else { (FailureKind::DomainTaken, "domain") };
+            let detail = format!("The {what} belongs to the account {other} on this server.");
+            plan.conflicts.push(Failure { step: "preflight".to_owned(), kind, detail, hint: Some(crate::run::hint_for(kind)) });
+        }
+        Ok(plan)
     }
+}
+
+/// How everything stands, in numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// Operations without an outcome.
+    pub open: Vec<OperationId>,
+    /// Accounts that are there.
+    pub live: usize,
+    /// Accounts of which something is kept.
+    pub kept: usize,
+    /// Accounts that were not as committed when they were last looked at.
+    pub drifted: usize,
+    /// What could not be read from the disk.
+    pub unreadable: Vec<String>,
 }
 
 fn refusal(code: WireCode, detail: String) -> WireError {
@@ -294,8 +402,7 @@ fn check(spec: &Spec, creates: bool) -> Result<(), WireError> {
         return invalid("This Agent serves accounts with one site of one host name and one pool.".to_owned());
     }
     match spec.state {
-        State::Suspended => invalid("This Agent cannot suspend accounts.".to_owned()),
-        State::Absent if creates => invalid("An account cannot be created absent.".to_owned()),
+        State::Suspended | State::Absent if creates => invalid("An account is created active.".to_owned()),
         State::Active if creates && spec.uid.is_some() => invalid("The uid of a new account is chosen by the Agent.".to_owned()),
         _ => Ok(()),
     }

@@ -7,11 +7,39 @@ use std::time::Duration;
 use opterius_model::{OperationId, RequestId, Spec, State, Uid};
 use opterius_protocol::Micros;
 use opterius_protocol::agent::{Change, Direction, Failure, OperationReport, Outcome, StepReport, StepState};
-use tokio::sync::watch;
+use serde_json::Value;
+use tokio::sync::{Notify, watch};
 
 use super::journal::Story;
-use crate::resources::Target;
+use crate::resources::{self, Target};
 use crate::run::Told;
+
+/// From where to where an operation leads, as far as its course depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// From nothing to a live account.
+    Create,
+    /// From the trash to a live account.
+    Restore,
+    /// From one state of a live account to another.
+    Change,
+    /// From whatever a live account has become to what it was committed as.
+    Repair,
+    /// To nothing, or into the trash.
+    Remove,
+}
+
+impl Way {
+    fn new(previous: Option<&Spec>, next: &Spec) -> Self {
+        match (previous, next.state) {
+            (_, State::Absent) => Self::Remove,
+            (None, _) => Self::Create,
+            (Some(previous), _) if previous.state == State::Absent => Self::Restore,
+            (Some(previous), _) if resources::repairs(previous, next) => Self::Repair,
+            (Some(_), _) => Self::Change,
+        }
+    }
+}
 
 /// An operation, with everything that is told of it.
 pub(crate) struct Operation {
@@ -19,13 +47,22 @@ pub(crate) struct Operation {
     pub(crate) request: RequestId,
     /// The Spec that was asked for.
     pub(crate) asked: Spec,
-    /// The Spec committed before, unless that was `absent`.
+    /// The Spec committed before, unless that was `absent` with nothing kept.
     pub(crate) previous: Option<Spec>,
+    /// What the Panel wants kept with the account once this is committed.
+    pub(crate) memo: Option<Value>,
+    pub(crate) way: Way,
+    /// Whether it was sent as one that makes an account.
+    pub(crate) creates: bool,
     /// The Spec to reach, with its uid as soon as that is chosen.
     next: Mutex<Spec>,
     /// Whether its journal is on disk.
     pub(crate) announced: bool,
     acknowledged: AtomicBool,
+    /// A person ended it where it stands.
+    abandoned: AtomicBool,
+    /// A person wants to see another attempt, or none.
+    poked: Notify,
     report: watch::Sender<OperationReport>,
 }
 
@@ -53,10 +90,16 @@ impl Watcher {
 }
 
 impl Operation {
-    pub(crate) fn new(change: &Change, previous: Option<Spec>) -> Self {
+    /// `uid` is the one that the account has or had on this server.
+    pub(crate) fn new(change: &Change, previous: Option<Spec>, creates: bool, uid: Option<Uid>) -> Self {
         let mut next = change.spec.clone();
-        next.uid = previous.as_ref().and_then(|spec| spec.uid).or(next.uid);
+        next.uid = uid.or(next.uid);
         Self {
+            memo: change.memo.clone(),
+            way: Way::new(previous.as_ref(), &next),
+            creates,
+            abandoned: AtomicBool::new(false),
+            poked: Notify::new(),
             id: change.operation_id,
             request: change.request_id.clone(),
             asked: change.spec.clone(),
@@ -74,6 +117,7 @@ impl Operation {
                 steps: Vec::new(),
                 failure: None,
                 left: Vec::new(),
+                abandoned: false,
                 uid: next.uid,
             }),
             next: Mutex::new(next),
@@ -94,9 +138,15 @@ impl Operation {
             steps: Vec::new(),
             failure: story.failure.clone(),
             left: Vec::new(),
+            abandoned: false,
             uid: story.next.uid,
         });
         Self {
+            memo: story.memo.clone(),
+            way: Way::new(story.previous.as_ref(), &story.next),
+            creates: story.previous.is_none(),
+            abandoned: AtomicBool::new(false),
+            poked: Notify::new(),
             id: story.operation_id,
             request: story.request_id.clone(),
             asked: story.next.clone(),
@@ -130,6 +180,10 @@ impl Operation {
         matches!(self.report.borrow().outcome, Outcome::Committed | Outcome::RolledBack)
     }
 
+    pub(crate) fn is_committed(&self) -> bool {
+        self.report.borrow().outcome == Outcome::Committed
+    }
+
     pub(crate) fn is_acknowledged(&self) -> bool {
         self.acknowledged.load(Ordering::Acquire)
     }
@@ -147,12 +201,52 @@ impl Operation {
     pub(crate) fn target(&self, direction: Direction) -> Target {
         let next = self.next();
         let uid = next.uid.expect("an operation has its uid before anything is done");
-        let spec = match (direction, &self.previous) {
-            (Direction::Forward, _) => next,
-            (Direction::Back, Some(previous)) => previous.clone(),
-            (Direction::Back, None) => Spec { state: State::Absent, ..next },
+        let (spec, before) = match (direction, &self.previous) {
+            (Direction::Forward, previous) => (next, previous.clone()),
+            // Into the trash again, from under the names that it was restored to.
+            (Direction::Back, Some(previous)) if self.way == Way::Restore => {
+                (Spec { kept_until: previous.kept_until, generation: next.generation, ..next.absent() }, Some(next))
+            }
+            // Nothing was taken away yet: a termination does not turn back later.
+            (Direction::Back, Some(previous)) if self.way == Way::Remove => (previous.clone(), None),
+            (Direction::Back, Some(previous)) => (previous.clone(), Some(next)),
+            (Direction::Back, None) => (Spec { state: State::Absent, holds: Vec::new(), ..next }, None),
         };
-        Target { spec, uid }
+        Target { spec, uid, before }
+    }
+
+    /// Whether a failure of an attempt turns it back. What makes an account turns back until it is decided; a change or a termination only
+    /// until a visitor can have noticed it, and what leaves nothing behind never.
+    pub(crate) fn turns_back(&self, noticed: bool) -> bool {
+        match self.way {
+            Way::Create | Way::Restore | Way::Repair => true,
+            Way::Change => !noticed,
+            Way::Remove => !noticed && self.asked.kept_until.is_some(),
+        }
+    }
+
+    /// Tries again at once.
+    pub(crate) fn poke(&self) {
+        self.poked.notify_one();
+    }
+
+    /// Tries no more. Answers whether it needs attention, so that this is possible.
+    pub(crate) fn abandon(&self) -> bool {
+        let stuck = self.report.borrow().outcome == Outcome::NeedsAttention;
+        if stuck {
+            self.abandoned.store(true, Ordering::Release);
+            self.poked.notify_one();
+        }
+        stuck
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire)
+    }
+
+    /// Waits for a time, or until a person pokes it.
+    pub(crate) async fn pause(&self, pause: Duration) {
+        let _ = tokio::time::timeout(pause, self.poked.notified()).await;
     }
 
     pub(crate) fn set_uid(&self, uid: Uid) {
@@ -174,13 +268,14 @@ impl Operation {
         });
     }
 
-    /// The report as it will be once `outcome` is decided, for the journal, which comes first.
-    pub(crate) fn deciding(&self, outcome: Outcome, failure: Option<Failure>) -> OperationReport {
+    /// The report as it will be once `outcome` is decided, for the journal, which comes first. `left` is what a person gave up on.
+    pub(crate) fn deciding(&self, outcome: Outcome, failure: Option<Failure>, left: Vec<String>) -> OperationReport {
         let mut report = self.report();
         report.outcome = outcome;
         report.failure = failure.or(report.failure);
         report.finished_at = Some(Micros::now());
-        report.left.clear();
+        report.abandoned = !left.is_empty();
+        report.left = left;
         report.revision += 1;
         report
     }

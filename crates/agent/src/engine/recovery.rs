@@ -8,8 +8,8 @@ use opterius_protocol::Micros;
 use opterius_protocol::client::chain;
 
 use super::journal::{AccountRecord, Story};
-use super::operation::Operation;
-use super::{Engine, Known};
+use super::operation::{Operation, Way};
+use super::{Engine, Known, drift};
 use crate::host::{Host, HostError};
 use crate::operations;
 use crate::resources::Target;
@@ -50,7 +50,8 @@ pub(super) async fn load(host: &dyn Host) -> Result<Known, HostError> {
     for story in stories {
         let account = story.next.account_id;
         known.note_uid(story.next.uid);
-        if let Some(record) = story.committed() {
+        let kept = known.accounts.get(&account).and_then(|record| record.memo.clone());
+        if let Some(record) = story.committed(kept.as_ref()) {
             let newer = known.accounts.get(&account).is_none_or(|known| known.spec.generation < record.spec.generation);
             if newer {
                 // A start must not need room on a full disk: the journal stays until the record is written.
@@ -85,6 +86,14 @@ pub(super) async fn recover(engine: &Engine) {
     for id in acknowledged {
         engine.forget_later(id);
     }
+    let restored: Vec<_> = {
+        let known = engine.known();
+        let restored = known.operations.values().filter(|operation| operation.way == Way::Restore && operation.is_committed());
+        restored.map(|operation| operation.asked.account_id).filter(|account| !known.is_absent(*account)).collect()
+    };
+    for account in restored {
+        engine.forget_keepsake(account).await;
+    }
     let cut_off = engine.inner.host.was_cut_off().await.unwrap_or(true);
     let suspects = if cut_off { suspects(engine) } else { Vec::new() };
     if open.is_empty() && suspects.is_empty() {
@@ -111,26 +120,23 @@ fn suspects(engine: &Engine) -> Vec<Target> {
         .values()
         .filter(|record| record.spec.state != State::Absent && last.since(record.committed_at) <= SUSPECT)
         .filter(|record| !known.writers.contains_key(&record.spec.account_id))
-        .filter_map(|record| Some(Target { uid: record.spec.uid?, spec: record.spec.clone() }))
+        .filter_map(AccountRecord::target)
         .collect()
 }
 
 async fn repair(engine: &Engine, target: Target) {
-    let _slot = engine.inner.slots.acquire().await;
     let (account, username) = (target.spec.account_id, target.spec.username.clone());
+    let _turn = engine.turn_of(account).await;
+    let _slot = engine.inner.slots.acquire().await;
     let run = Run::untold(engine.inner.host.clone(), target);
     let plan = operations::plan(&run).await;
-    if plan.changes.is_empty() && plan.conflicts.is_empty() {
+    if plan.is_empty() {
         return;
     }
-    let changes: Vec<String> = plan.changes.into_iter().map(|change| change.change).collect();
-    match operations::reach(&run).await {
-        Ok(()) => {
-            tracing::warn!(account.id = %account, "repaired the account {username} ({account}) after a power cut: {}", changes.join(", "));
-        }
+    match drift::mend(&run, &plan).await {
+        Ok(changes) => tracing::warn!(account.id = %account, "repaired the account {username} ({account}) after a power cut: {changes}"),
         Err(failures) => {
-            let failures: Vec<String> = failures.into_iter().map(|failure| format!("{}: {}", failure.step, failure.detail)).collect();
-            tracing::error!(account.id = %account, "could not repair the account {username} ({account}) after a power cut: {}", failures.join(" "));
+            tracing::error!(account.id = %account, "could not repair the account {username} ({account}) after a power cut: {failures}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opterius_model::{AccountId, OperationId, Spec, State};
+use opterius_model::{AccountId, Hold, OperationId, Spec, State, Uid};
 use opterius_protocol::agent::{Change, FailureKind, Outcome, StepState};
 use opterius_protocol::{Micros, WireCode};
 
@@ -163,8 +163,8 @@ async fn one_unreadable_file_does_not_keep_the_others_from_being_recovered() {
     host.files().journals.insert(OperationId::generate(), "nonsense\n".to_owned());
     host.files().accounts.insert(AccountId::generate(), "{}".to_owned());
     let engine = engine(&host).await;
-    let (open, live, unreadable) = engine.tally();
-    assert_eq!((open.len(), live, unreadable.len()), (0, 1, 2), "{unreadable:?}");
+    let tally = engine.tally();
+    assert_eq!((tally.open.len(), tally.live, tally.unreadable.len()), (0, 1, 2), "{tally:?}");
     assert!(engine.account(spec.account_id).is_some());
 }
 
@@ -203,7 +203,7 @@ struct NoRoom;
 
 #[async_trait::async_trait]
 impl Hook for NoRoom {
-    async fn reach(&self, call: &'static str, _: bool, _: Moment) -> Result<(), HostError> {
+    async fn reach(&self, call: &str, _: bool, _: Moment) -> Result<(), HostError> {
         if call == "write_account" { Err(HostError::failed("write the record")("no space left on device")) } else { Ok(()) }
     }
 }
@@ -246,4 +246,173 @@ async fn whoever_counted_further_than_this_agent_hears_the_outcome_at_once() {
     let report = watcher.beyond(u64::MAX, Duration::from_hours(1)).await;
     assert_eq!(report.outcome, Outcome::Committed);
     assert!(begun.elapsed() < Duration::from_mins(1));
+}
+
+fn next(spec: &Spec) -> Spec {
+    Spec { generation: spec.generation.next(), ..spec.clone() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_terminated_account_frees_its_names_at_once_and_comes_back_as_it_was_or_under_others() {
+    let host = FakeHost::new();
+    let engine = engine(&host).await;
+    let spec = new_account("alice", "example.com");
+    run(&engine, change(&spec), true).await;
+    let live = host.world().clone();
+    let kept = spec.kept(Micros::now().plus(Duration::from_hours(24)));
+    assert_eq!(run(&engine, change(&kept), false).await.outcome, Outcome::Committed);
+    assert_eq!(engine.tally().kept, 1);
+
+    // Back as it was.
+    let back = Spec { generation: kept.generation.next(), ..spec.clone() };
+    assert_eq!(run(&engine, change(&back), false).await.outcome, Outcome::Committed);
+    let mut again = host.world().clone();
+    again.pools.values_mut().for_each(|pool| pool.generation = spec.generation);
+    again.sites.values_mut().filter_map(|seen| seen.entry.as_mut()).for_each(|entry| entry.generation = spec.generation);
+    assert_eq!(again, live);
+    assert_eq!(
+        engine.account(spec.account_id).and_then(|account| account.spec.uid),
+        live.users[&spec.username].uid.map(|uid| Uid::try_from(uid).expect("a uid"))
+    );
+
+    // Its names are another's while it is kept; then it can only come back under others.
+    let kept = back.kept(Micros::now().plus(Duration::from_hours(24)));
+    run(&engine, change(&kept), false).await;
+    assert_eq!(run(&engine, change(&new_account("alice", "example.com")), true).await.outcome, Outcome::Committed);
+    let back = Spec { generation: kept.generation.next(), ..spec.clone() };
+    let refused = run(&engine, change(&back), false).await;
+    assert_eq!((refused.outcome, refused.failure.map(|failure| failure.kind)), (Outcome::RolledBack, Some(FailureKind::UsernameTaken)));
+    let mut renamed = Spec { generation: back.generation.next(), ..new_account("alice2", "example.org") };
+    renamed.account_id = spec.account_id;
+    assert_eq!(run(&engine, change(&renamed), false).await.outcome, Outcome::Committed);
+    assert_eq!(host.world().homes.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_kept_long_enough_is_deleted_and_cannot_be_restored() {
+    let host = FakeHost::new();
+    let engine = engine(&host).await;
+    let spec = new_account("alice", "example.com");
+    run(&engine, change(&spec), true).await;
+    let uid = engine.account(spec.account_id).and_then(|account| account.spec.uid);
+    let kept = spec.kept(Micros::now());
+    run(&engine, change(&kept), false).await;
+    assert!(!host.world().trash.is_empty(), "it goes in time, and keeps nobody waiting");
+    let emptying = engine.clone();
+    tokio::spawn(async move { emptying.keep_emptying_the_trash().await });
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    assert_eq!(*host.world(), crate::host::fake::World::default());
+    assert_eq!(engine.tally().kept, 0);
+    let back = Spec { generation: kept.generation.next(), ..spec.clone() };
+    let refused = run(&engine, change(&back), false).await;
+    assert_eq!((refused.outcome, refused.failure.map(|failure| failure.kind)), (Outcome::RolledBack, Some(FailureKind::NotKept)));
+    assert_eq!(*host.world(), crate::host::fake::World::default());
+    assert_eq!(engine.account(spec.account_id).map(|account| (account.spec.uid, account.spec.state)), Some((uid, State::Absent)));
+    let never = new_account("bob", "bob.example");
+    assert_eq!(engine.submit(&change(&never), false).err().map(|error| error.code), Some(WireCode::NotFound));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_can_be_changed_and_an_account_suspended_while_the_dns_server_is_down() {
+    let host = FakeHost::new();
+    let engine = engine(&host).await;
+    let spec = new_account("alice", "example.com");
+    run(&engine, change(&spec), true).await;
+    host.services().pdns = false;
+    let hash = opterius_model::PasswordHash::parse("$6$another$hash".to_owned()).expect("a hash");
+    let other = Spec { password_hash: hash, ..next(&spec) };
+    assert_eq!(run(&engine, change(&other), false).await.outcome, Outcome::Committed);
+    assert_eq!(run(&engine, change(&other.held([Hold::Abuse])), false).await.outcome, Outcome::Committed);
+    let kept = run(&engine, change(&next(&other.held([])).kept(Micros(i64::MAX))), false).await;
+    assert_eq!((kept.outcome, kept.failure.map(|failure| failure.kind)), (Outcome::RolledBack, Some(FailureKind::Unavailable)));
+    assert!(host.world().trash.is_empty(), "nothing was begun");
+}
+
+#[tokio::test(start_paused = true)]
+async fn drift_is_told_once_it_is_looked_for_and_mended_only_where_that_is_set() {
+    let host = FakeHost::new();
+    let engine = engine(&host).await;
+    let spec = new_account("alice", "example.com");
+    run(&engine, change(&spec), true).await;
+    let whole = host.world().clone();
+    engine.look_for_drift(false).await;
+    assert!(engine.drift().accounts.is_empty() && engine.drift().looked_at.is_some());
+    host.world().zones.values_mut().for_each(|zone| zone.records.clear());
+    host.files().accounts.clear();
+    engine.look_for_drift(false).await;
+    let report = engine.drift();
+    let named: Vec<&str> = report.accounts[0].plan.changes.iter().map(|change| change.resource.as_str()).collect();
+    assert_eq!((named, report.accounts[0].mended), (vec!["dns zone", "record"], false));
+    assert_ne!(*host.world(), whole, "it was not told to mend");
+    assert_eq!(engine.tally().drifted, 1);
+
+    engine.look_for_drift(true).await;
+    assert!(engine.drift().accounts[0].mended);
+    assert_eq!((host.world().clone(), host.files().accounts.len()), (whole, 1));
+    engine.look_for_drift(true).await;
+    assert!(engine.drift().accounts.is_empty());
+}
+
+/// A call that fails for as long as the test says.
+struct Failing(std::sync::Mutex<Option<&'static str>>);
+
+#[async_trait::async_trait]
+impl Hook for Failing {
+    async fn reach(&self, call: &str, _: bool, _: Moment) -> Result<(), HostError> {
+        if *self.0.lock().expect("no panic") == Some(call) { Err(HostError::failed(format!("pass {call}"))("it is stuck")) } else { Ok(()) }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_needs_attention_can_be_tried_again_at_once_or_given_up() {
+    for abandon in [false, true] {
+        let host = FakeHost::new();
+        let failing = Arc::new(Failing(std::sync::Mutex::new(None)));
+        let engine = engine(&host.hooked(failing.clone())).await;
+        let spec = new_account("alice", "example.com");
+        run(&engine, change(&spec), true).await;
+        *failing.0.lock().expect("no panic") = Some("mend_user");
+        let held = change(&spec.held([Hold::Abuse]));
+        let report = run(&engine, held.clone(), false).await;
+        assert_eq!(report.outcome, Outcome::NeedsAttention);
+        assert!(report.left[0].contains("linux user"), "{report:?}");
+        assert!(engine.abandon(OperationId::generate()).is_none());
+        let begun = tokio::time::Instant::now();
+        if abandon {
+            let watcher = engine.abandon(held.operation_id).expect("it is known").expect("it needs attention");
+            let report = watcher.beyond(u64::MAX, Duration::from_hours(1)).await;
+            // The visitor sees the suspension, so it is what the account is; what is missing of it is drift, which a repair mends.
+            assert_eq!((report.outcome, report.abandoned, report.left.is_empty()), (Outcome::Committed, true, false));
+            *failing.0.lock().expect("no panic") = None;
+            let committed = engine.account(spec.account_id).expect("it is there").spec;
+            let plan = engine.plan(committed.clone()).await.expect("a plan");
+            assert_eq!(plan.changes.iter().map(|change| change.resource.as_str()).collect::<Vec<_>>(), ["linux user"]);
+            assert_eq!(run(&engine, change(&next(&committed)), false).await.outcome, Outcome::Committed);
+        } else {
+            *failing.0.lock().expect("no panic") = None;
+            let watcher = engine.retry(held.operation_id).expect("it is known");
+            let report = watcher.beyond(u64::MAX, Duration::from_hours(1)).await;
+            assert_eq!((report.outcome, report.abandoned, report.left.len()), (Outcome::Committed, false, 0));
+        }
+        assert!(begun.elapsed() < Duration::from_secs(1), "nobody waits for the next attempt");
+        assert!(host.world().users[&spec.username].expired);
+        assert!(engine.abandon(held.operation_id).expect("it is known").is_ok() == abandon, "there is nothing to give up");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_panel_wants_kept_with_an_account_is_kept_until_it_says_otherwise() {
+    let host = FakeHost::new();
+    let engine = engine(&host).await;
+    let spec = new_account("alice", "example.com");
+    let memo = |text: &str| Some(serde_json::json!({ "external_ref": text }));
+    run(&engine, Change { memo: memo("s1"), ..change(&spec) }, true).await;
+    run(&engine, change(&next(&spec)), false).await;
+    let kept = |engine: &Engine| engine.account(spec.account_id).and_then(|account| account.memo);
+    assert_eq!(kept(&engine), memo("s1"));
+    run(&engine, Change { memo: memo("s2"), ..change(&next(&next(&spec))) }, false).await;
+    // Also after a restart that finds nothing but the journals.
+    host.files().accounts.clear();
+    let engine = Engine::load(Arc::new(host.clone())).await.expect("the fake host can be read");
+    assert_eq!(kept(&engine), memo("s2"));
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use opterius_model::{AccountId, DomainName, Generation, Limit, OperationId, PhpVersion, PoolName, Uid, Username};
 use opterius_protocol::phpd::PoolSpec;
 
-use super::{EntryPlan, HomePlan, HomeSeen, Host, HostError, LogsSeen, NewUser, RecordSet, ZonePlan};
+use super::{EntryPlan, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, NewUser, ProcessesSeen, RecordSet, ZonePlan};
 
 /// Two accounts that differ in everything.
 struct Names {
@@ -55,6 +55,15 @@ async fn users(host: &dyn Host, ours: &Names, theirs: &Names) {
     let seen = host.user(&ours.username).await.expect("a look").expect("the user");
     assert_eq!(seen.shadow.as_deref(), Some(hash.expose()));
 
+    for expired in [true, false] {
+        host.mend_user(&new, expired).await.expect("corrected");
+        let seen = host.user(&ours.username).await.expect("a look").expect("the user");
+        assert_eq!((seen.expired, seen.as_made, seen.shadow.as_deref()), (expired, true, Some(hash.expose())));
+    }
+    assert!(is_taken(&host.mend_user(&NewUser { account: theirs.account, ..new.clone() }, false).await));
+    assert_eq!(host.processes(ours.uid).await.expect("a look"), ProcessesSeen::default());
+    host.end_sessions(ours.uid).await.expect("no sessions");
+
     host.remove_user(&ours.username, theirs.uid).await.expect("nothing of that number");
     assert!(host.user(&ours.username).await.expect("a look").is_some(), "another number's user stays");
     host.end_processes(ours.uid).await.expect("no processes");
@@ -66,29 +75,56 @@ async fn users(host: &dyn Host, ours: &Names, theirs: &Names) {
 
 async fn homes_and_logs(host: &dyn Host, ours: &Names, theirs: &Names) {
     let plan = HomePlan { account: ours.account, username: ours.username.clone(), uid: ours.uid, domain: ours.domain.clone() };
-    let look = async || host.home(ours.account, &ours.username).await.expect("a look");
+    let look = async || host.home(&plan).await.expect("a look");
     assert_eq!(look().await, HomeSeen::default());
     host.add_home(&plan).await.expect("a new home");
-    let there = HomeSeen { home: Some((ours.uid.get(), 0o711)), staged: false, trashed: false };
+    let there = HomeSeen { owner: Some(ours.uid.get()), ours: true, ..HomeSeen::default() };
     assert_eq!(look().await, there);
-    assert!(is_taken(&host.add_home(&HomePlan { account: theirs.account, uid: theirs.uid, ..plan.clone() }).await));
-    assert!(!host.home(theirs.account, &ours.username).await.expect("a look").staged, "a refused home leaves nothing staged");
-    host.mend_home(&ours.username, ours.uid).await.expect("mended");
-    assert!(is_taken(&host.mend_home(&ours.username, theirs.uid).await));
-    host.remove_home(theirs.account, &ours.username, theirs.uid).await.expect("nothing of that number");
+    let stranger = HomePlan { account: theirs.account, uid: theirs.uid, ..plan.clone() };
+    assert!(is_taken(&host.add_home(&stranger).await));
+    assert!(!host.home(&stranger).await.expect("a look").staged, "a refused home leaves nothing staged");
+    host.mend_home(&plan).await.expect("mended");
+    assert!(is_taken(&host.mend_home(&stranger).await));
+    host.keep_home(&stranger).await.expect("nothing of that number");
+    host.remove_home(&stranger).await.expect("nothing of that number");
     assert_eq!(look().await, there, "another number's home stays");
+    let (bytes, files) = host.disk_usage(&ours.username, ours.uid).await.expect("a measure");
+    assert!(bytes > 0 && files > 0);
+
+    // Into the trash and back, first under the same names and then under another domain.
+    let moved = HomePlan { domain: format!("moved.{}", ours.domain).parse().expect("a domain"), ..plan.clone() };
+    for back in [&plan, &moved] {
+        for _ in 0..2 {
+            host.keep_home(&plan).await.expect("kept, also when it is");
+        }
+        assert_eq!(look().await, HomeSeen { kept: true, trashed: true, ..HomeSeen::default() });
+        host.restore_home(back, &ours.domain).await.expect("restored");
+        let seen = host.home(back).await.expect("a look");
+        assert_eq!((seen.owner, seen.kept, seen.flaws), (Some(ours.uid.get()), false, Vec::new()));
+    }
+    // An empty place in the trash is left, and goes with the keepsake.
+    host.remove_keepsake(ours.account).await.expect("removed");
+    assert_eq!(look().await, there, "the document root of before is still there");
 
     let look_at_logs = async || host.logs(ours.account, &ours.username).await.expect("a look");
     assert_eq!(look_at_logs().await, LogsSeen::default());
     host.add_logs(ours.account, &ours.username, ours.uid).await.expect("new logs");
-    let there = LogsSeen { there: true, account: Some(ours.account), staged: false };
+    let there = LogsSeen { there: true, account: Some(ours.account), ..LogsSeen::default() };
     assert_eq!(look_at_logs().await, there);
     assert!(is_taken(&host.add_logs(theirs.account, &ours.username, theirs.uid).await));
     host.remove_logs(theirs.account, &ours.username).await.expect("nothing of that account");
+    host.keep_logs(theirs.account, &ours.username).await.expect("nothing of that account");
+    assert!(is_taken(&host.mend_logs(theirs.account, &ours.username, theirs.uid).await));
     assert_eq!(look_at_logs().await, there, "another account's logs stay");
+    host.mend_logs(ours.account, &ours.username, ours.uid).await.expect("mended");
+    host.keep_logs(ours.account, &ours.username).await.expect("put aside");
+    assert_eq!(look_at_logs().await, LogsSeen { kept: true, ..LogsSeen::default() });
+    host.restore_logs(ours.account, &ours.username, ours.uid).await.expect("put back");
+    assert_eq!(look_at_logs().await, there);
+    host.keep_logs(ours.account, &ours.username).await.expect("put aside");
     for _ in 0..2 {
         host.remove_logs(ours.account, &ours.username).await.expect("removed");
-        host.remove_home(ours.account, &ours.username, ours.uid).await.expect("removed");
+        host.remove_home(&plan).await.expect("removed");
     }
     assert_eq!(look().await, HomeSeen::default());
     assert_eq!(look_at_logs().await, LogsSeen::default());
@@ -96,7 +132,7 @@ async fn homes_and_logs(host: &dyn Host, ours: &Names, theirs: &Names) {
 
 fn entry(names: &Names, generation: Generation) -> EntryPlan {
     let (account, site, username) = (names.account, names.domain.clone(), names.username.clone());
-    EntryPlan { account, site, generation, username, pool: PoolName::main() }
+    EntryPlan { account, site, generation, username, pool: PoolName::main(), suspended: false }
 }
 
 async fn sites(host: &dyn Host, ours: &Names, theirs: &Names) {
@@ -109,6 +145,12 @@ async fn sites(host: &dyn Host, ours: &Names, theirs: &Names) {
         let seen = host.site(&ours.domain).await.expect("a look").expect("the site");
         assert_eq!((seen.account, seen.entry.as_ref()), (Some(ours.account), Some(plan)));
     }
+    for suspended in [true, true, false, false] {
+        let plan = EntryPlan { suspended, ..entry(ours, Generation::FIRST.next()) };
+        host.hold_site(&plan).await.expect("held or not");
+        assert_eq!(host.site(&ours.domain).await.expect("a look").and_then(|seen| seen.entry), Some(plan));
+    }
+    assert!(is_taken(&host.hold_site(&EntryPlan { site: ours.domain.clone(), ..entry(theirs, Generation::FIRST) }).await));
     let stranger = EntryPlan { site: ours.domain.clone(), ..entry(theirs, Generation::FIRST) };
     assert!(is_taken(&host.put_site(&stranger).await));
     assert!(!host.has_entries(theirs.account).await.expect("a look"), "a refused entry leaves nothing");
@@ -173,9 +215,30 @@ async fn zones(host: &dyn Host, ours: &Names, theirs: &Names) {
     assert!(is_taken(&host.add_zone(&ZonePlan { account: theirs.account, ..plan.clone() }).await));
     assert_eq!(host.ask_soa(&ours.domain).await.expect("an answer"), "ns1.example.net");
     assert_eq!(host.ask_a(&ours.domain).await.expect("an answer"), BTreeSet::from([[192, 0, 2, 1].into()]));
+
+    // Kept and made again from what was kept.
+    host.write_keepsake(ours.account, "{}", &ours.domain).await.expect("kept");
+    assert_eq!(host.keepsake(ours.account).await.expect("a look"), KeepsakeSeen { whole: true, zone: true, any: true });
+    host.remove_zone(ours.account, &ours.domain).await.expect("removed");
+    host.write_keepsake(ours.account, "{}", &ours.domain).await.expect("kept");
+    assert!(host.keepsake(ours.account).await.expect("a look").zone, "the zone that was kept before stays");
+    host.restore_zone(&plan).await.expect("restored");
+    assert_eq!((look().await.account, &look().await.records), (Some(ours.account), &plan.records));
+    assert!(is_taken(&host.restore_zone(&plan).await));
+    for _ in 0..2 {
+        host.remove_keepsake(ours.account).await.expect("removed, also when it is gone");
+    }
+    assert_eq!(host.keepsake(ours.account).await.expect("a look"), KeepsakeSeen::default());
+
+    // What the plan has is corrected, what contradicts it goes, and what is beside it stays.
+    let before = plan.clone();
     plan.records.retain(|set| set.kind != "TXT");
+    let addresses: BTreeSet<RecordSet> = plan.records.iter().filter(|set| set.kind == "A").cloned().collect();
+    plan.records.retain(|set| set.kind != "A");
+    plan.records.extend(addresses.into_iter().map(|set| RecordSet { contents: BTreeSet::from(["192.0.2.7".to_owned()]), ..set }));
     host.mend_zone(&plan).await.expect("corrected");
-    assert_eq!(look().await.records, plan.records);
+    let text = before.records.iter().filter(|set| set.kind == "TXT").cloned();
+    assert_eq!(look().await.records, plan.records.iter().cloned().chain(text).collect());
     host.remove_zone(theirs.account, &ours.domain).await.expect("nothing of that account");
     assert_eq!(look().await.account, Some(ours.account), "another account's zone stays");
     for _ in 0..2 {
@@ -196,10 +259,18 @@ async fn answers(host: &dyn Host, ours: &Names) {
     host.put_pool(&pool(ours)).await.expect("opened");
     host.put_site(&entry(ours, Generation::FIRST)).await.expect("put in place");
     assert_eq!(host.ping(&ours.domain).await.expect("an answer"), pool(ours).ping_response());
+    assert_eq!(host.visit(&ours.domain).await.expect("an answer"), 200);
+    assert_eq!(host.processes(ours.uid).await.expect("a look").sessions, 0, "its PHP is in the sandbox");
+    assert!(host.processes(ours.uid).await.expect("a look").sandboxed > 0);
+    let held = EntryPlan { suspended: true, ..entry(ours, Generation::FIRST) };
+    host.hold_site(&held).await.expect("held");
+    assert_eq!(host.visit(&ours.domain).await.expect("an answer"), 503);
+    assert!(host.ping(&ours.domain).await.is_err(), "a suspended site's PHP is not asked");
+    assert_eq!(host.traffic_this_month(ours.account).await.expect("a count"), 0);
     host.remove_site(ours.account, &ours.domain).await.expect("removed");
     assert!(host.ping(&ours.domain).await.is_err(), "no site, no answer");
     host.remove_pool(ours.account, &PoolName::main()).await.expect("closed");
-    host.remove_home(ours.account, &ours.username, ours.uid).await.expect("removed");
+    host.remove_home(&home).await.expect("removed");
     host.remove_logs(ours.account, &ours.username).await.expect("removed");
     host.end_processes(ours.uid).await.expect("ended");
     host.remove_user(&ours.username, ours.uid).await.expect("removed");
@@ -208,6 +279,7 @@ async fn answers(host: &dyn Host, ours: &Names) {
 
 async fn journal(host: &dyn Host, ours: &Names) {
     let id = OperationId::generate();
+    assert_eq!(host.account(ours.account).await.expect("a look"), None);
     let look = async || host.journals().await.expect("a look").into_iter().find(|(found, _)| *found == id).map(|(_, text)| text);
     assert_eq!(look().await, None);
     assert!(host.append_journal(id, "line\n").await.is_err(), "nothing is added to what was not begun");
@@ -222,6 +294,7 @@ async fn journal(host: &dyn Host, ours: &Names) {
         host.write_account(ours.account, text).await.expect("written");
         let found = host.accounts().await.expect("a look").into_iter().find(|(id, _)| *id == ours.account);
         assert_eq!(found.map(|(_, found)| found).as_deref(), Some(text));
+        assert_eq!(host.account(ours.account).await.expect("a look").as_deref(), Some(text));
     }
 }
 

@@ -5,8 +5,19 @@ use std::net::Ipv4Addr;
 
 use async_trait::async_trait;
 use opterius_model::{AccountId, DomainName, Generation, OperationId, PasswordHash, PoolName, Uid, Username};
-use opterius_protocol::agent::{Enforcement, PartHealth};
+use opterius_protocol::agent::{Direction, Enforcement, PartHealth};
 use opterius_protocol::phpd::{PoolSpec, PoolStatus};
+
+/// Before or after something was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Nothing of it has happened.
+    Before,
+    /// Some of it has happened. Only the fake host has this moment.
+    During,
+    /// All of it has happened, and the caller does not know yet.
+    After,
+}
 
 /// Why something could not be seen or done. `Display` says what was being done, never the cause.
 #[derive(Debug, thiserror::Error)]
@@ -68,9 +79,13 @@ pub struct UserSeen {
     pub group: Option<u32>,
     /// The field of shadow, if there is an entry: a hash, or `!` while the user is locked.
     pub shadow: Option<String>,
+    /// Whether the user has expired: PAM then lets nobody in by any service, whatever the password.
+    pub expired: bool,
+    /// Whether its primary group, home directory, shell and the group's members are as they were made.
+    pub as_made: bool,
 }
 
-/// A home to make.
+/// The home of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HomePlan {
     /// The account.
@@ -84,18 +99,46 @@ pub struct HomePlan {
 }
 
 /// What is at an account's places for homes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a place that is looked at by itself")]
 pub struct HomeSeen {
-    /// `/home/<username>`: owner and permission bits, if anything is there; links are not followed.
-    pub home: Option<(u32, u32)>,
+    /// Who owns `/home/<username>`, if anything is there; links are not followed.
+    pub owner: Option<u32>,
+    /// Whether it is the account's: its uid owns it, or a directory that the home was made with.
+    pub ours: bool,
+    /// What of the account's home is not as it was made and keeps its sites from working, a clause each.
+    pub flaws: Vec<String>,
     /// Whether a home of the account is being built or was left half built.
     pub staged: bool,
-    /// Whether a removed home of the account waits for its deletion.
+    /// Whether the account's home is kept in the trash.
+    pub kept: bool,
+    /// Whether anything of the account is in the trash or was left half deleted.
     pub trashed: bool,
+}
+
+/// What is kept in the trash beside the home.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KeepsakeSeen {
+    /// The Spec, which is written last: without it nothing is kept.
+    pub whole: bool,
+    /// The zone.
+    pub zone: bool,
+    /// Whether there is anything at all, the home included.
+    pub any: bool,
+}
+
+/// The processes of a uid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ProcessesSeen {
+    /// Those in the account's sandbox: its PHP, and what that started.
+    pub sandboxed: u64,
+    /// All others: logins, cron jobs.
+    pub sessions: u64,
 }
 
 /// What is at an account's places for logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a place that is looked at by itself")]
 pub struct LogsSeen {
     /// Whether anything is at `/var/log/opterius/accounts/<username>`.
     pub there: bool,
@@ -103,6 +146,10 @@ pub struct LogsSeen {
     pub account: Option<AccountId>,
     /// Whether a directory of the account is being made, or was left half made or half deleted.
     pub staged: bool,
+    /// Whether the account's logs are kept for a restore.
+    pub kept: bool,
+    /// Whether the account's directory has another owner or other permissions than it was made with.
+    pub flawed: bool,
 }
 
 /// A site entry to put in place.
@@ -118,6 +165,8 @@ pub struct EntryPlan {
     pub username: Username,
     /// Whose socket the entry's `php.sock` names.
     pub pool: PoolName,
+    /// Whether it holds the file that makes nginx answer 503.
+    pub suspended: bool,
 }
 
 /// What `sites/<site>` is.
@@ -156,6 +205,14 @@ pub struct ZonePlan {
     pub records: BTreeSet<RecordSet>,
 }
 
+impl ZonePlan {
+    /// Whether a set of records leads one of the plan's names somewhere else.
+    pub fn contradicts(&self, set: &RecordSet) -> bool {
+        let same_name = || self.records.iter().any(|planned| planned.name == set.name);
+        matches!(set.kind, "A" | "AAAA") && !self.records.contains(set) && same_name()
+    }
+}
+
 /// A zone of an account's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ZoneSeen {
@@ -177,6 +234,12 @@ macro_rules! door {
         #[async_trait]
         pub trait Host: Send + Sync + 'static {
             $($(#[$doc])* async fn $name(&self $(, $arg: $ty)*) -> Result<$ret, HostError>;)*
+
+            /// A step of an operation begins (`Before`) or is done (`After`). Nothing happens here but in tests, which stop or fail the
+            /// Agent between two steps.
+            async fn pass_step(&self, _step: &str, _direction: Direction, _moment: Moment) -> Result<(), HostError> {
+                Ok(())
+            }
         }
 
         #[cfg(any(test, feature = "failpoints"))]
@@ -184,11 +247,16 @@ macro_rules! door {
         impl<H: Host> Host for super::Watched<H> {
             $(async fn $name(&self $(, $arg: $ty)*) -> Result<$ret, HostError> {
                 let changes = stringify!($kind) == "change";
-                self.before(stringify!($name), changes).await?;
+                self.reach(stringify!($name), changes, Moment::Before).await?;
                 let result = self.inner.$name($($arg),*).await;
-                self.after(stringify!($name), changes).await?;
+                self.reach(stringify!($name), changes, Moment::After).await?;
                 result
             })*
+
+            async fn pass_step(&self, step: &str, direction: Direction, moment: Moment) -> Result<(), HostError> {
+                let way = if direction == Direction::Forward { "forward" } else { "back" };
+                self.reach(&format!("step.{way}.{}", step.replace(' ', "_")), false, moment).await
+            }
         }
     };
 }
@@ -202,31 +270,62 @@ door! {
     change fn add_user(&self, user: &NewUser) -> ();
     /// Sets the field in shadow.
     change fn set_password(&self, username: &Username, hash: &PasswordHash) -> ();
+    /// Gives a user back its primary group, home directory and shell, and its group no members, and makes it expired or not. Taken: a user
+    /// that is not the account's.
+    change fn mend_user(&self, user: &NewUser, expired: bool) -> ();
     /// Removes the user and its group, and what a removal or creation that was cut short left of either.
     change fn remove_user(&self, username: &Username, uid: Uid) -> ();
+    /// The processes of this uid.
+    look fn processes(&self, uid: Uid) -> ProcessesSeen;
     /// Ends every process of this uid; none is left.
     change fn end_processes(&self, uid: Uid) -> ();
+    /// Ends every process of this uid that is not in the account's sandbox; none is left.
+    change fn end_sessions(&self, uid: Uid) -> ();
 
     /// What is at the account's places for homes.
-    look fn home(&self, account: AccountId, username: &Username) -> HomeSeen;
+    look fn home(&self, home: &HomePlan) -> HomeSeen;
     /// Builds the home aside and puts it in place whole. Taken: anything at `/home/<username>`.
     change fn add_home(&self, home: &HomePlan) -> ();
-    /// Gives the home itself the permission bits 0711.
-    change fn mend_home(&self, username: &Username, uid: Uid) -> ();
-    /// Takes the account's home out of its place, if it is owned by `uid`, and deletes it and whatever was left half built or half deleted.
-    change fn remove_home(&self, account: AccountId, username: &Username, uid: Uid) -> ();
+    /// Mends the flaws of the account's home. Taken: a home that is not the account's.
+    change fn mend_home(&self, home: &HomePlan) -> ();
+    /// Moves the account's home into the trash. Not one that is somebody else's.
+    change fn keep_home(&self, home: &HomePlan) -> ();
+    /// Moves the account's home from the trash into its place; under another domain than before it gets a document root of that name, which
+    /// leads to the old one. Taken: anything at `/home/<username>`.
+    change fn restore_home(&self, home: &HomePlan, domain_before: &DomainName) -> ();
+    /// Takes the account's home out of its place, and deletes it, what was left half built or half deleted, and all that the trash has of the
+    /// account.
+    change fn remove_home(&self, home: &HomePlan) -> ();
+    /// What an account uses on the disk: bytes, and files, directories and links.
+    look fn disk_usage(&self, username: &Username, uid: Uid) -> (u64, u64);
+
+    /// What is kept in the trash of the account.
+    look fn keepsake(&self, account: AccountId) -> KeepsakeSeen;
+    /// Writes the Spec, as JSON, and the account's zone of this name, if it has one, into the trash.
+    change fn write_keepsake(&self, account: AccountId, spec: &str, domain: &DomainName) -> ();
+    /// Deletes everything that the trash has of the account.
+    change fn remove_keepsake(&self, account: AccountId) -> ();
 
     /// The account's directory of logs.
     look fn logs(&self, account: AccountId, username: &Username) -> LogsSeen;
     /// Makes the directory of logs with its mark. Taken: anything in its place.
     change fn add_logs(&self, account: AccountId, username: &Username, uid: Uid) -> ();
-    /// Removes the directory of logs, if it bears the account's mark.
+    /// Gives the directory of logs back its owner and permissions. Taken: one that does not bear the account's mark.
+    change fn mend_logs(&self, account: AccountId, username: &Username, uid: Uid) -> ();
+    /// Puts the directory of logs aside, if it bears the account's mark.
+    change fn keep_logs(&self, account: AccountId, username: &Username) -> ();
+    /// Puts the directory of logs back that was put aside. Taken: anything in its place.
+    change fn restore_logs(&self, account: AccountId, username: &Username, uid: Uid) -> ();
+    /// Removes the directory of logs, if it bears the account's mark, in its place or put aside.
     change fn remove_logs(&self, account: AccountId, username: &Username) -> ();
 
     /// What `sites/<site>` is.
     look fn site(&self, site: &DomainName) -> Option<SiteSeen>;
     /// Puts an entry in place and links the site to it. Taken: anything at `sites/<site>` that is not the account's.
     change fn put_site(&self, entry: &EntryPlan) -> ();
+    /// Makes the site's entry suspended, or not suspended any more, as the plan says, and nothing else of it. Taken: an entry that is not
+    /// the plan's.
+    change fn hold_site(&self, entry: &EntryPlan) -> ();
     /// Whether the account has a directory of entries, or one that is being built.
     look fn has_entries(&self, account: AccountId) -> bool;
     /// Unlinks the account's site and removes all its entries.
@@ -243,7 +342,9 @@ door! {
     look fn zone(&self, domain: &DomainName) -> Option<ZoneSeen>;
     /// Makes a zone in one transaction. Taken: a zone of this name.
     change fn add_zone(&self, zone: &ZonePlan) -> ();
-    /// Gives a zone the plan's records.
+    /// Makes a zone with the records that are kept of it in the trash. Taken: a zone of this name.
+    change fn restore_zone(&self, zone: &ZonePlan) -> ();
+    /// Gives a zone the plan's records, and takes away addresses of the plan's names that the plan does not have; others stay.
     change fn mend_zone(&self, zone: &ZonePlan) -> ();
     /// Removes a zone, if it bears the account's mark.
     change fn remove_zone(&self, account: AccountId, domain: &DomainName) -> ();
@@ -252,6 +353,8 @@ door! {
     look fn web_server(&self) -> ();
     /// What the site's PHP-FPM answers to its ping through nginx.
     look fn ping(&self, site: &DomainName) -> String;
+    /// The status with which nginx answers a visitor of the site's front page.
+    look fn visit(&self, site: &DomainName) -> u16;
     /// Asks the DNS server for the name's SOA (its first name server is returned) over UDP and TCP.
     look fn ask_soa(&self, domain: &DomainName) -> String;
     /// Asks the DNS server for the name's addresses over UDP and TCP.
@@ -267,11 +370,15 @@ door! {
     change fn remove_journal(&self, operation: OperationId) -> ();
     /// Writes what is committed of an account; it survives a power cut, and one of the two versions is always there whole.
     change fn write_account(&self, account: AccountId, json: &str) -> ();
+    /// What is committed of one account, as text.
+    look fn account(&self, account: AccountId) -> Option<String>;
     /// Everything committed, as text.
     look fn accounts(&self) -> Vec<(AccountId, String)>;
     /// Whether the machine went down without the Agent's farewell since it last ran. True at most once a boot.
     change fn was_cut_off(&self) -> bool;
 
+    /// The traffic of an account's sites in this calendar month (UTC), in bytes, in and out.
+    look fn traffic_this_month(&self, account: AccountId) -> u64;
     /// How the services are.
     look fn parts(&self) -> Vec<PartHealth>;
     /// Which limits this server enforces.

@@ -11,26 +11,50 @@ use opterius_protocol::agent::{Enforcement, PartHealth};
 use opterius_protocol::phpd::{PoolSpec, PoolState};
 
 use super::{
-    EntryPlan, HomePlan, HomeSeen, Hook, Host, HostError, LogsSeen, Moment, NewUser, PoolSeen, SiteSeen, UserSeen, ZonePlan, ZoneSeen,
+    EntryPlan, HomePlan, HomeSeen, Hook, Host, HostError, KeepsakeSeen, LogsSeen, Moment, NewUser, PoolSeen, ProcessesSeen, RecordSet,
+    SiteSeen, UserSeen, ZonePlan, ZoneSeen,
 };
 
 /// Everything that is on the server. What the Agent writes for itself is apart, so that two servers can be compared without it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct World {
     pub(crate) users: BTreeMap<Username, UserSeen>,
-    /// Owner and mode of `/home/<name>`.
-    pub(crate) homes: BTreeMap<Username, (u32, u32)>,
+    pub(crate) homes: BTreeMap<Username, FakeHome>,
     pub(crate) staged_homes: BTreeSet<AccountId>,
-    pub(crate) trashed_homes: BTreeSet<AccountId>,
-    /// The mark of each directory of logs.
-    pub(crate) logs: BTreeMap<Username, Option<AccountId>>,
+    pub(crate) trash: BTreeMap<AccountId, Trash>,
+    /// What of the trash is half deleted.
+    pub(crate) deleting: BTreeSet<AccountId>,
+    /// The mark of each directory of logs, and whether it is as it was made.
+    pub(crate) logs: BTreeMap<Username, (Option<AccountId>, bool)>,
     pub(crate) staged_logs: BTreeSet<AccountId>,
+    pub(crate) kept_logs: BTreeSet<AccountId>,
     pub(crate) sites: BTreeMap<DomainName, SiteSeen>,
     pub(crate) entries: BTreeSet<AccountId>,
     pub(crate) pools: BTreeMap<(AccountId, PoolName), PoolSpec>,
     pub(crate) zones: BTreeMap<DomainName, ZoneSeen>,
-    /// Uids with processes.
+    /// Uids with PHP.
     pub(crate) processes: BTreeSet<Uid>,
+    /// Uids with logins.
+    pub(crate) sessions: BTreeSet<Uid>,
+}
+
+/// What is at `/home/<name>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FakeHome {
+    pub(crate) owner: u32,
+    /// Who owns what is in it.
+    pub(crate) inside: u32,
+    pub(crate) flaws: BTreeSet<&'static str>,
+    /// The names of its document roots: the first is a directory, the others lead to it.
+    pub(crate) roots: Vec<DomainName>,
+}
+
+/// What the trash has of one account.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Trash {
+    pub(crate) home: Option<FakeHome>,
+    pub(crate) spec: Option<String>,
+    pub(crate) zone: Option<BTreeSet<RecordSet>>,
 }
 
 /// The Agent's own files.
@@ -67,7 +91,7 @@ pub(crate) struct Quiet;
 
 #[async_trait]
 impl Hook for Quiet {
-    async fn reach(&self, _: &'static str, _: bool, _: Moment) -> Result<(), HostError> {
+    async fn reach(&self, _: &str, _: bool, _: Moment) -> Result<(), HostError> {
         Ok(())
     }
 }
@@ -126,7 +150,9 @@ impl Host for FakeHost {
     async fn uid_in_use(&self, uid: Uid) -> Result<bool, HostError> {
         let number = Some(uid.get());
         let world = self.world();
-        Ok(world.processes.contains(&uid) || world.users.values().any(|user| user.uid == number || user.group == number))
+        Ok(world.processes.contains(&uid)
+            || world.sessions.contains(&uid)
+            || world.users.values().any(|user| user.uid == number || user.group == number))
     }
 
     async fn add_user(&self, user: &NewUser) -> Result<(), HostError> {
@@ -136,7 +162,8 @@ impl Host for FakeHost {
                 return taken(format!("a user or group named {}", user.username));
             }
             // groupadd comes first, and useradd writes passwd before shadow; killed in between, it leaves this.
-            let half = UserSeen { uid: Some(user.uid.get()), account: Some(user.account), group: Some(user.uid.get()), shadow: None };
+            let number = Some(user.uid.get());
+            let half = UserSeen { uid: number, account: Some(user.account), group: number, shadow: None, expired: false, as_made: true };
             world.users.insert(user.username.clone(), half);
         }
         self.half("add_user").await?;
@@ -173,18 +200,57 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    async fn end_processes(&self, uid: Uid) -> Result<(), HostError> {
-        self.half("end_processes").await?;
-        self.world().processes.remove(&uid);
+    async fn mend_user(&self, user: &NewUser, expired: bool) -> Result<(), HostError> {
+        let ours = |world: &World| {
+            let seen = world.users.get(&user.username);
+            seen.is_some_and(|seen| seen.account == Some(user.account) && seen.uid == Some(user.uid.get()))
+        };
+        if !ours(&self.world()) {
+            return taken(format!("another user {}", user.username));
+        }
+        self.half("mend_user").await?;
+        if let Some(seen) = self.world().users.get_mut(&user.username) {
+            (seen.as_made, seen.expired) = (true, expired);
+        }
         Ok(())
     }
 
-    async fn home(&self, account: AccountId, username: &Username) -> Result<HomeSeen, HostError> {
+    async fn processes(&self, uid: Uid) -> Result<ProcessesSeen, HostError> {
         let world = self.world();
+        Ok(ProcessesSeen { sandboxed: world.processes.contains(&uid).into(), sessions: world.sessions.contains(&uid).into() })
+    }
+
+    async fn end_processes(&self, uid: Uid) -> Result<(), HostError> {
+        self.half("end_processes").await?;
+        let mut world = self.world();
+        world.processes.remove(&uid);
+        world.sessions.remove(&uid);
+        Ok(())
+    }
+
+    async fn end_sessions(&self, uid: Uid) -> Result<(), HostError> {
+        self.half("end_sessions").await?;
+        self.world().sessions.remove(&uid);
+        Ok(())
+    }
+
+    async fn home(&self, home: &HomePlan) -> Result<HomeSeen, HostError> {
+        let world = self.world();
+        let (seen, number) = (world.homes.get(&home.username), home.uid.get());
+        let ours = seen.is_some_and(|seen| seen.owner == number || seen.inside == number);
+        let mut flaws: Vec<String> = Vec::new();
+        if let Some(seen) = seen.filter(|_| ours) {
+            flaws.extend(seen.flaws.iter().map(|flaw| (*flaw).to_owned()));
+            flaws.extend((seen.owner != number).then(|| format!("it belongs to uid {}", seen.owner)));
+            flaws.extend((!seen.roots.contains(&home.domain)).then(|| format!("{} is missing", home.domain)));
+        }
         Ok(HomeSeen {
-            home: world.homes.get(username).copied(),
-            staged: world.staged_homes.contains(&account),
-            trashed: world.trashed_homes.contains(&account),
+            owner: seen.map(|seen| seen.owner),
+            ours,
+            flaws,
+            staged: world.staged_homes.contains(&home.account),
+            kept: world.trash.get(&home.account).is_some_and(|trash| trash.home.is_some()),
+            trashed: world.trash.contains_key(&home.account) || world.deleting.contains(&home.account),
         })
     }
 
@@ -196,37 +262,120 @@ impl Host for FakeHost {
         if world.homes.contains_key(&home.username) {
             return taken(format!("/home/{}", home.username));
         }
-        world.homes.insert(home.username.clone(), (home.uid.get(), 0o711));
+        let number = home.uid.get();
+        let new = FakeHome { owner: number, inside: number, flaws: BTreeSet::new(), roots: vec![home.domain.clone()] };
+        world.homes.insert(home.username.clone(), new);
         Ok(())
     }
 
-    async fn mend_home(&self, username: &Username, uid: Uid) -> Result<(), HostError> {
-        match self.world().homes.get_mut(username) {
-            Some(home) if home.0 == uid.get() => home.1 = 0o711,
-            _ => return taken(format!("/home/{username}")),
+    async fn mend_home(&self, home: &HomePlan) -> Result<(), HostError> {
+        if !self.home(home).await?.ours {
+            return taken(format!("/home/{}", home.username));
+        }
+        self.half("mend_home").await?;
+        if let Some(seen) = self.world().homes.get_mut(&home.username) {
+            seen.owner = home.uid.get();
+            seen.flaws.clear();
+            if !seen.roots.contains(&home.domain) {
+                seen.roots.push(home.domain.clone());
+            }
         }
         Ok(())
     }
 
-    async fn remove_home(&self, account: AccountId, username: &Username, uid: Uid) -> Result<(), HostError> {
+    async fn keep_home(&self, home: &HomePlan) -> Result<(), HostError> {
+        if !self.home(home).await?.ours {
+            return Ok(());
+        }
+        self.world().trash.entry(home.account).or_default();
+        self.half("keep_home").await?;
+        let mut world = self.world();
+        let moved = world.homes.remove(&home.username);
+        world.trash.entry(home.account).or_default().home = moved;
+        Ok(())
+    }
+
+    async fn restore_home(&self, home: &HomePlan, domain_before: &DomainName) -> Result<(), HostError> {
+        let missing = || HostError::failed(format!("put the home of {} back", home.username))("no such directory");
+        if *domain_before != home.domain
+            && let Some(kept) = self.world().trash.get_mut(&home.account).and_then(|trash| trash.home.as_mut())
+            && !kept.roots.contains(&home.domain)
+        {
+            kept.roots.push(home.domain.clone());
+        }
+        self.half("restore_home").await?;
+        let mut world = self.world();
+        if world.homes.contains_key(&home.username) {
+            return taken(format!("/home/{}", home.username));
+        }
+        let kept = world.trash.get_mut(&home.account).and_then(|trash| trash.home.take()).ok_or_else(missing)?;
+        world.homes.insert(home.username.clone(), kept);
+        Ok(())
+    }
+
+    async fn remove_home(&self, home: &HomePlan) -> Result<(), HostError> {
+        let ours = self.home(home).await?.ours;
         {
             let mut world = self.world();
-            world.staged_homes.remove(&account);
-            world.trashed_homes.remove(&account);
-            if world.homes.get(username).is_some_and(|(owner, _)| *owner == uid.get()) {
-                world.homes.remove(username);
-                world.trashed_homes.insert(account);
+            world.staged_homes.remove(&home.account);
+            world.deleting.remove(&home.account);
+            let moved = ours && world.homes.remove(&home.username).is_some();
+            if world.trash.remove(&home.account).is_some() || moved {
+                world.deleting.insert(home.account);
             }
         }
         self.half("remove_home").await?;
-        self.world().trashed_homes.remove(&account);
+        self.world().deleting.remove(&home.account);
+        Ok(())
+    }
+
+    async fn disk_usage(&self, _: &Username, _: Uid) -> Result<(u64, u64), HostError> {
+        Ok((8192, 5))
+    }
+
+    async fn keepsake(&self, account: AccountId) -> Result<KeepsakeSeen, HostError> {
+        let world = self.world();
+        let trash = world.trash.get(&account);
+        Ok(KeepsakeSeen {
+            whole: trash.is_some_and(|trash| trash.spec.is_some()),
+            zone: trash.is_some_and(|trash| trash.zone.is_some()),
+            any: trash.is_some() || world.deleting.contains(&account),
+        })
+    }
+
+    async fn write_keepsake(&self, account: AccountId, spec: &str, domain: &DomainName) -> Result<(), HostError> {
+        self.need("PowerDNS", |services| services.pdns)?;
+        let zone = self.world().zones.get(domain).filter(|zone| zone.account == Some(account)).map(|zone| zone.records.clone());
+        if let Some(zone) = zone {
+            self.world().trash.entry(account).or_default().zone = Some(zone);
+        }
+        self.half("write_keepsake").await?;
+        self.world().trash.entry(account).or_default().spec = Some(spec.to_owned());
+        Ok(())
+    }
+
+    async fn remove_keepsake(&self, account: AccountId) -> Result<(), HostError> {
+        {
+            let mut world = self.world();
+            if world.trash.remove(&account).is_some() {
+                world.deleting.insert(account);
+            }
+        }
+        self.half("remove_keepsake").await?;
+        self.world().deleting.remove(&account);
         Ok(())
     }
 
     async fn logs(&self, account: AccountId, username: &Username) -> Result<LogsSeen, HostError> {
         let world = self.world();
-        let mark = world.logs.get(username);
-        Ok(LogsSeen { there: mark.is_some(), account: mark.copied().flatten(), staged: world.staged_logs.contains(&account) })
+        let seen = world.logs.get(username);
+        Ok(LogsSeen {
+            there: seen.is_some(),
+            account: seen.and_then(|(mark, _)| *mark),
+            staged: world.staged_logs.contains(&account),
+            kept: world.kept_logs.contains(&account),
+            flawed: seen.is_some_and(|(_, as_made)| !as_made),
+        })
     }
 
     async fn add_logs(&self, account: AccountId, username: &Username, _: Uid) -> Result<(), HostError> {
@@ -237,7 +386,35 @@ impl Host for FakeHost {
         if world.logs.contains_key(username) {
             return taken(format!("the logs of {username}"));
         }
-        world.logs.insert(username.clone(), Some(account));
+        world.logs.insert(username.clone(), (Some(account), true));
+        Ok(())
+    }
+
+    async fn mend_logs(&self, account: AccountId, username: &Username, _: Uid) -> Result<(), HostError> {
+        match self.world().logs.get_mut(username) {
+            Some((mark, as_made)) if *mark == Some(account) => *as_made = true,
+            _ => return taken(format!("the logs of {username}")),
+        }
+        Ok(())
+    }
+
+    async fn keep_logs(&self, account: AccountId, username: &Username) -> Result<(), HostError> {
+        let mut world = self.world();
+        if world.logs.get(username).is_some_and(|(mark, _)| *mark == Some(account)) {
+            world.logs.remove(username);
+            world.kept_logs.insert(account);
+        }
+        Ok(())
+    }
+
+    async fn restore_logs(&self, account: AccountId, username: &Username, _: Uid) -> Result<(), HostError> {
+        let mut world = self.world();
+        if world.logs.contains_key(username) {
+            return taken(format!("the logs of {username}"));
+        }
+        if world.kept_logs.remove(&account) {
+            world.logs.insert(username.clone(), (Some(account), true));
+        }
         Ok(())
     }
 
@@ -245,8 +422,12 @@ impl Host for FakeHost {
         {
             let mut world = self.world();
             world.staged_logs.remove(&account);
-            if world.logs.get(username) == Some(&Some(account)) {
+            let mut staged = world.kept_logs.remove(&account);
+            if world.logs.get(username).is_some_and(|(mark, _)| *mark == Some(account)) {
                 world.logs.remove(username);
+                staged = true;
+            }
+            if staged {
                 world.staged_logs.insert(account);
             }
         }
@@ -277,6 +458,15 @@ impl Host for FakeHost {
         Ok(())
     }
 
+    async fn hold_site(&self, entry: &EntryPlan) -> Result<(), HostError> {
+        self.half("hold_site").await?;
+        match self.world().sites.get_mut(&entry.site) {
+            Some(SiteSeen { entry: Some(seen), account }) if *account == Some(entry.account) => seen.suspended = entry.suspended,
+            _ => return taken(format!("another site {}", entry.site)),
+        }
+        Ok(())
+    }
+
     async fn has_entries(&self, account: AccountId) -> Result<bool, HostError> {
         Ok(self.world().entries.contains(&account))
     }
@@ -296,7 +486,7 @@ impl Host for FakeHost {
     async fn pool(&self, account: AccountId, pool: &PoolName) -> Result<Option<PoolSeen>, HostError> {
         self.need("phpd", |services| services.phpd)?;
         let spec = self.world().pools.get(&(account, pool.clone())).cloned();
-        Ok(spec.map(|spec| PoolSeen { spec, state: PoolState::Asleep, listening: true, master_pid: None, last_failure: None }))
+        Ok(spec.map(|spec| PoolSeen { spec, state: PoolState::Asleep, listening: true, saved: true, master_pid: None, last_failure: None }))
     }
 
     async fn put_pool(&self, pool: &PoolSpec) -> Result<(), HostError> {
@@ -332,11 +522,26 @@ impl Host for FakeHost {
         Ok(())
     }
 
+    async fn restore_zone(&self, zone: &ZonePlan) -> Result<(), HostError> {
+        self.need("PowerDNS", |services| services.pdns)?;
+        self.half("restore_zone").await?;
+        let mut world = self.world();
+        if world.zones.contains_key(&zone.domain) {
+            return taken(format!("a DNS zone {}", zone.domain));
+        }
+        let kept = world.trash.get(&zone.account).and_then(|trash| trash.zone.clone());
+        let records = kept.ok_or_else(|| HostError::failed("read the records that were kept")("there are none"))?;
+        world.zones.insert(zone.domain.clone(), ZoneSeen { account: Some(zone.account), records });
+        Ok(())
+    }
+
     async fn mend_zone(&self, zone: &ZonePlan) -> Result<(), HostError> {
         self.need("PowerDNS", |services| services.pdns)?;
         self.half("mend_zone").await?;
         if let Some(seen) = self.world().zones.get_mut(&zone.domain) {
-            seen.records.clone_from(&zone.records);
+            let planned = |set: &RecordSet| zone.records.iter().any(|planned| planned.name == set.name && planned.kind == set.kind);
+            seen.records.retain(|set| !planned(set) && !zone.contradicts(set));
+            seen.records.extend(zone.records.iter().cloned());
         }
         Ok(())
     }
@@ -359,7 +564,7 @@ impl Host for FakeHost {
         self.need("nginx", |services| services.nginx)?;
         self.need("phpd", |services| services.phpd)?;
         let mut world = self.world();
-        let entry = world.sites.get(site).and_then(|seen| seen.entry.clone());
+        let entry = world.sites.get(site).and_then(|seen| seen.entry.clone()).filter(|entry| !entry.suspended);
         let pool = entry.and_then(|entry| world.pools.get(&(entry.account, entry.pool)).cloned());
         match pool {
             Some(pool) => {
@@ -368,6 +573,15 @@ impl Host for FakeHost {
             }
             None => Err(HostError::failed(format!("see {site} answered through nginx"))("nginx answered 404 Not Found")),
         }
+    }
+
+    async fn visit(&self, site: &DomainName) -> Result<u16, HostError> {
+        self.need("nginx", |services| services.nginx)?;
+        Ok(match self.world().sites.get(site) {
+            None => 404,
+            Some(SiteSeen { entry: Some(entry), .. }) if entry.suspended => 503,
+            Some(_) => 200,
+        })
     }
 
     async fn ask_soa(&self, domain: &DomainName) -> Result<String, HostError> {
@@ -424,12 +638,20 @@ impl Host for FakeHost {
         Ok(())
     }
 
+    async fn account(&self, account: AccountId) -> Result<Option<String>, HostError> {
+        Ok(self.files().accounts.get(&account).cloned())
+    }
+
     async fn accounts(&self) -> Result<Vec<(AccountId, String)>, HostError> {
         Ok(self.files().accounts.iter().map(|(id, text)| (*id, text.clone())).collect())
     }
 
     async fn was_cut_off(&self) -> Result<bool, HostError> {
         Ok(std::mem::take(&mut self.files().cut_off))
+    }
+
+    async fn traffic_this_month(&self, _: AccountId) -> Result<u64, HostError> {
+        Ok(0)
     }
 
     async fn parts(&self) -> Result<Vec<PartHealth>, HostError> {

@@ -12,9 +12,10 @@ pub(crate) mod fake;
 pub mod linux;
 
 pub use door::{
-    EntryPlan, HomePlan, HomeSeen, Host, HostError, LogsSeen, NewUser, PoolSeen, RecordSet, SiteSeen, UserSeen, ZonePlan, ZoneSeen,
+    EntryPlan, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, Moment, NewUser, PoolSeen, ProcessesSeen, RecordSet, SiteSeen,
+    UserSeen, ZonePlan, ZoneSeen,
 };
 #[cfg(feature = "failpoints")]
 pub use watched::with_failpoints;
 #[cfg(any(test, feature = "failpoints"))]
-pub use watched::{Hook, Moment, Watched};
+pub use watched::{Hook, Watched};

@@ -2,24 +2,13 @@
 
 use std::sync::Arc;
 
-use super::HostError;
-
-/// Before or after a call did its work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
-    /// Nothing of the call has happened.
-    Before,
-    /// Some of it has happened. Only the fake host has this moment.
-    During,
-    /// All of it has happened, and the caller does not know yet.
-    After,
-}
+use super::{HostError, Moment};
 
 /// What a test wants to happen at a call.
 #[async_trait::async_trait]
 pub trait Hook: Send + Sync + 'static {
     /// Is asked before and after each call; an error is what the caller gets. Not returning stops the Agent there.
-    async fn reach(&self, call: &'static str, changes: bool, moment: Moment) -> Result<(), HostError>;
+    async fn reach(&self, call: &str, changes: bool, moment: Moment) -> Result<(), HostError>;
 }
 
 /// A host with a hook around every call. The implementation of [`super::Host`] is made from the list of calls itself.
@@ -34,24 +23,57 @@ impl<H> Watched<H> {
         Self { inner, hook }
     }
 
-    pub(super) async fn before(&self, call: &'static str, changes: bool) -> Result<(), HostError> {
-        self.hook.reach(call, changes, Moment::Before).await
-    }
-
-    pub(super) async fn after(&self, call: &'static str, changes: bool) -> Result<(), HostError> {
-        self.hook.reach(call, changes, Moment::After).await
+    pub(super) async fn reach(&self, call: &str, changes: bool, moment: Moment) -> Result<(), HostError> {
+        self.hook.reach(call, changes, moment).await
     }
 }
 
-/// Stops or fails the Agent where the environment variable `FAILPOINTS` says, at `<call>.before` and `<call>.after`.
+/// Stops, fails or kills the Agent where the environment variable `FAILPOINTS` or the file `/run/opterius/failpoints` says, at
+/// `<call>.before`, `<call>.after`, `step.<forward|back>.<step>.before` and `….after`. The file is heeded at once, without a restart; beside
+/// the actions of the crate `fail` it takes `kill`, which removes the file and ends the process as `kill -9` does.
 #[cfg(feature = "failpoints")]
 pub fn with_failpoints<H>(inner: H) -> Watched<H> {
-    struct FromEnvironment;
+    #[derive(Default)]
+    struct Configured {
+        from_file: std::sync::Mutex<String>,
+    }
+
+    const FILE: &str = "/run/opterius/failpoints";
+
+    impl Configured {
+        fn heed_the_file(&self) {
+            let text = std::fs::read_to_string(FILE).unwrap_or_default();
+            let mut heeded = self.from_file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if *heeded == text {
+                return;
+            }
+            let points = |text: &str| -> Vec<(String, String)> {
+                let pairs = text.split([';', '\n']).filter_map(|point| point.split_once('='));
+                pairs.map(|(name, action)| (name.trim().to_owned(), action.trim().to_owned())).collect()
+            };
+            for (name, _) in points(&heeded) {
+                fail::remove(name);
+            }
+            for (name, action) in points(&text) {
+                let configured = if action == "kill" { fail::cfg_callback(&name, end_at_once) } else { fail::cfg(&name, &action) };
+                if let Err(error) = configured {
+                    tracing::error!("the failpoint {name}={action} cannot be: {error}");
+                }
+            }
+            *heeded = text;
+        }
+    }
+
+    fn end_at_once() {
+        let _ = std::fs::remove_file(FILE);
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::this(), nix::sys::signal::Signal::SIGKILL);
+    }
 
     #[async_trait::async_trait]
-    impl Hook for FromEnvironment {
-        async fn reach(&self, call: &'static str, _: bool, moment: Moment) -> Result<(), HostError> {
+    impl Hook for Configured {
+        async fn reach(&self, call: &str, _: bool, moment: Moment) -> Result<(), HostError> {
             let name = format!("{call}.{}", if moment == Moment::Before { "before" } else { "after" });
+            self.heed_the_file();
             // A pause blocks its thread until the process is killed, so it gets a thread of its own.
             super::linux::blocking(move || {
                 fail::fail_point!(&name, |_| Err(HostError::failed(format!("pass the failpoint {name}"))("it says so")));
@@ -63,5 +85,5 @@ pub fn with_failpoints<H>(inner: H) -> Watched<H> {
 
     // The failpoints stay as configured for as long as the process lives.
     std::mem::forget(fail::FailScenario::setup());
-    Watched::new(inner, Arc::new(FromEnvironment))
+    Watched::new(inner, Arc::new(Configured::default()))
 }

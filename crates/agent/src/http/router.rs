@@ -11,18 +11,22 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use opterius_model::{AccountId, OperationId};
 use opterius_protocol::agent::{
-    AccountDetail, AccountPage, AcknowledgeOperation, Acknowledged, ApplySpec, Change, CreateAccount, GetAccount, GetHealth, GetOperation,
-    Health, ListAccounts, OperationReport, Outcome, Plan, PlanAccount,
+    AbandonOperation, AccountDetail, AccountPage, AcknowledgeOperation, Acknowledged, ApplySpec, Change, CreateAccount, DriftReport,
+    GetAccount, GetDrift, GetHealth, GetOperation, GetUsage, Health, ListAccounts, OperationReport, Outcome, Plan, PlanAccount,
+    RetryOperation, Usage,
 };
 use opterius_protocol::{Call, WireCode, WireError};
 use serde::Deserialize;
 use tokio::net::UnixListener;
 
 use super::peer::Peer;
-use crate::engine::{Engine, Watcher};
+use crate::engine::{Engine, Tally, Watcher};
 
 /// The longest that an answer waits for something to happen.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
+/// How long a retry waits for the first sign of what comes of it.
+const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// Serves the contract on `listener` until `ended`. Only root and `panel_uid` are heard.
 pub async fn serve(
@@ -42,7 +46,11 @@ fn router(engine: Engine) -> Router {
         .route(PlanAccount::ROUTE, post(plan_account))
         .route(ListAccounts::ROUTE, get(list_accounts))
         .route(GetAccount::ROUTE, get(get_account))
+        .route(GetUsage::ROUTE, get(get_usage))
+        .route(GetDrift::ROUTE, get(get_drift))
         .route(GetOperation::ROUTE, get(get_operation))
+        .route(RetryOperation::ROUTE, post(retry_operation))
+        .route(AbandonOperation::ROUTE, post(abandon_operation))
         .route(AcknowledgeOperation::ROUTE, post(acknowledge_operation))
         .route(GetHealth::ROUTE, get(get_health))
         .fallback(|| async { Refusal::not_found("call") })
@@ -168,11 +176,32 @@ async fn acknowledge_operation(State(engine): State<Engine>, Path(id): Path<Oper
     Json(Acknowledged {})
 }
 
+async fn get_usage(State(engine): State<Engine>, Path(id): Path<AccountId>) -> Result<Json<Usage>, Refusal> {
+    engine.usage(id).await.map_err(|error| internal(&error))?.map(Json).ok_or_else(|| Refusal::not_found("account"))
+}
+
+async fn get_drift(State(engine): State<Engine>) -> Json<DriftReport> {
+    Json(engine.drift())
+}
+
+async fn retry_operation(State(engine): State<Engine>, Path(id): Path<OperationId>) -> Result<Json<OperationReport>, Refusal> {
+    let watcher = engine.retry(id).ok_or_else(|| Refusal::not_found("operation"))?;
+    let seen = watcher.now().revision;
+    Ok(Json(watcher.beyond(seen, A_MOMENT).await))
+}
+
+async fn abandon_operation(State(engine): State<Engine>, Path(id): Path<OperationId>) -> Result<Json<OperationReport>, Refusal> {
+    let watcher = engine.abandon(id).ok_or_else(|| Refusal::not_found("operation"))??;
+    Ok(Json(watcher.beyond(u64::MAX, LONGEST_WAIT).await))
+}
+
+fn internal(error: &crate::host::HostError) -> Refusal {
+    Refusal(WireError { code: WireCode::Internal, detail: opterius_protocol::client::chain(error) })
+}
+
 async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusal> {
-    let internal =
-        |error: crate::host::HostError| Refusal(WireError { code: WireCode::Internal, detail: opterius_protocol::client::chain(&error) });
-    let (open_operations, accounts, unreadable) = engine.tally();
-    let mut parts = engine.host().parts().await.map_err(internal)?;
+    let Tally { open, live, kept, drifted, unreadable } = engine.tally();
+    let mut parts = engine.host().parts().await.map_err(|error| internal(&error))?;
     if !unreadable.is_empty() {
         parts.push(opterius_protocol::agent::PartHealth {
             name: "journal".to_owned(),
@@ -186,8 +215,10 @@ async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusa
         protocol: opterius_protocol::VERSION,
         ready: engine.is_ready(),
         parts,
-        enforcement: engine.host().enforcement().await.map_err(internal)?,
-        open_operations,
-        accounts: accounts as u64,
+        enforcement: engine.host().enforcement().await.map_err(|error| internal(&error))?,
+        open_operations: open,
+        accounts: live as u64,
+        kept: kept as u64,
+        drifted: drifted as u64,
     }))
 }

@@ -15,4 +15,5 @@ mod split;
 mod state;
 mod task;
 
+pub(crate) use state::traffic_in_month;
 pub use task::split_for_ever;

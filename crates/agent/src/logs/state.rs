@@ -94,7 +94,7 @@ struct Archive {
 
 /// Why the state cannot be read or written.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum StateError {
+pub(crate) enum StateError {
     #[error("could not read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("could not make sense of {}; put back a copy of it, or move it away to split and count from the start of nginx's present logs", path.display())]
@@ -150,6 +150,13 @@ impl State {
         }
         replace(dir, &place(dir), self)
     }
+}
+
+/// What an account's sites sent and received in a UTC month (`2026-10`), in bytes, as far as the logs are split.
+pub(crate) fn traffic_in_month(dir: &Path, account: AccountId, month: &str) -> Result<u64, StateError> {
+    let state = State::load(dir)?;
+    let traffic = state.months.get(month).and_then(|month| month.get(&account)).copied().unwrap_or_default();
+    Ok(traffic.sent.saturating_add(traffic.received))
 }
 
 fn place(dir: &Path) -> PathBuf {

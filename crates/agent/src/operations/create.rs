@@ -1,4 +1,5 @@
-//! Creating an account, and converging one to a newer Spec: the same steps, of which those that find everything right change nothing.
+//! Making a live account as its Spec says: creating one, restoring one from the trash, lifting a suspension, changing limits or password,
+//! repairing. The same steps, of which those that find everything right change nothing.
 //!
 //! What the customer sees: nothing, and then all of it. The site is linked last, and the operation is committed only once the account's
 //! own PHP answered through nginx and the DNS server knew the name.
@@ -6,52 +7,63 @@
 use opterius_protocol::agent::{Failure, Plan};
 
 use super::verify;
-use crate::resources::{DnsZone, Home, LinuxPassword, LinuxUser, Logs, PhpPool, VirtualHost};
+use crate::resources::{DnsZone, Home, Keepsake, LinuxPassword, LinuxUser, Logs, PhpPool, Sessions, VirtualHost};
 use crate::run::Run;
 
 /// Linux user, home and logs, PHP pool, site; the zone beside them; then the proof.
 pub(crate) async fn create(run: &Run) -> Result<(), Failure> {
+    let scope = run.target.scope();
     let server = async {
-        run.converge::<LinuxUser>().await?;
+        run.converge_if::<LinuxUser>(scope.login).await?;
         // Changing the password rewrites the whole of shadow, which takes long on a server with many users, and nothing else waits for it.
-        let password = run.converge::<LinuxPassword>();
+        let password = async {
+            run.converge_if::<LinuxPassword>(scope.password).await?;
+            // Who is logged in with the password from before is logged out.
+            run.converge_if::<Sessions>(run.target.replaces_password()).await
+        };
         let site = async {
-            run.converge::<Home>().await?;
-            run.converge::<Logs>().await?;
-            run.converge::<PhpPool>().await?;
-            run.converge::<VirtualHost>().await?;
-            verify::site(run).await
+            run.converge_if::<Home>(scope.rest).await?;
+            run.converge_if::<Logs>(scope.rest).await?;
+            run.converge_if::<PhpPool>(scope.php).await?;
+            run.converge_if::<VirtualHost>(scope.site).await?;
+            if scope.php || scope.site { verify::site(run).await } else { Ok(()) }
         };
         run.both(site, password).await
     };
     let names = async {
-        run.converge::<DnsZone>().await?;
-        verify::dns(run).await
+        run.converge_if::<DnsZone>(scope.rest).await?;
+        if scope.rest { verify::dns(run).await } else { Ok(()) }
     };
-    run.both(server, names).await
+    run.both(server, names).await?;
+    // What a restored account came back from is thrown away once it is committed; until then the way back leads there.
+    run.converge_if::<Keepsake>(run.keeps_nothing()).await
 }
 
 /// Looks at everything that [`create`] will touch.
 pub(crate) async fn preflight(run: &Run) -> Result<(), Failure> {
+    let scope = run.target.scope();
     let server = async {
-        run.check::<LinuxUser>().await?;
-        run.check::<Home>().await?;
-        run.check::<Logs>().await?;
-        run.check::<PhpPool>().await?;
-        run.check::<VirtualHost>().await
+        run.check_if::<LinuxUser>(scope.login || scope.password).await?;
+        run.check_if::<Home>(scope.rest).await?;
+        run.check_if::<Logs>(scope.rest).await?;
+        run.check_if::<PhpPool>(scope.php).await?;
+        run.check_if::<VirtualHost>(scope.php || scope.site).await
     };
-    run.both(server, run.check::<DnsZone>()).await
+    run.both(server, run.check_if::<DnsZone>(scope.rest)).await
 }
 
 /// What [`create`] would change, in its order.
 pub(crate) async fn plan(run: &Run) -> Plan {
-    let mut plan = Plan { changes: Vec::new(), conflicts: Vec::new() };
-    run.plan::<LinuxUser>(&mut plan).await;
-    run.plan::<LinuxPassword>(&mut plan).await;
-    run.plan::<Home>(&mut plan).await;
-    run.plan::<Logs>(&mut plan).await;
-    run.plan::<PhpPool>(&mut plan).await;
-    run.plan::<VirtualHost>(&mut plan).await;
-    run.plan::<DnsZone>(&mut plan).await;
+    let scope = run.target.scope();
+    let mut plan = Plan::default();
+    run.plan_if::<LinuxUser>(scope.login, &mut plan).await;
+    run.plan_if::<LinuxPassword>(scope.password, &mut plan).await;
+    run.plan_if::<Sessions>(run.target.replaces_password(), &mut plan).await;
+    run.plan_if::<Home>(scope.rest, &mut plan).await;
+    run.plan_if::<Logs>(scope.rest, &mut plan).await;
+    run.plan_if::<PhpPool>(scope.php, &mut plan).await;
+    run.plan_if::<VirtualHost>(scope.php || scope.site, &mut plan).await;
+    run.plan_if::<DnsZone>(scope.rest, &mut plan).await;
+    run.plan_if::<Keepsake>(run.keeps_nothing(), &mut plan).await;
     plan
 }

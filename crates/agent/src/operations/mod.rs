@@ -1,10 +1,12 @@
-//! What is done to reach a Spec, one direction a file, each readable from top to bottom. Undo is not written down anywhere: it is the
-//! same code with the Spec from before.
+//! What is done to reach a Spec, one state of an account a file, each readable from top to bottom. Undo is not written down anywhere: it is
+//! the same code with the Spec from before.
 
 mod create;
-mod remove;
+mod suspend;
+mod terminate;
 mod verify;
 
+use opterius_model::State;
 use opterius_protocol::agent::{Failure, Plan};
 
 use crate::run::Run;
@@ -14,15 +16,28 @@ use crate::run::Run;
 /// Answers every failure that remained: one when something wanted could not be had, and as many as there are things left when
 /// something was to be removed.
 pub(crate) async fn reach(run: &Run) -> Result<(), Vec<Failure>> {
-    if run.target.absent() { remove::remove(run).await } else { create::create(run).await.map_err(|failure| vec![failure]) }
+    match run.target.spec.state {
+        State::Active => Box::pin(create::create(run)).await.map_err(|failure| vec![failure]),
+        State::Suspended => Box::pin(suspend::suspend(run)).await.map_err(|failure| vec![failure]),
+        State::Absent => Box::pin(terminate::terminate(run)).await,
+    }
 }
 
-/// Looks at every resource before anything is touched, and answers the first one that cannot become what the target says.
+/// Looks at everything before anything is touched, and answers the first thing that cannot become what the target says.
 pub(crate) async fn preflight(run: &Run) -> Result<(), Failure> {
-    create::preflight(run).await
+    match run.target.spec.state {
+        State::Active | State::Suspended => create::preflight(run).await,
+        State::Absent if run.target.kept() => terminate::preflight(run).await,
+        // What is to leave nothing behind goes on until nothing is left, whatever is wrong now.
+        State::Absent => Ok(()),
+    }
 }
 
 /// What [`reach`] would change.
 pub(crate) async fn plan(run: &Run) -> Plan {
-    if run.target.absent() { remove::plan(run).await } else { create::plan(run).await }
+    match run.target.spec.state {
+        State::Active => Box::pin(create::plan(run)).await,
+        State::Suspended => Box::pin(suspend::plan(run)).await,
+        State::Absent => Box::pin(terminate::plan(run)).await,
+    }
 }

@@ -37,6 +37,21 @@ pub(crate) async fn site(run: &Run) -> Result<(), Failure> {
     .await
 }
 
+/// Through nginx, by the site's name, that it is suspended.
+pub(crate) async fn suspended(run: &Run) -> Result<(), Failure> {
+    run.prove("verify site", || {
+        async {
+            let site = run.target.site().primary();
+            match run.host().visit(site).await? {
+                503 => Ok(format!("{site} was answered with 503")),
+                status => Err(unexpected(&format!("see {site} answered with 503"), format!("nginx answered {status}"))),
+            }
+        }
+        .boxed()
+    })
+    .await
+}
+
 /// SOA and addresses from the DNS server, over UDP and TCP.
 pub(crate) async fn dns(run: &Run) -> Result<(), Failure> {
     run.prove("verify dns", || {

@@ -18,6 +18,7 @@ pub(crate) struct DnsZone;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
     Create,
+    Restore,
     Mend,
     Remove,
 }
@@ -26,6 +27,7 @@ impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Create => "make the DNS zone",
+            Self::Restore => "make the DNS zone with the records that were kept",
             Self::Mend => "correct the records of the DNS zone",
             Self::Remove => "remove the DNS zone",
         })
@@ -55,33 +57,55 @@ fn wanted(target: &Target) -> ZonePlan {
     ZonePlan { account: target.spec.account_id, domain: domain.clone(), records }
 }
 
+/// Whether a zone has everything that is planned, and leads its names nowhere else. What was added beside it is nobody's business.
+fn fits(records: &BTreeSet<RecordSet>, plan: &ZonePlan) -> bool {
+    plan.records.is_subset(records) && !records.iter().any(|set| plan.contradicts(set))
+}
+
+/// What was seen of the zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) zone: Option<ZoneSeen>,
+    /// Whether the trash has its records, and it is to be restored from them.
+    pub(crate) kept: bool,
+}
+
 #[async_trait]
 impl Resource for DnsZone {
     const NAME: &'static str = "dns zone";
     const TAKEN: FailureKind = FailureKind::DomainTaken;
-    type Seen = Option<ZoneSeen>;
+    const VISIBLE: bool = true;
+    type Seen = Seen;
     type Change = Change;
 
-    async fn inspect(host: &dyn Host, target: &Target) -> Result<Self::Seen, HostError> {
-        host.zone(target.site().primary()).await
+    async fn inspect(host: &dyn Host, target: &Target) -> Result<Seen, HostError> {
+        let zone = host.zone(target.site().primary()).await?;
+        let same_name = |before: &opterius_model::Spec| before.sites[0].primary() == target.site().primary();
+        let kept = zone.is_none()
+            && target.restores()
+            && target.before.as_ref().is_some_and(same_name)
+            && host.keepsake(target.spec.account_id).await?.zone;
+        Ok(Seen { zone, kept })
     }
 
-    fn diff(seen: &Self::Seen, target: &Target) -> Result<Option<Change>, Conflict> {
-        let ours = seen.as_ref().is_some_and(|zone| zone.account == Some(target.spec.account_id));
-        match (seen, target.absent()) {
+    fn diff(seen: &Seen, target: &Target) -> Result<Option<Change>, Conflict> {
+        let ours = seen.zone.as_ref().is_some_and(|zone| zone.account == Some(target.spec.account_id));
+        match (&seen.zone, target.absent()) {
             (None, true) => Ok(None),
-            (None, false) => Ok(Some(Change::Create)),
+            (None, false) => Ok(Some(if seen.kept { Change::Restore } else { Change::Create })),
             (Some(_), true) => Ok(ours.then_some(Change::Remove)),
-            (Some(zone), false) if ours => Ok((zone.records != wanted(target).records).then_some(Change::Mend)),
-            (Some(_), false) => Err(Conflict {
-                detail: format!("There is already a DNS zone {} on the server, and it is not this account's.", target.site().primary()),
-            }),
+            (Some(zone), false) if ours => Ok((!fits(&zone.records, &wanted(target))).then_some(Change::Mend)),
+            (Some(_), false) => Err(Conflict::taken(format!(
+                "There is already a DNS zone {} on the server, and it is not this account's.",
+                target.site().primary()
+            ))),
         }
     }
 
     async fn apply(host: &dyn Host, target: &Target, change: &Change) -> Result<(), HostError> {
         match change {
             Change::Create => host.add_zone(&wanted(target)).await,
+            Change::Restore => host.restore_zone(&wanted(target)).await,
             Change::Mend => host.mend_zone(&wanted(target)).await,
             Change::Remove => host.remove_zone(target.spec.account_id, target.site().primary()).await,
         }
@@ -96,13 +120,22 @@ mod tests {
     #[test]
     fn a_zone_is_known_by_its_account() {
         let plan = wanted(&target());
-        let zone = |account, records| Some(ZoneSeen { account, records });
+        let zone = |account, records| Seen { zone: Some(ZoneSeen { account, records }), kept: false };
         let ours = Some(target().spec.account_id);
+        let with = |name: &str, kind, content: &str| {
+            let set = RecordSet { name: name.to_owned(), kind, ttl: TTL, contents: BTreeSet::from([content.to_owned()]) };
+            let others = plan.records.iter().filter(|other| (&other.name, other.kind) != (&set.name, set.kind)).cloned();
+            others.collect::<BTreeSet<_>>().into_iter().chain([set]).collect()
+        };
         let table = [
-            ("nothing there", None, Ok(Some(Change::Create)), None),
+            ("nothing there", Seen { zone: None, kept: false }, Ok(Some(Change::Create)), None),
+            ("kept", Seen { zone: None, kept: true }, Ok(Some(Change::Restore)), None),
             ("as wanted", zone(ours, plan.records.clone()), Ok(None), Some(Change::Remove)),
             ("with records missing", zone(ours, BTreeSet::new()), Ok(Some(Change::Mend)), Some(Change::Remove)),
-            ("made by hand", zone(None, plan.records), Err(()), None),
+            ("with another address", zone(ours, with("www.example.com.", "A", "192.0.2.99")), Ok(Some(Change::Mend)), Some(Change::Remove)),
+            ("with a name of its own", zone(ours, with("shop.example.com.", "A", "192.0.2.99")), Ok(None), Some(Change::Remove)),
+            ("with a record of another kind", zone(ours, with("www.example.com.", "TXT", "\"x\"")), Ok(None), Some(Change::Remove)),
+            ("made by hand", zone(None, plan.records.clone()), Err(()), None),
         ];
         for (case, seen, wanted, unwanted) in table {
             assert_eq!(DnsZone::diff(&seen, &target()).map_err(|_| ()), wanted, "{case}, wanted");

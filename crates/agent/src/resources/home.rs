@@ -4,26 +4,31 @@ use async_trait::async_trait;
 use opterius_protocol::agent::FailureKind;
 
 use super::{Conflict, Resource, Target};
-use crate::host::{HomePlan, HomeSeen, Host, HostError};
+use crate::host::{HomeSeen, Host, HostError};
 
 /// The home. It is marked by its owner: no uid is used for a second account.
 pub(crate) struct Home;
 
 /// What is to be done about the home.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Change {
     Build,
-    Mend,
+    /// Of these flaws.
+    Mend(Vec<String>),
+    Keep,
+    Restore,
     Remove,
 }
 
 impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Build => "build the home with its document root and welcome page",
-            Self::Mend => "give the home the permissions 0711",
-            Self::Remove => "remove the home",
-        })
+        match self {
+            Self::Build => f.write_str("build the home with its document root and welcome page"),
+            Self::Mend(flaws) => write!(f, "mend the home: {}", flaws.join(", ")),
+            Self::Keep => f.write_str("move the home into the trash"),
+            Self::Restore => f.write_str("put the home back from the trash"),
+            Self::Remove => f.write_str("remove the home"),
+        }
     }
 }
 
@@ -31,38 +36,45 @@ impl std::fmt::Display for Change {
 impl Resource for Home {
     const NAME: &'static str = "home";
     const TAKEN: FailureKind = FailureKind::UsernameTaken;
+    const VISIBLE: bool = true;
     type Seen = HomeSeen;
     type Change = Change;
 
     async fn inspect(host: &dyn Host, target: &Target) -> Result<HomeSeen, HostError> {
-        host.home(target.spec.account_id, &target.spec.username).await
+        host.home(&target.home()).await
     }
 
     fn diff(seen: &HomeSeen, target: &Target) -> Result<Option<Change>, Conflict> {
-        let uid = target.uid.get();
-        let ours = seen.home.filter(|(owner, _)| *owner == uid);
-        if target.absent() {
-            return Ok((ours.is_some() || seen.staged || seen.trashed).then_some(Change::Remove));
+        if target.kept() {
+            // What is half built or half deleted of the account goes with what is kept, in time.
+            return Ok(seen.ours.then_some(Change::Keep));
         }
-        match (seen.home, ours) {
-            (None, _) => Ok(Some(Change::Build)),
-            (_, Some((_, 0o711))) => Ok(None),
-            (_, Some(_)) => Ok(Some(Change::Mend)),
-            (Some((owner, _)), None) => {
-                Err(Conflict { detail: format!("/home/{} is already there, and belongs to uid {owner}.", target.spec.username) })
+        if target.absent() {
+            return Ok((seen.ours || seen.staged || seen.trashed).then_some(Change::Remove));
+        }
+        match seen.owner {
+            None if seen.kept => Ok(Some(Change::Restore)),
+            None if target.restores() => {
+                let detail = format!("The home of {} is not kept on the server any more.", target.spec.username);
+                Err(Conflict { detail, kind: Some(FailureKind::NotKept) })
             }
+            None => Ok(Some(Change::Build)),
+            Some(_) if seen.ours => Ok((!seen.flaws.is_empty()).then(|| Change::Mend(seen.flaws.clone()))),
+            Some(owner) => Err(Conflict::taken(format!("/home/{} is already there, and belongs to uid {owner}.", target.spec.username))),
         }
     }
 
     async fn apply(host: &dyn Host, target: &Target, change: &Change) -> Result<(), HostError> {
-        let (account, username) = (target.spec.account_id, &target.spec.username);
+        let home = target.home();
         match change {
-            Change::Build => {
-                let domain = target.site().primary().clone();
-                host.add_home(&HomePlan { account, username: username.clone(), uid: target.uid, domain }).await
+            Change::Build => host.add_home(&home).await,
+            Change::Mend(_) => host.mend_home(&home).await,
+            Change::Keep => host.keep_home(&home).await,
+            Change::Restore => {
+                let before = target.before.as_ref().map_or(&home.domain, |before| before.sites[0].primary());
+                host.restore_home(&home, before).await
             }
-            Change::Mend => host.mend_home(username, target.uid).await,
-            Change::Remove => host.remove_home(account, username, target.uid).await,
+            Change::Remove => host.remove_home(&home).await,
         }
     }
 }
@@ -70,23 +82,33 @@ impl Resource for Home {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{absent, target};
+    use crate::testing::{absent, kept, restored, target};
 
     #[test]
     fn a_home_is_known_by_its_owner() {
         let uid = target().uid.get();
-        let seen = |home| HomeSeen { home, ..HomeSeen::default() };
+        let ours = || HomeSeen { owner: Some(uid), ours: true, ..HomeSeen::default() };
+        let there = HomeSeen::default;
+        let open = HomeSeen { flaws: vec!["its permissions are 0755".to_owned()], ..ours() };
+        let taken = HomeSeen { owner: Some(0), ..there() };
+        let mend = Change::Mend(open.flaws.clone());
+        // What is done if the account is wanted, not wanted, wanted only in the trash, and wanted back from there.
+        #[rustfmt::skip]
         let table = [
-            ("nothing there", seen(None), Ok(Some(Change::Build)), None),
-            ("as wanted", seen(Some((uid, 0o711))), Ok(None), Some(Change::Remove)),
-            ("opened by its owner", seen(Some((uid, 0o755))), Ok(Some(Change::Mend)), Some(Change::Remove)),
-            ("somebody else's", seen(Some((0, 0o711))), Err(()), None),
-            ("half built", HomeSeen { staged: true, ..seen(None) }, Ok(Some(Change::Build)), Some(Change::Remove)),
-            ("half deleted", HomeSeen { trashed: true, ..seen(None) }, Ok(Some(Change::Build)), Some(Change::Remove)),
+            ("nothing there", there(), Ok(Some(Change::Build)), None, None, Err(())),
+            ("as wanted", ours(), Ok(None), Some(Change::Remove), Some(Change::Keep), Ok(None)),
+            ("opened by its owner", open, Ok(Some(mend.clone())), Some(Change::Remove), Some(Change::Keep), Ok(Some(mend))),
+            ("somebody else's", taken, Err(()), None, None, Err(())),
+            ("half built", HomeSeen { staged: true, ..there() }, Ok(Some(Change::Build)), Some(Change::Remove), None, Err(())),
+            ("half deleted", HomeSeen { trashed: true, ..there() }, Ok(Some(Change::Build)), Some(Change::Remove), None, Err(())),
+            ("kept", HomeSeen { kept: true, trashed: true, ..there() }, Ok(Some(Change::Restore)), Some(Change::Remove), None, Ok(Some(Change::Restore))),
         ];
-        for (case, seen, wanted, unwanted) in table {
-            assert_eq!(Home::diff(&seen, &target()).map_err(|_| ()), wanted, "{case}, wanted");
-            assert_eq!(Home::diff(&seen, &absent()).map_err(|_| ()), Ok(unwanted), "{case}, not wanted");
+        for (case, seen, wanted, unwanted, in_trash, back) in table {
+            let change = |target: Target| Home::diff(&seen, &target).map_err(|_| ());
+            assert_eq!(change(target()), wanted, "{case}, wanted");
+            assert_eq!(change(absent()), Ok(unwanted), "{case}, not wanted");
+            assert_eq!(change(kept()), Ok(in_trash), "{case}, wanted in the trash");
+            assert_eq!(change(restored()), back, "{case}, wanted back");
         }
     }
 }

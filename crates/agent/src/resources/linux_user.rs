@@ -13,6 +13,9 @@ pub(crate) struct LinuxUser;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
     Create,
+    Mend,
+    Lock,
+    Unlock,
     /// Ends in a later `Create` where the user is wanted: half a user cannot be completed, only made anew.
     Remove,
 }
@@ -21,6 +24,9 @@ impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Create => "make the user and its group",
+            Self::Mend => "correct the user's group, home directory, shell or group members",
+            Self::Lock => "let nobody log in as the user",
+            Self::Unlock => "let the user log in again",
             Self::Remove => "remove the user and its group",
         })
     }
@@ -30,6 +36,7 @@ impl std::fmt::Display for Change {
 impl Resource for LinuxUser {
     const NAME: &'static str = "linux user";
     const TAKEN: FailureKind = FailureKind::UsernameTaken;
+    const VISIBLE: bool = false;
     type Seen = Option<UserSeen>;
     type Change = Change;
 
@@ -54,19 +61,25 @@ impl Resource for LinuxUser {
                     (Some(found), None) => format!("a Linux user {username} (uid {found}) that is not an account's"),
                     (None, _) => format!("a Linux group {username} without a user of that name"),
                 };
-                Err(Conflict { detail: format!("There is already {what} on the server.") })
+                Err(Conflict::taken(format!("There is already {what} on the server.")))
             };
         }
         let whole = seen.uid.is_some() && seen.shadow.is_some() && seen.group == Some(uid);
-        Ok((target.absent() || !whole).then_some(Change::Remove))
+        Ok(match (target.absent() || !whole, seen.as_made, seen.expired, target.suspended()) {
+            (true, ..) => Some(Change::Remove),
+            (false, false, ..) => Some(Change::Mend),
+            (false, true, false, true) => Some(Change::Lock),
+            (false, true, true, false) => Some(Change::Unlock),
+            _ => None,
+        })
     }
 
     async fn apply(host: &dyn Host, target: &Target, change: &Change) -> Result<(), HostError> {
         let username = &target.spec.username;
+        let user = NewUser { username: username.clone(), uid: target.uid, account: target.spec.account_id };
         match change {
-            Change::Create => {
-                host.add_user(&NewUser { username: username.clone(), uid: target.uid, account: target.spec.account_id }).await
-            }
+            Change::Create => host.add_user(&user).await,
+            Change::Mend | Change::Lock | Change::Unlock => host.mend_user(&user, target.suspended()).await,
             Change::Remove => {
                 host.end_processes(target.uid).await?;
                 host.remove_user(username, target.uid).await
@@ -78,7 +91,7 @@ impl Resource for LinuxUser {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{absent, target};
+    use crate::testing::{absent, suspended, target};
     use opterius_model::AccountId;
 
     #[test]
@@ -86,7 +99,14 @@ mod tests {
         let want = target();
         let gone = absent();
         let (uid, hash) = (want.uid.get(), want.spec.password_hash.expose().to_owned());
-        let ours = UserSeen { uid: Some(uid), account: Some(want.spec.account_id), group: Some(uid), shadow: Some(hash) };
+        let ours = UserSeen {
+            uid: Some(uid),
+            account: Some(want.spec.account_id),
+            group: Some(uid),
+            shadow: Some(hash),
+            expired: false,
+            as_made: true,
+        };
         let seen = |change: fn(&mut UserSeen)| {
             let mut user = ours.clone();
             change(&mut user);
@@ -104,14 +124,18 @@ mod tests {
                 Ok(Some(Change::Remove)),
                 Some(Change::Remove),
             ),
+            ("with another shell", seen(|u| u.as_made = false), Ok(Some(Change::Mend)), Some(Change::Remove)),
+            ("locked for a suspension", seen(|u| u.expired = true), Ok(Some(Change::Unlock)), Some(Change::Remove)),
             ("made by hand", seen(|u| u.account = None), Err(()), None),
             ("another account's", seen(|u| u.account = Some(AccountId::generate())), Err(()), None),
             ("our mark on another number", seen(|u| u.uid = Some(1000)), Err(()), None),
-            ("a group made by hand", seen(|u| *u = UserSeen { uid: None, account: None, group: Some(1000), shadow: None }), Err(()), None),
+            ("a group made by hand", seen(|u| (u.uid, u.account, u.group, u.shadow) = (None, None, Some(1000), None)), Err(()), None),
         ];
         for (case, seen, wanted, unwanted) in table {
             assert_eq!(LinuxUser::diff(&seen, &want).map_err(|_| ()), wanted, "{case}, wanted");
             assert_eq!(LinuxUser::diff(&seen, &gone).map_err(|_| ()), Ok(unwanted), "{case}, not wanted");
         }
+        assert_eq!(LinuxUser::diff(&seen(|_| ()), &suspended()), Ok(Some(Change::Lock)));
+        assert_eq!(LinuxUser::diff(&seen(|u| u.expired = true), &suspended()), Ok(None));
     }
 }

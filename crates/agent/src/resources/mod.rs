@@ -3,10 +3,12 @@
 
 mod dns_zone;
 mod home;
+mod keepsake;
 mod linux_user;
 mod logs;
 mod password;
 mod php_pool;
+mod sessions;
 mod site;
 
 use async_trait::async_trait;
@@ -15,13 +17,15 @@ use opterius_protocol::agent::FailureKind;
 
 pub(crate) use dns_zone::DnsZone;
 pub(crate) use home::Home;
+pub(crate) use keepsake::Keepsake;
 pub(crate) use linux_user::LinuxUser;
 pub(crate) use logs::Logs;
 pub(crate) use password::LinuxPassword;
 pub(crate) use php_pool::PhpPool;
+pub(crate) use sessions::Sessions;
 pub(crate) use site::VirtualHost;
 
-use crate::host::{Host, HostError};
+use crate::host::{HomePlan, Host, HostError};
 
 /// A Spec with the uid that the account has on this server.
 #[derive(Debug, Clone)]
@@ -30,12 +34,40 @@ pub(crate) struct Target {
     pub(crate) spec: Spec,
     /// The account's uid, recorded in the journal before anything bore it.
     pub(crate) uid: Uid,
+    /// The state that the account is coming from; nothing for a new account.
+    pub(crate) before: Option<Spec>,
 }
 
 impl Target {
-    /// Whether nothing of the account is wanted.
+    /// Whether nothing of the account is wanted, but perhaps what is kept of it.
     pub(crate) fn absent(&self) -> bool {
         self.spec.state == State::Absent
+    }
+
+    /// Whether what a restore needs is to be kept.
+    pub(crate) fn kept(&self) -> bool {
+        self.absent() && self.spec.kept_until.is_some()
+    }
+
+    /// Whether the account is suspended.
+    pub(crate) fn suspended(&self) -> bool {
+        self.spec.state == State::Suspended
+    }
+
+    /// Whether an account that is kept becomes a live one again.
+    pub(crate) fn restores(&self) -> bool {
+        !self.absent() && self.before.as_ref().is_some_and(|before| before.state == State::Absent)
+    }
+
+    /// Whether a live account is only to be as it was committed.
+    pub(crate) fn repairs(&self) -> bool {
+        self.before.as_ref().is_some_and(|before| repairs(before, &self.spec))
+    }
+
+    /// Whether a live account gets another password than it had.
+    pub(crate) fn replaces_password(&self) -> bool {
+        let before = self.before.as_ref().filter(|before| before.state != State::Absent);
+        before.is_some_and(|before| before.password_hash != self.spec.password_hash)
     }
 
     /// The account's site. [`crate::engine::Engine::submit`] lets in only Specs with exactly one.
@@ -47,6 +79,59 @@ impl Target {
     pub(crate) fn pool(&self) -> &Pool {
         &self.spec.pools[0]
     }
+
+    /// The account's home.
+    pub(crate) fn home(&self) -> HomePlan {
+        HomePlan {
+            account: self.spec.account_id,
+            username: self.spec.username.clone(),
+            uid: self.uid,
+            domain: self.site().primary().clone(),
+        }
+    }
+
+    /// What of the account the way from `before` to the Spec concerns.
+    ///
+    /// A change of a live account looks only at that: a password can be changed while the DNS server is down, and an abuser suspended
+    /// whatever is wrong with the rest of him. Making, restoring, repairing and removing an account concern all of it.
+    pub(crate) fn scope(&self) -> Scope {
+        let Some(before) = self.before.as_ref().filter(|before| before.state != State::Absent && !self.absent() && !self.repairs()) else {
+            return Scope { login: true, password: true, php: true, site: true, rest: true };
+        };
+        let spec = &self.spec;
+        let names = (&before.username, &before.sites, &before.addresses, &before.nameservers)
+            != (&spec.username, &spec.sites, &spec.addresses, &spec.nameservers);
+        let state = before.state != spec.state;
+        let php = |spec: &Spec| (spec.pools.clone(), spec.limits.php_workers, spec.limits.php_memory_mib);
+        Scope {
+            login: names || state,
+            password: names || before.password_hash != spec.password_hash,
+            php: names || state || php(before) != php(spec),
+            site: names || state,
+            rest: names,
+        }
+    }
+}
+
+/// Whether the way from one Spec to the other changes nothing but the generation.
+pub(crate) fn repairs(before: &Spec, spec: &Spec) -> bool {
+    spec.state != State::Absent && Spec { generation: before.generation, uid: before.uid, ..spec.clone() } == *before
+}
+
+/// What of an account is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a set of parts")]
+pub(crate) struct Scope {
+    /// The Linux user, and whether it may log in.
+    pub(crate) login: bool,
+    /// Its password.
+    pub(crate) password: bool,
+    /// The PHP pool.
+    pub(crate) php: bool,
+    /// The site.
+    pub(crate) site: bool,
+    /// Home, logs and DNS zone.
+    pub(crate) rest: bool,
 }
 
 /// Something in an account's place that does not bear its mark. It is never touched.
@@ -54,6 +139,15 @@ impl Target {
 pub(crate) struct Conflict {
     /// What stands there, in a sentence.
     pub(crate) detail: String,
+    /// What a caller is told, if that is not [`Resource::TAKEN`].
+    pub(crate) kind: Option<FailureKind>,
+}
+
+impl Conflict {
+    /// Something else is in the resource's place.
+    pub(crate) fn taken(detail: String) -> Self {
+        Self { detail, kind: None }
+    }
 }
 
 /// One kind of thing that an account consists of.
@@ -63,6 +157,8 @@ pub(crate) trait Resource {
     const NAME: &'static str;
     /// What a caller is told when something else is in its place.
     const TAKEN: FailureKind;
+    /// Whether changing it can be noticed by visitors, so that a live account's change does not turn back any more once it is changed.
+    const VISIBLE: bool;
     /// What was seen of it.
     type Seen: Send + Sync;
     /// What is to be done; `Display` says it in a sentence.

@@ -23,6 +23,7 @@ impl std::fmt::Display for Set {
 impl Resource for LinuxPassword {
     const NAME: &'static str = "password";
     const TAKEN: FailureKind = FailureKind::UsernameTaken;
+    const VISIBLE: bool = false;
     type Seen = Option<UserSeen>;
     type Change = Set;
 
@@ -47,7 +48,8 @@ mod tests {
 
     #[test]
     fn the_hash_in_shadow_becomes_the_accounts() {
-        let seen = |shadow: &str| Some(UserSeen { uid: Some(20_001), account: None, group: Some(20_001), shadow: Some(shadow.to_owned()) });
+        let user = UserSeen { uid: Some(20_001), account: None, group: Some(20_001), shadow: None, expired: false, as_made: true };
+        let seen = |shadow: &str| Some(UserSeen { shadow: Some(shadow.to_owned()), ..user.clone() });
         let hash = target().spec.password_hash.expose().to_owned();
         for (seen, wanted) in [(None, Some(Set)), (seen("!"), Some(Set)), (seen(&hash), None)] {
             assert_eq!(LinuxPassword::diff(&seen, &target()), Ok(wanted));

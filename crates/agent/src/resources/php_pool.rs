@@ -43,6 +43,7 @@ fn wanted(target: &Target) -> PoolSpec {
 impl Resource for PhpPool {
     const NAME: &'static str = "php pool";
     const TAKEN: FailureKind = FailureKind::Failed;
+    const VISIBLE: bool = true;
     type Seen = Option<PoolSeen>;
     type Change = Change;
 
@@ -51,14 +52,15 @@ impl Resource for PhpPool {
     }
 
     fn diff(seen: &Self::Seen, target: &Target) -> Result<Option<Change>, Conflict> {
-        Ok(match (seen, target.absent()) {
+        // A suspended account's PHP ends now, and nothing can start it.
+        Ok(match (seen, target.absent() || target.suspended()) {
             (None, true) => None,
             (Some(_), true) => Some(Change::Remove),
             (None, false) => Some(Change::Put),
             (Some(seen), false) => {
                 // A pool keeps the generation in which it was last changed: a new one would end its running PHP for nothing.
                 let same = PoolSpec { generation: seen.spec.generation, ..wanted(target) } == seen.spec;
-                (!same || !seen.listening).then_some(Change::Put)
+                (!same || !seen.listening || !seen.saved).then_some(Change::Put)
             }
         })
     }
@@ -74,26 +76,31 @@ impl Resource for PhpPool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{absent, target};
+    use crate::testing::{absent, suspended, target};
     use opterius_model::{Generation, Limit};
     use opterius_protocol::phpd::PoolState;
 
     #[test]
     fn a_pool_is_replaced_only_when_it_differs() {
-        let status = |spec, listening| Some(PoolSeen { spec, state: PoolState::Asleep, listening, master_pid: None, last_failure: None });
+        let status = |spec, listening| {
+            Some(PoolSeen { spec, state: PoolState::Asleep, listening, saved: true, master_pid: None, last_failure: None })
+        };
         let spec = wanted(&target());
         let older = PoolSpec { generation: Generation::FIRST, ..spec.clone() };
         let smaller = PoolSpec { workers: Limit::try_from(1).expect("a limit"), ..spec.clone() };
+        let unsaved = status(spec.clone(), true).map(|status| PoolSeen { saved: false, ..status });
         let table = [
             ("nothing there", None, Some(Change::Put), None),
             ("as wanted", status(spec.clone(), true), None, Some(Change::Remove)),
             ("of an older generation", status(older, true), None, Some(Change::Remove)),
             ("its socket lost", status(spec, false), Some(Change::Put), Some(Change::Remove)),
+            ("not on the disk", unsaved, Some(Change::Put), Some(Change::Remove)),
             ("with other limits", status(smaller, true), Some(Change::Put), Some(Change::Remove)),
         ];
         for (case, seen, wanted, unwanted) in table {
             assert_eq!(PhpPool::diff(&seen, &target()), Ok(wanted), "{case}, wanted");
             assert_eq!(PhpPool::diff(&seen, &absent()), Ok(unwanted), "{case}, not wanted");
+            assert_eq!(PhpPool::diff(&seen, &suspended()), Ok(unwanted), "{case}, suspended");
         }
     }
 }

@@ -21,6 +21,9 @@ pub(crate) struct Seen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
     Put,
+    /// The entry is as wanted but for its suspension, which comes and goes by one file.
+    Suspend,
+    Unsuspend,
     Remove,
 }
 
@@ -28,6 +31,8 @@ impl std::fmt::Display for Change {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Put => "put the site's entry in place",
+            Self::Suspend => "have the site answer that it is suspended",
+            Self::Unsuspend => "have the site answer again",
             Self::Remove => "remove the site's entry",
         })
     }
@@ -40,6 +45,7 @@ fn wanted(target: &Target) -> EntryPlan {
         generation: target.spec.generation,
         username: target.spec.username.clone(),
         pool: target.site().pool.clone(),
+        suspended: target.suspended(),
     }
 }
 
@@ -47,6 +53,7 @@ fn wanted(target: &Target) -> EntryPlan {
 impl Resource for VirtualHost {
     const NAME: &'static str = "site";
     const TAKEN: FailureKind = FailureKind::DomainTaken;
+    const VISIBLE: bool = true;
     type Seen = Seen;
     type Change = Change;
 
@@ -66,14 +73,19 @@ impl Resource for VirtualHost {
         match &seen.site {
             None => Ok(Some(Change::Put)),
             // An entry keeps the generation in which it was last changed.
-            Some(SiteSeen { entry: Some(entry), .. })
-                if ours && (EntryPlan { generation: entry.generation, ..wanted(target) } == *entry) =>
-            {
-                Ok(None)
+            Some(SiteSeen { entry: Some(entry), .. }) if ours => {
+                let wanted = EntryPlan { generation: entry.generation, ..wanted(target) };
+                Ok(if *entry == wanted {
+                    None
+                } else if (EntryPlan { suspended: wanted.suspended, ..entry.clone() }) == wanted {
+                    Some(if wanted.suspended { Change::Suspend } else { Change::Unsuspend })
+                } else {
+                    Some(Change::Put)
+                })
             }
             Some(_) if ours => Ok(Some(Change::Put)),
             Some(_) => {
-                Err(Conflict { detail: format!("There is already a site {} on the server, of another account.", target.site().primary()) })
+                Err(Conflict::taken(format!("There is already a site {} on the server, of another account.", target.site().primary())))
             }
         }
     }
@@ -81,6 +93,7 @@ impl Resource for VirtualHost {
     async fn apply(host: &dyn Host, target: &Target, change: &Change) -> Result<(), HostError> {
         match change {
             Change::Put => host.put_site(&wanted(target)).await,
+            Change::Suspend | Change::Unsuspend => host.hold_site(&wanted(target)).await,
             Change::Remove => host.remove_site(target.spec.account_id, target.site().primary()).await,
         }
     }
@@ -89,7 +102,7 @@ impl Resource for VirtualHost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{absent, target};
+    use crate::testing::{absent, suspended, target};
     use opterius_model::{AccountId, Generation, Username};
 
     #[test]
@@ -98,12 +111,18 @@ mod tests {
         let ours = |entry| Seen { site: Some(SiteSeen { entry, account: Some(target().spec.account_id) }), entries: true };
         let older = EntryPlan { generation: Generation::FIRST, ..entry.clone() };
         let renamed = EntryPlan { username: Username::parse("bob").expect("a username"), ..entry.clone() };
+        let held = EntryPlan { suspended: true, ..entry.clone() };
+        let held_renamed = EntryPlan { suspended: true, ..renamed.clone() };
+        assert_eq!(VirtualHost::diff(&ours(Some(entry.clone())), &suspended()), Ok(Some(Change::Suspend)));
+        assert_eq!(VirtualHost::diff(&ours(Some(held.clone())), &suspended()), Ok(None));
         let strangers = Seen { site: Some(SiteSeen { entry: None, account: Some(AccountId::generate()) }), entries: false };
         let table = [
             ("nothing there", Seen { site: None, entries: false }, Ok(Some(Change::Put)), None),
             ("as wanted", ours(Some(entry)), Ok(None), Some(Change::Remove)),
             ("of an older generation", ours(Some(older)), Ok(None), Some(Change::Remove)),
             ("of another user", ours(Some(renamed)), Ok(Some(Change::Put)), Some(Change::Remove)),
+            ("suspended", ours(Some(held.clone())), Ok(Some(Change::Unsuspend)), Some(Change::Remove)),
+            ("suspended, of another user", ours(Some(held_renamed)), Ok(Some(Change::Put)), Some(Change::Remove)),
             ("broken", ours(None), Ok(Some(Change::Put)), Some(Change::Remove)),
             ("left over, not linked", Seen { site: None, entries: true }, Ok(Some(Change::Put)), Some(Change::Remove)),
             ("another account's", strangers, Err(()), None),

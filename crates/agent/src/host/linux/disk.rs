@@ -7,6 +7,9 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, ResolveFlags};
 
+/// How anything below a directory is looked up that its owner may change meanwhile: not past a link, not out of it, not across a mount.
+pub(super) const INSIDE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_XDEV);
+
 /// Opens a directory that no link leads to.
 pub(super) fn open_dir(path: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?)
@@ -85,8 +88,7 @@ fn empty(top: BorrowedFd<'_>, dir: BorrowedFd<'_>, depth: u32, moved: &mut u64) 
             continue;
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-        let child = rustix::fs::openat2(dir, name, flags, Mode::empty(), resolve)?;
+        let child = rustix::fs::openat2(dir, name, flags, Mode::empty(), INSIDE)?;
         if empty(top, child.as_fd(), depth + 1, moved)? {
             rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR)?;
         } else {

@@ -184,7 +184,11 @@ impl PowerDns {
             "soa_edit_api": "DEFAULT",
             "rrsets": to_api(&zone.records, None),
         });
-        let (status, answer) = self.call(reqwest::Method::POST, "/zones", Some(&body)).await?;
+        self.make(zone, &body).await
+    }
+
+    async fn make(&self, zone: &ZonePlan, body: &serde_json::Value) -> Result<(), HostError> {
+        let (status, answer) = self.call(reqwest::Method::POST, "/zones", Some(body)).await?;
         match status {
             StatusCode::CREATED => self.forget_answers(zone).await,
             StatusCode::CONFLICT => Err(HostError::Taken { what: format!("a DNS zone {}", zone.domain) }),
@@ -205,14 +209,48 @@ impl PowerDns {
         Ok(())
     }
 
-    /// Replaces the sets of the plan and deletes the others of the kinds we write; what customers add in other kinds stays.
+    /// Every record of a zone, if it is the account's, in the form that [`PowerDns::restore`] takes. Serials and signatures are PowerDNS's own.
+    pub(super) async fn export(&self, account: AccountId, domain: &DomainName) -> Result<Option<String>, HostError> {
+        let doing = || format!("read the DNS zone {domain}");
+        let (status, body) = self.call(reqwest::Method::GET, &format!("/zones/{domain}."), None).await?;
+        if status != StatusCode::OK {
+            return self.zone(domain).await.map(|_| None);
+        }
+        let mut zone: serde_json::Value = serde_json::from_slice(&body).map_err(HostError::failed(doing()))?;
+        if zone["account"].as_str() != Some(&account.to_string()) {
+            return Ok(None);
+        }
+        let kept = json!({ "version": 1, "domain": domain, "rrsets": zone["rrsets"].take() });
+        Ok(Some(serde_json::to_string_pretty(&kept).map_err(HostError::failed(doing()))?))
+    }
+
+    /// Makes a zone again from what [`PowerDns::export`] read.
+    pub(super) async fn restore(&self, zone: &ZonePlan, kept: &str) -> Result<(), HostError> {
+        let doing = || format!("read the records that were kept of {}", zone.domain);
+        let kept: serde_json::Value = serde_json::from_str(kept).map_err(HostError::failed(doing()))?;
+        if kept["version"] != 1 {
+            return Err(HostError::failed(doing())("they are of another version"));
+        }
+        let body = json!({
+            "name": format!("{}.", zone.domain),
+            "kind": "Native",
+            "account": zone.account.to_string(),
+            "soa_edit_api": "DEFAULT",
+            "rrsets": kept["rrsets"],
+        });
+        self.make(zone, &body).await
+    }
+
+    /// Replaces the sets of the plan, and deletes those that contradict it; what was added beside it stays.
     pub(super) async fn mend(&self, zone: &ZonePlan) -> Result<(), HostError> {
         let doing = || format!("correct the DNS zone {}", zone.domain);
         let serde_json::Value::Array(mut sets) = to_api(&zone.records, Some("REPLACE")) else { unreachable!("records are a list") };
         let seen = self.zone(&zone.domain).await?.map(|seen| seen.records).unwrap_or_default();
         let planned = |set: &RecordSet| zone.records.iter().any(|planned| planned.name == set.name && planned.kind == set.kind);
         sets.extend(
-            seen.iter().filter(|set| !planned(set)).map(|set| json!({ "name": set.name, "type": set.kind, "changetype": "DELETE" })),
+            seen.iter()
+                .filter(|set| zone.contradicts(set) && !planned(set))
+                .map(|set| json!({ "name": set.name, "type": set.kind, "changetype": "DELETE" })),
         );
         let (status, answer) =
             self.call(reqwest::Method::PATCH, &format!("/zones/{}.", zone.domain), Some(&json!({ "rrsets": sets }))).await?;

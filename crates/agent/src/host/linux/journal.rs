@@ -109,6 +109,15 @@ pub(super) fn write_account(paths: &Paths, account: AccountId, json: &str) -> Re
     write().map_err(HostError::failed(format!("write the record of account {account}")))
 }
 
+pub(super) fn account(paths: &Paths, account: AccountId) -> Result<Option<String>, HostError> {
+    let path = records(paths).join(format!("{account}.json"));
+    match fs::read(&path) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(HostError::failed(format!("read {}", path.display()))(error)),
+    }
+}
+
 pub(super) fn accounts(paths: &Paths) -> Result<Vec<(AccountId, String)>, HostError> {
     read_all(&records(paths), ".json", |id| AccountId::parse(id).ok())
 }

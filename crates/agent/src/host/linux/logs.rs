@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
 
 use opterius_model::{AccountId, Uid, Username};
 
@@ -21,16 +21,30 @@ fn staging(paths: &Paths, account: AccountId) -> PathBuf {
     accounts(paths).join(format!(".staging-{account}"))
 }
 
+fn aside(paths: &Paths, account: AccountId) -> PathBuf {
+    accounts(paths).join(format!(".kept-{account}"))
+}
+
+fn read_mark(directory: &Path) -> Option<AccountId> {
+    let mark = fs::read_to_string(directory.join(MARK)).ok()?;
+    AccountId::parse(mark.trim_end()).ok()
+}
+
 pub(super) fn see(paths: &Paths, account: AccountId, username: &Username) -> Result<LogsSeen, HostError> {
     let path = accounts(paths).join(username.as_str());
     let doing = || format!("look at {}", path.display());
-    let staged = disk::is_there(&staging(paths, account)).map_err(HostError::failed(doing()))?;
+    let there = |path: &Path| disk::is_there(path).map_err(HostError::failed(doing()));
+    let (staged, kept) = (there(&staging(paths, account))?, there(&aside(paths, account))?);
+    let nothing = LogsSeen { staged, kept, ..LogsSeen::default() };
     match fs::symlink_metadata(&path) {
         Ok(found) => {
-            let mark = if found.is_dir() { fs::read_to_string(path.join(MARK)).ok() } else { None };
-            Ok(LogsSeen { there: true, account: mark.and_then(|text| AccountId::parse(text.trim_end()).ok()), staged })
+            let mark = if found.is_dir() { read_mark(&path) } else { None };
+            // The group is the account's own, which is there as long as the account is; a directory that outlives it is nobody's flaw.
+            let group = nix::unistd::Group::from_name(username.as_str()).ok().flatten().map(|group| group.gid.as_raw());
+            let flawed = found.uid() != 0 || found.mode() & 0o7777 != 0o750 || group.is_some_and(|group| group != found.gid());
+            Ok(LogsSeen { there: true, account: mark, flawed, ..nothing })
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(LogsSeen { there: false, account: None, staged }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(nothing),
         Err(error) => Err(HostError::failed(doing())(error)),
     }
 }
@@ -45,19 +59,56 @@ pub(super) fn add(paths: &Paths, account: AccountId, username: &Username, uid: U
         disk::ensure_dir(&staged, 0o700)?;
         let mut mark = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(staged.join(MARK))?;
         io::Write::write_all(&mut mark, format!("{account}\n").as_bytes())?;
-        let directory = fs::File::from(disk::open_dir(&staged)?);
-        fchown(&directory, Some(0), Some(uid.get()))?;
-        directory.set_permissions(fs::Permissions::from_mode(0o750))?;
+        open_to(&staged, uid)?;
         disk::rename_exclusively(&staged, &place)
     };
     build().map_err(|error| {
         let _ = disk::remove_tree(&staged);
-        if error.kind() == io::ErrorKind::AlreadyExists {
-            HostError::Taken { what: place.display().to_string() }
-        } else {
-            HostError::failed(doing())(error)
-        }
+        taken_or_failed(&place, doing(), error)
     })
+}
+
+/// Root's, for the account's group to read.
+fn open_to(path: &Path, uid: Uid) -> io::Result<()> {
+    let directory = fs::File::from(disk::open_dir(path)?);
+    fchown(&directory, Some(0), Some(uid.get()))?;
+    directory.set_permissions(fs::Permissions::from_mode(0o750))
+}
+
+fn taken_or_failed(place: &Path, doing: String, error: io::Error) -> HostError {
+    if error.kind() == io::ErrorKind::AlreadyExists {
+        HostError::Taken { what: place.display().to_string() }
+    } else {
+        HostError::failed(doing)(error)
+    }
+}
+
+pub(super) fn mend(paths: &Paths, account: AccountId, username: &Username, uid: Uid) -> Result<(), HostError> {
+    let place = accounts(paths).join(username.as_str());
+    if read_mark(&place) != Some(account) {
+        return Err(HostError::Taken { what: place.display().to_string() });
+    }
+    open_to(&place, uid).map_err(HostError::failed(format!("set the permissions of {}", place.display())))
+}
+
+pub(super) fn keep(paths: &Paths, account: AccountId, username: &Username) -> Result<(), HostError> {
+    let doing = || format!("put the logs of {username} aside");
+    let place = accounts(paths).join(username.as_str());
+    if read_mark(&place) == Some(account) {
+        disk::rename_exclusively(&place, &aside(paths, account)).map_err(HostError::failed(doing()))?;
+    }
+    Ok(())
+}
+
+pub(super) fn restore(paths: &Paths, account: AccountId, username: &Username, uid: Uid) -> Result<(), HostError> {
+    let doing = || format!("put the logs of {username} back");
+    let place = accounts(paths).join(username.as_str());
+    let kept = aside(paths, account);
+    let put = || {
+        open_to(&kept, uid)?;
+        disk::rename_exclusively(&kept, &place)
+    };
+    put().map_err(|error| taken_or_failed(&place, doing(), error))
 }
 
 pub(super) fn remove(paths: &Paths, account: AccountId, username: &Username) -> Result<(), HostError> {
@@ -65,6 +116,7 @@ pub(super) fn remove(paths: &Paths, account: AccountId, username: &Username) -> 
     let place = accounts(paths).join(username.as_str());
     let staged = staging(paths, account);
     disk::remove_tree(&staged).map_err(HostError::failed(doing()))?;
+    disk::remove_tree(&aside(paths, account)).map_err(HostError::failed(doing()))?;
     if see(paths, account, username)?.account == Some(account) {
         // Renamed first: a deletion that is cut short must not leave a directory without its mark in the account's place.
         disk::rename_exclusively(&place, &staged).map_err(HostError::failed(doing()))?;

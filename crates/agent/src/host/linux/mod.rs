@@ -9,6 +9,7 @@ mod logs;
 mod parts;
 mod php;
 mod sites;
+mod trash;
 mod users;
 mod web;
 
@@ -23,7 +24,10 @@ use opterius_protocol::phpd::PoolSpec;
 
 pub use journal::farewell;
 
-use super::{EntryPlan, HomePlan, HomeSeen, Host, HostError, LogsSeen, NewUser, PoolSeen, SiteSeen, UserSeen, ZonePlan, ZoneSeen};
+use super::{
+    EntryPlan, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, NewUser, PoolSeen, ProcessesSeen, SiteSeen, UserSeen, ZonePlan,
+    ZoneSeen,
+};
 use crate::config::Config;
 
 /// Runs blocking work on the file system where it holds up nobody else.
@@ -100,13 +104,25 @@ impl Host for LinuxHost {
         self.users.remove(username, uid).await
     }
 
+    async fn mend_user(&self, user: &NewUser, expired: bool) -> Result<(), HostError> {
+        self.users.mend(user, expired).await
+    }
+
+    async fn processes(&self, uid: Uid) -> Result<ProcessesSeen, HostError> {
+        blocking(move || users::processes(uid)).await
+    }
+
     async fn end_processes(&self, uid: Uid) -> Result<(), HostError> {
         users::end_processes(uid).await
     }
 
-    async fn home(&self, account: AccountId, username: &Username) -> Result<HomeSeen, HostError> {
-        let (paths, username) = (self.paths.clone(), username.clone());
-        blocking(move || homes::see(&paths, account, &username)).await
+    async fn end_sessions(&self, uid: Uid) -> Result<(), HostError> {
+        users::end_sessions(uid).await
+    }
+
+    async fn home(&self, home: &HomePlan) -> Result<HomeSeen, HostError> {
+        let (paths, home) = (self.paths.clone(), home.clone());
+        blocking(move || homes::see(&paths, &home)).await
     }
 
     async fn add_home(&self, home: &HomePlan) -> Result<(), HostError> {
@@ -114,14 +130,45 @@ impl Host for LinuxHost {
         blocking(move || homes::add(&paths, &home)).await
     }
 
-    async fn mend_home(&self, username: &Username, uid: Uid) -> Result<(), HostError> {
-        let (paths, username) = (self.paths.clone(), username.clone());
-        blocking(move || homes::mend(&paths, &username, uid)).await
+    async fn mend_home(&self, home: &HomePlan) -> Result<(), HostError> {
+        let (paths, home) = (self.paths.clone(), home.clone());
+        blocking(move || homes::mend(&paths, &home)).await
     }
 
-    async fn remove_home(&self, account: AccountId, username: &Username, uid: Uid) -> Result<(), HostError> {
+    async fn keep_home(&self, home: &HomePlan) -> Result<(), HostError> {
+        let (paths, home) = (self.paths.clone(), home.clone());
+        blocking(move || homes::keep(&paths, &home)).await
+    }
+
+    async fn restore_home(&self, home: &HomePlan, domain_before: &DomainName) -> Result<(), HostError> {
+        let (paths, home, before) = (self.paths.clone(), home.clone(), domain_before.clone());
+        blocking(move || homes::restore(&paths, &home, &before)).await
+    }
+
+    async fn remove_home(&self, home: &HomePlan) -> Result<(), HostError> {
+        let (paths, home) = (self.paths.clone(), home.clone());
+        blocking(move || homes::remove(&paths, &home)).await
+    }
+
+    async fn disk_usage(&self, username: &Username, uid: Uid) -> Result<(u64, u64), HostError> {
         let (paths, username) = (self.paths.clone(), username.clone());
-        blocking(move || homes::remove(&paths, account, &username, uid)).await
+        blocking(move || homes::usage(&paths, &username, uid)).await
+    }
+
+    async fn keepsake(&self, account: AccountId) -> Result<KeepsakeSeen, HostError> {
+        let paths = self.paths.clone();
+        blocking(move || trash::see(&paths, account)).await
+    }
+
+    async fn write_keepsake(&self, account: AccountId, spec: &str, domain: &DomainName) -> Result<(), HostError> {
+        let zone = self.dns.export(account, domain).await?;
+        let (paths, spec) = (self.paths.clone(), spec.to_owned());
+        blocking(move || trash::write(&paths, account, &spec, zone.as_deref())).await
+    }
+
+    async fn remove_keepsake(&self, account: AccountId) -> Result<(), HostError> {
+        let paths = self.paths.clone();
+        blocking(move || trash::remove(&paths, account)).await
     }
 
     async fn logs(&self, account: AccountId, username: &Username) -> Result<LogsSeen, HostError> {
@@ -132,6 +179,21 @@ impl Host for LinuxHost {
     async fn add_logs(&self, account: AccountId, username: &Username, uid: Uid) -> Result<(), HostError> {
         let (paths, username) = (self.paths.clone(), username.clone());
         blocking(move || logs::add(&paths, account, &username, uid)).await
+    }
+
+    async fn mend_logs(&self, account: AccountId, username: &Username, uid: Uid) -> Result<(), HostError> {
+        let (paths, username) = (self.paths.clone(), username.clone());
+        blocking(move || logs::mend(&paths, account, &username, uid)).await
+    }
+
+    async fn keep_logs(&self, account: AccountId, username: &Username) -> Result<(), HostError> {
+        let (paths, username) = (self.paths.clone(), username.clone());
+        blocking(move || logs::keep(&paths, account, &username)).await
+    }
+
+    async fn restore_logs(&self, account: AccountId, username: &Username, uid: Uid) -> Result<(), HostError> {
+        let (paths, username) = (self.paths.clone(), username.clone());
+        blocking(move || logs::restore(&paths, account, &username, uid)).await
     }
 
     async fn remove_logs(&self, account: AccountId, username: &Username) -> Result<(), HostError> {
@@ -147,6 +209,11 @@ impl Host for LinuxHost {
     async fn put_site(&self, entry: &EntryPlan) -> Result<(), HostError> {
         let (paths, entry) = (self.paths.clone(), entry.clone());
         blocking(move || sites::put(&paths, &entry)).await
+    }
+
+    async fn hold_site(&self, entry: &EntryPlan) -> Result<(), HostError> {
+        let (paths, entry) = (self.paths.clone(), entry.clone());
+        blocking(move || sites::hold(&paths, &entry)).await
     }
 
     async fn has_entries(&self, account: AccountId) -> Result<bool, HostError> {
@@ -179,6 +246,12 @@ impl Host for LinuxHost {
         self.dns.add(zone).await
     }
 
+    async fn restore_zone(&self, zone: &ZonePlan) -> Result<(), HostError> {
+        let (paths, account) = (self.paths.clone(), zone.account);
+        let kept = blocking(move || trash::zone(&paths, account)).await?;
+        self.dns.restore(zone, &kept).await
+    }
+
     async fn mend_zone(&self, zone: &ZonePlan) -> Result<(), HostError> {
         self.dns.mend(zone).await
     }
@@ -193,6 +266,10 @@ impl Host for LinuxHost {
 
     async fn ping(&self, site: &DomainName) -> Result<String, HostError> {
         self.web.ping(site).await
+    }
+
+    async fn visit(&self, site: &DomainName) -> Result<u16, HostError> {
+        self.web.visit(site).await
     }
 
     async fn ask_soa(&self, domain: &DomainName) -> Result<String, HostError> {
@@ -228,6 +305,11 @@ impl Host for LinuxHost {
         blocking(move || journal::write_account(&paths, account, &json)).await
     }
 
+    async fn account(&self, account: AccountId) -> Result<Option<String>, HostError> {
+        let paths = self.paths.clone();
+        blocking(move || journal::account(&paths, account)).await
+    }
+
     async fn accounts(&self) -> Result<Vec<(AccountId, String)>, HostError> {
         let paths = self.paths.clone();
         blocking(move || journal::accounts(&paths)).await
@@ -236,6 +318,12 @@ impl Host for LinuxHost {
     async fn was_cut_off(&self) -> Result<bool, HostError> {
         let paths = self.paths.clone();
         blocking(move || journal::was_cut_off(&paths)).await
+    }
+
+    async fn traffic_this_month(&self, account: AccountId) -> Result<u64, HostError> {
+        let (state, month) = (self.paths.state.clone(), jiff::Timestamp::now().strftime("%Y-%m").to_string());
+        let doing = format!("look up the traffic of account {account}");
+        blocking(move || crate::logs::traffic_in_month(&state, account, &month).map_err(HostError::failed(doing))).await
     }
 
     async fn parts(&self) -> Result<Vec<PartHealth>, HostError> {

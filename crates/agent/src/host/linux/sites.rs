@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown, symlink};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown, symlink};
 use std::path::{Path, PathBuf};
 
 use opterius_model::{AccountId, DomainName, Generation, PoolName, Username};
@@ -15,6 +15,9 @@ use crate::host::{EntryPlan, HostError, SiteSeen};
 
 /// The file that holds the account's id.
 const MARK: &str = "account";
+
+/// The empty file that makes nginx answer 503. Not a link to the page: the site would come alive again if somebody deleted that.
+const SUSPENDED: &str = "suspended";
 
 fn link(paths: &Paths, site: &DomainName) -> PathBuf {
     paths.web.join("sites").join(site.as_str())
@@ -58,7 +61,32 @@ fn read_entry(paths: &Paths, site: &DomainName, account: AccountId, target: &Pat
     let username = Username::parse(home.strip_prefix(&paths.homes).ok()?.to_str()?).ok()?;
     let pool = PoolName::parse(socket.file_stem()?.to_str()?).ok()?;
     let whole = mark.trim_end() == account.to_string() && socket == Path::new(&socket_path(account, &pool));
-    whole.then(|| EntryPlan { account, site: site.clone(), generation, username, pool })
+    let web = homes::web_group().ok()?;
+    let readable = [&entries(paths, account), &entry].into_iter().all(|path| is_readable_to_nginx(path, web));
+    let suspended = fs::symlink_metadata(entry.join(SUSPENDED)).is_ok_and(|found| found.is_file());
+    (whole && readable).then(|| EntryPlan { account, site: site.clone(), generation, username, pool, suspended })
+}
+
+fn is_readable_to_nginx(path: &Path, web: u32) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_dir() && (found.uid(), found.gid(), found.mode() & 0o7777) == (0, web, 0o750))
+}
+
+pub(super) fn hold(paths: &Paths, plan: &EntryPlan) -> Result<(), HostError> {
+    let doing = if plan.suspended { format!("suspend the site {}", plan.site) } else { format!("lift the suspension of {}", plan.site) };
+    let seen = see(paths, &plan.site)?.and_then(|seen| seen.entry);
+    let Some(entry) = seen.filter(|entry| entry.account == plan.account) else {
+        return Err(HostError::Taken { what: format!("another site {}", plan.site) });
+    };
+    let file = entries(paths, plan.account).join(entry_name(&plan.site, entry.generation)).join(SUSPENDED);
+    let done = if plan.suspended {
+        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(&file).map(drop)
+    } else {
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    };
+    done.map_err(HostError::failed(doing))
 }
 
 pub(super) fn put(paths: &Paths, plan: &EntryPlan) -> Result<(), HostError> {
@@ -110,6 +138,9 @@ fn build(entry: &Path, paths: &Paths, plan: &EntryPlan, web: u32) -> io::Result<
     make_readable_to_nginx(entry, web)?;
     symlink(paths.homes.join(plan.username.as_str()), entry.join("home"))?;
     symlink(socket_path(plan.account, &plan.pool), entry.join("php.sock"))?;
+    if plan.suspended {
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o644).open(entry.join(SUSPENDED))?;
+    }
     let mut mark = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(entry.join(MARK))?;
     io::Write::write_all(&mut mark, format!("{}\n", plan.account).as_bytes())
 }

@@ -64,6 +64,17 @@ impl Nginx {
     }
 }
 
+impl Nginx {
+    /// The status of a visitor's request for the front page.
+    pub(super) async fn visit(&self, site: &DomainName) -> Result<u16, HostError> {
+        let request = self.http.get(format!("http://{}/", self.address)).header(HOST, site.as_str());
+        let failed = |error: reqwest::Error| {
+            if error.is_connect() { unavailable(error) } else { HostError::failed(format!("see what {site} answers through nginx"))(error) }
+        };
+        Ok(request.send().await.map_err(failed)?.status().as_u16())
+    }
+}
+
 fn unavailable(source: impl std::error::Error + Send + Sync + 'static) -> HostError {
     HostError::Unavailable {
         part: "nginx",

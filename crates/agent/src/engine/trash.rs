@@ -1,0 +1,78 @@
+//! The trash: what is kept of terminated accounts goes when its time is over.
+
+use std::time::Duration;
+
+use opterius_model::{AccountId, Spec, State};
+use opterius_protocol::Micros;
+use opterius_protocol::client::chain;
+
+use super::Engine;
+use super::journal::AccountRecord;
+use crate::operations;
+use crate::resources::Target;
+use crate::run::Run;
+
+/// How often the trash is looked at while nothing changes in it. Times are days; a minute is no matter.
+const EVERY: Duration = Duration::from_mins(1);
+
+impl Engine {
+    /// Empties the trash of whatever has been kept long enough, for ever.
+    pub async fn keep_emptying_the_trash(&self) {
+        loop {
+            for account in self.due() {
+                self.forget_kept(account).await;
+            }
+            let leftovers = std::mem::take(&mut self.known().leftovers);
+            for account in leftovers {
+                self.forget_keepsake(account).await;
+            }
+            let _ = tokio::time::timeout(EVERY, self.inner.trash_changed.notified()).await;
+        }
+    }
+
+    fn due(&self) -> Vec<AccountId> {
+        let now = Micros::now();
+        let known = self.known();
+        let due = known.accounts.values().filter(|record| is_due(&record.spec, now));
+        due.map(|record| record.spec.account_id).filter(|account| !known.writers.contains_key(account)).collect()
+    }
+
+    /// Throws away what an account came back from. Should it fail, it is tried again in a while.
+    pub(super) async fn forget_keepsake(&self, account: AccountId) {
+        if self.known().is_absent(account) && !self.known().writers.contains_key(&account) {
+            return;
+        }
+        if let Err(error) = self.inner.host.remove_keepsake(account).await {
+            tracing::warn!(account.id = %account, "could not empty the trash of what account {account} came back from, will try again: {}", chain(&error));
+            self.known().leftovers.insert(account);
+        }
+    }
+
+    /// Deletes what is kept of an account, and only then gives its uid free.
+    async fn forget_kept(&self, account: AccountId) {
+        let _turn = self.turn_of(account).await;
+        let Some(record) = self.known().accounts.get(&account).filter(|record| is_due(&record.spec, Micros::now())).cloned() else {
+            return;
+        };
+        let Some(uid) = record.spec.uid else { return };
+        let spec = Spec { kept_until: None, ..record.spec.clone() };
+        let target = Target { spec: spec.clone(), uid, before: Some(record.spec.clone()) };
+        let username = &record.spec.username;
+        match operations::reach(&Run::untold(self.inner.host.clone(), target)).await {
+            Ok(()) => {
+                let record = AccountRecord { spec, ..record.clone() };
+                self.record(&record).await;
+                self.known().commit(record);
+                tracing::info!(account.id = %account, account.username = %username, "deleted what was kept of the account {username} ({account})");
+            }
+            Err(failures) => {
+                let failures: Vec<String> = failures.into_iter().map(|failure| format!("{}: {}", failure.step, failure.detail)).collect();
+                tracing::error!(account.id = %account, "could not delete what was kept of the account {username} ({account}), trying again: {}", failures.join(" "));
+            }
+        }
+    }
+}
+
+fn is_due(spec: &Spec, now: Micros) -> bool {
+    spec.state == State::Absent && spec.kept_until.is_some_and(|until| until <= now)
+}
