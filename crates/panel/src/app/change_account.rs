@@ -16,7 +16,7 @@ use crate::store::operation::{self, Kind, Operation, Outcome};
 use crate::store::{self, Write};
 
 /// One change of an account.
-pub(super) trait Verb: Sync {
+pub(crate) trait Verb: Sync {
     const KIND: Kind;
 
     /// Whether a terminated account is something for this verb, and not an answer of its own.
@@ -41,7 +41,7 @@ pub(super) trait Verb: Sync {
 }
 
 /// What a verb wants of an account.
-pub(super) enum Next {
+pub(crate) enum Next {
     /// It is so already.
     Nothing,
     /// Only what the Panel itself knows of it changes.
@@ -52,7 +52,7 @@ pub(super) enum Next {
 
 /// What an account is to become.
 #[derive(Debug)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// Its generation is taken when the operation is reserved.
     pub(super) spec: Spec,
     pub(super) memo: Memo,
@@ -68,14 +68,14 @@ impl Next {
 }
 
 /// What came of a change.
-pub(super) struct Changed {
-    pub(super) answer: Answer,
+pub(crate) struct Changed {
+    pub(crate) answer: Answer,
     /// The account as the change found it.
-    pub(super) before: Account,
+    pub(crate) before: Account,
 }
 
 /// Makes the change, or finds it made. Waits at most `patience` for the outcome.
-pub(super) async fn change_account<V: Verb>(
+pub(crate) async fn change_account<V: Verb>(
     core: &Arc<Core>,
     caller: &Caller,
     reference: &Reference,

@@ -1,16 +1,15 @@
 //! Gives an account another package, or limits of its own.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use opterius_model::{Limit, Limits, MIB, RequestId};
+use opterius_model::{Limit, Limits, MIB};
 use opterius_protocol::agent::{GetUsage, Usage};
 use opterius_protocol::client::chain;
 
-use super::change_account::{Next, Verb, Wanted, change_account, committed};
+use super::change_account::{Next, Verb, Wanted, committed};
 use super::packages::{resolve_package, with_limit};
-use super::{Answer, AppError, Caller, Code, FieldProblem, Memo, PackageChoice, Reference, Refusal};
+use super::{AppError, Caller, Code, FieldProblem, Memo, PackageChoice, Refusal};
 use crate::core::Core;
 use crate::store::account::Account;
 use crate::store::operation::Kind;
@@ -42,6 +41,15 @@ impl PackageChange {
             };
         }
         overrides
+    }
+}
+
+impl PackageChange {
+    /// The overrides that an account had and that are dropped for this.
+    pub(crate) fn dropped(&self, before: &Account) -> BTreeMap<String, Limit> {
+        let mut dropped = if self.keep_overrides { BTreeMap::new() } else { before.overrides.clone() };
+        dropped.retain(|name, _| self.overrides.iter().all(|(given, _)| given != name));
+        dropped
     }
 }
 
@@ -123,24 +131,6 @@ fn below_use(account: &Account, lowered: &[(&'static str, u32)], usage: &Usage, 
     let refusal = Refusal::new(Code::LimitsBelowUse, detail)
         .hint("Free that much first, choose a larger package, or send `force` to set the limits anyway.");
     Some(Refusal { errors, ..refusal })
-}
-
-/// Gives the account the package; returns, too, which overrides were dropped for it.
-pub(crate) async fn change_account_package(
-    core: &Arc<Core>,
-    caller: &Caller,
-    reference: &Reference,
-    change: PackageChange,
-    request: &RequestId,
-    patience: Duration,
-) -> Result<(Answer, BTreeMap<String, Limit>), AppError> {
-    let changed = change_account(core, caller, reference, &change, request, patience).await?;
-    let mut dropped = BTreeMap::new();
-    if !change.keep_overrides {
-        dropped = changed.before.overrides;
-        dropped.retain(|name, _| change.overrides.iter().all(|(given, _)| given != name));
-    }
-    Ok((changed.answer, dropped))
 }
 
 #[cfg(test)]

@@ -1,18 +1,17 @@
 //! Gives an account another password.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use opterius_model::{Password, RequestId, Spec};
+use opterius_model::{Password, Spec};
 
-use super::change_account::{Next, Verb, change_account, committed};
-use super::{Answer, AppError, Caller, Memo, Reference};
+use super::change_account::{Next, Verb, committed};
+use super::{AppError, Caller, Memo};
 use crate::core::{Core, compute};
 use crate::store::account::Account;
 use crate::store::operation::Kind;
 
 /// The password of Linux and of the Panel's login, which is one.
-pub(super) struct NewPassword(pub(super) Arc<Password>);
+pub(crate) struct NewPassword(pub(crate) Arc<Password>);
 
 impl Verb for NewPassword {
     const KIND: Kind = Kind::Password;
@@ -31,16 +30,4 @@ impl Verb for NewPassword {
     fn taken_on(&self, account: &Account) -> String {
         format!("Another password for {} ({}) was taken on.", account.username, account.domain)
     }
-}
-
-/// Makes `password` the account's.
-pub(crate) async fn change_password(
-    core: &Arc<Core>,
-    caller: &Caller,
-    reference: &Reference,
-    password: Password,
-    request: &RequestId,
-    patience: Duration,
-) -> Result<Answer, AppError> {
-    Ok(change_account(core, caller, reference, &NewPassword(Arc::new(password)), request, patience).await?.answer)
 }

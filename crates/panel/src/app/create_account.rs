@@ -16,6 +16,7 @@ use super::change_account::{change_until, unfinished};
 use super::change_password::NewPassword;
 use super::names::check_names;
 use super::packages::resolve_package;
+use super::plan::{Plan, plan_of};
 use super::run_operation::{begin, wait};
 use super::servers::choose_server;
 use super::{Answer, AppError, Caller, Memo, Order, Progress, Refusal, read};
@@ -24,7 +25,7 @@ use crate::store::account::{self, Account, Status};
 use crate::store::activity::{self, Entry};
 use crate::store::operation::{self, Kind, Operation, Outcome};
 use crate::store::server::Server;
-use crate::store::{self, claimed_name, server};
+use crate::store::{self, Write, claimed_name, server};
 
 /// Makes the account that was ordered, or finds the one that the same order made before. Waits at most `patience` for the outcome.
 pub(crate) async fn create_account(
@@ -82,6 +83,33 @@ async fn previous(core: &Core, caller: &Caller, order: &Order) -> Result<Option<
     Ok(found.filter(|account| account.kept_until.is_some_and(|until| until > core.now())))
 }
 
+/// What an order would do. Takes nothing, waits for nothing.
+pub(crate) async fn plan_order(core: &Core, caller: &Caller, order: &Order, request: &RequestId) -> Result<Plan, AppError> {
+    if let Some(account) = standing(core.store.read(), caller, order).await? {
+        let mut plan = plan_of(core, caller, &account, &NewPassword(order.password.clone())).await?;
+        if let Err(error) = same_intent(core, caller, order, &account).await {
+            plan.refused(error)?;
+        }
+        return Ok(plan);
+    }
+    let mut plan = Plan::of(Kind::Create.as_str());
+    let hash = hash_of(order).await?;
+    let mut write = core.store.write().await?;
+    let prepared = prepare(&mut write, core, caller, order, &hash, request).await;
+    // Nothing of it stays.
+    drop(write);
+    match prepared {
+        Ok(None) => {}
+        Ok(Some(operation)) => {
+            let Some(spec) = operation.spec else { return Err(AppError::Broken("find the Spec of an order")) };
+            plan.change("account", format!("{} ({}) would be made with the package {}", order.username, order.domain, order.package));
+            plan.ask(core, operation.server_id, order.server.as_deref().unwrap_or("default"), spec).await;
+        }
+        Err(error) => plan.refused(error)?,
+    }
+    Ok(plan)
+}
+
 /// Takes the names, and puts account and operation down as running: all of it, or nothing if the same order was taken in the meantime.
 async fn reserve(
     core: &Core,
@@ -91,12 +119,25 @@ async fn reserve(
     request: &RequestId,
 ) -> Result<Option<Operation>, AppError> {
     let mut write = core.store.write().await?;
-    if standing(&mut *write, caller, order).await?.is_some() {
+    let operation = prepare(&mut write, core, caller, order, hash, request).await?;
+    store::commit(write).await?;
+    Ok(operation)
+}
+
+async fn prepare(
+    write: &mut Write,
+    core: &Core,
+    caller: &Caller,
+    order: &Order,
+    hash: &PasswordHash,
+    request: &RequestId,
+) -> Result<Option<Operation>, AppError> {
+    if standing(&mut **write, caller, order).await?.is_some() {
         return Ok(None);
     }
-    let package = resolve_package(&mut *write, caller, &order.package).await?;
-    let server = choose_server(server::list(&mut *write, &caller.owner).await?, order.server.as_deref())?;
-    check_names(&mut write, caller, &order.username, &order.domain).await?;
+    let package = resolve_package(&mut **write, caller, &order.package).await?;
+    let server = choose_server(server::list(&mut **write, &caller.owner).await?, order.server.as_deref())?;
+    check_names(write, caller, &order.username, &order.domain).await?;
 
     let now = core.now();
     let spec = spec(core, caller, order, hash, &server, package.limits);
@@ -131,9 +172,9 @@ async fn reserve(
         operation_id: operation.id,
         now,
     };
-    account::insert(&mut write, &new).await?;
-    claimed_name::claim(&mut write, spec.account_id, &order.username, &order.domain).await?;
-    operation::insert(&mut write, &operation).await?;
+    account::insert(write, &new).await?;
+    claimed_name::claim(write, spec.account_id, &order.username, &order.domain).await?;
+    operation::insert(write, &operation).await?;
     let entry = Entry {
         at: now,
         actor: &operation.actor,
@@ -144,8 +185,7 @@ async fn reserve(
         outcome: activity::Outcome::Ok,
         detail: format!("The order of {} ({}) with the package {} was taken on.", order.username, order.domain, order.package),
     };
-    activity::append(&mut write, &caller.owner, entry).await?;
-    store::commit(write).await?;
+    activity::append(write, &caller.owner, entry).await?;
     Ok(Some(operation))
 }
 

@@ -1,9 +1,10 @@
 //! What a change would do, without doing any of it: what the server says of its part, and what the Panel adds of its own.
 
-use opterius_model::{Limits, Spec, State};
-use opterius_protocol::agent::{FailureKind, PlanAccount, PlannedChange};
-use opterius_protocol::client::chain;
 use std::time::Duration;
+
+use opterius_model::{Limits, ServerId, Spec, State};
+use opterius_protocol::agent::{Failure, FailureKind, PlanAccount, PlannedChange};
+use opterius_protocol::client::chain;
 
 use super::change_account::{Next, Verb, Wanted};
 use super::refusal::rfc_3339;
@@ -11,6 +12,7 @@ use super::{AppError, Caller, Code, Memo, Reference, Refusal, read};
 use crate::core::Core;
 use crate::store::account::{Account, Status};
 use crate::store::account_hold::AccountHold;
+use crate::store::operation::Outcome;
 
 /// Looking at everything of one account takes milliseconds; services that do not answer take longer.
 const LOOKING: Duration = Duration::from_secs(20);
@@ -41,8 +43,8 @@ impl From<Refusal> for Obstacle {
     }
 }
 
-impl From<opterius_protocol::agent::Failure> for Obstacle {
-    fn from(failure: opterius_protocol::agent::Failure) -> Self {
+impl From<Failure> for Obstacle {
+    fn from(failure: Failure) -> Self {
         let code = match failure.kind {
             FailureKind::UsernameTaken => "username_taken",
             FailureKind::DomainTaken => "domain_taken",
@@ -81,7 +83,7 @@ impl Plan {
     }
 
     /// Adds what the account's server says of it.
-    pub(super) async fn ask(&mut self, core: &Core, server: opterius_model::ServerId, name: &str, spec: Spec) {
+    pub(super) async fn ask(&mut self, core: &Core, server: ServerId, name: &str, spec: Spec) {
         match core.fleet.agent(server).call(&PlanAccount { spec }, LOOKING).await {
             Ok(plan) => {
                 self.changes.extend(plan.changes);
@@ -106,7 +108,11 @@ pub(super) async fn plan_of<V: Verb>(core: &Core, caller: &Caller, account: &Acc
     }
     let mut plan = Plan::of(V::KIND.as_str());
     if let Some(open) = account.operation.filter(|operation| !operation.outcome.is_final()) {
-        plan.conflicts.push(Refusal::operation_running(account, open.id, open.kind).into());
+        let open = match open.outcome {
+            Outcome::NeedsAttention => Refusal::still_needs_attention(account, open.id),
+            _ => Refusal::operation_running(account, open.id, open.kind),
+        };
+        plan.conflicts.push(open.into());
     }
     let mut wanted = match verb.next(core, caller, account).await {
         Ok(Next::Nothing) => return Ok(plan),

@@ -255,6 +255,16 @@ impl Refusal {
         Self { retry_after: Some(5), ..refusal }
     }
 
+    /// The account's last operation waits for a person.
+    pub(crate) fn still_needs_attention(account: &Account, id: OperationId) -> Self {
+        Self::new(
+            Code::NeedsAttention,
+            format!("The last operation of the account `{}` could be neither finished nor undone.", account.username),
+        )
+        .hint(format!("`opterius operation retry {id}` tries at once, and `opterius operation abandon {id}` leaves it as it stands."))
+        .of_operation(id)
+    }
+
     pub(crate) fn server_not_configured(server: &str) -> Self {
         Self::new(
             Code::ServerNotConfigured,

@@ -1,13 +1,10 @@
 //! Brings a terminated account back as it was, perhaps under other names, as long as its server keeps it.
 
-use std::sync::Arc;
-use std::time::Duration;
+use opterius_model::{DomainName, Username};
 
-use opterius_model::{DomainName, RequestId, Username};
-
-use super::change_account::{Next, Verb, Wanted, change_account, committed};
+use super::change_account::{Next, Verb, Wanted, committed};
 use super::names::check_names;
-use super::{Answer, AppError, Caller, Memo, Reference, Refusal};
+use super::{AppError, Caller, Memo, Refusal};
 use crate::core::Core;
 use crate::store::account::{self, Account, Status};
 use crate::store::operation::Kind;
@@ -78,16 +75,4 @@ impl Verb for Restore {
         let as_what = if renamed.is_empty() { String::new() } else { format!(" as {}", renamed.join(", ")) };
         format!("The restore of {} ({}){as_what} was taken on.", account.username, account.domain)
     }
-}
-
-/// Restores an account; one that is there already stays as it is.
-pub(crate) async fn restore_account(
-    core: &Arc<Core>,
-    caller: &Caller,
-    reference: &Reference,
-    restore: Restore,
-    request: &RequestId,
-    patience: Duration,
-) -> Result<Answer, AppError> {
-    Ok(change_account(core, caller, reference, &restore, request, patience).await?.answer)
 }

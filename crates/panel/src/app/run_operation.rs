@@ -72,6 +72,14 @@ pub(crate) async fn wait(core: &Core, id: OperationId, until: tokio::time::Insta
     Ok(Progress { outcome: stored.outcome, steps: stored.steps, error: stored.error })
 }
 
+/// Waits until the operation is over for good, or `until`.
+pub(super) async fn wait_for_the_end(core: &Core, id: OperationId, until: tokio::time::Instant) {
+    if let Some(mut progress) = core.live.follow(id) {
+        // Whether it is over, or this Panel is, or patience: the caller looks at what is stored.
+        let _ = tokio::time::timeout_at(until, progress.wait_for(|now| now.outcome.is_final())).await;
+    }
+}
+
 /// Begins to carry an operation that was just reserved, and of which nothing was sent.
 pub(crate) fn begin(core: &Arc<Core>, operation: Operation) {
     carry(core, operation, true);

@@ -1,20 +1,25 @@
 //! Suspends an account: its site says so from the next request on, nothing of it runs, and all its data stay.
 
-use std::sync::Arc;
-use std::time::Duration;
+use opterius_model::Hold;
 
-use opterius_model::{Hold, RequestId};
-
-use super::change_account::{Next, Verb, change_account, committed};
-use super::{Answer, AppError, Caller, Code, Memo, Reason, Reference, Refusal};
+use super::change_account::{Next, Verb, committed};
+use super::{AppError, Caller, Code, Memo, Reason, Refusal};
 use crate::core::Core;
 use crate::store::account::Account;
 use crate::store::account_hold::AccountHold;
 use crate::store::operation::Kind;
 
-struct Suspend {
+/// One hold more, or another reason for one that is there.
+pub(crate) struct Suspend {
     hold: Hold,
     reason: Reason,
+}
+
+impl Suspend {
+    /// By this caller, who may say with which hold.
+    pub(crate) fn by(caller: &Caller, hold: Option<Hold>, reason: Reason) -> Result<Self, AppError> {
+        Ok(Self { hold: hold_of(caller, hold)?, reason })
+    }
 }
 
 impl Verb for Suspend {
@@ -51,18 +56,4 @@ pub(super) fn hold_of(caller: &Caller, asked: Option<Hold>) -> Result<Hold, AppE
         }
         asked => Ok(asked.unwrap_or(own)),
     }
-}
-
-/// Adds a hold, or another reason to one that is there.
-pub(crate) async fn suspend_account(
-    core: &Arc<Core>,
-    caller: &Caller,
-    reference: &Reference,
-    hold: Option<Hold>,
-    reason: Reason,
-    request: &RequestId,
-    patience: Duration,
-) -> Result<Answer, AppError> {
-    let verb = Suspend { hold: hold_of(caller, hold)?, reason };
-    Ok(change_account(core, caller, reference, &verb, request, patience).await?.answer)
 }

@@ -1,19 +1,24 @@
 //! Lifts one hold of an account. What else holds it goes on holding it.
 
-use std::sync::Arc;
-use std::time::Duration;
+use opterius_model::Hold;
 
-use opterius_model::{Hold, RequestId};
-
-use super::change_account::{Next, Verb, change_account, committed};
+use super::change_account::{Next, Verb, committed};
 use super::suspend_account::hold_of;
-use super::{Answer, AppError, Caller, Memo, Reference};
+use super::{AppError, Caller, Memo};
 use crate::core::Core;
 use crate::store::account::Account;
 use crate::store::operation::Kind;
 
-struct Unsuspend {
+/// One hold less.
+pub(crate) struct Unsuspend {
     hold: Hold,
+}
+
+impl Unsuspend {
+    /// By this caller, who may say which hold.
+    pub(crate) fn by(caller: &Caller, hold: Option<Hold>) -> Result<Self, AppError> {
+        Ok(Self { hold: hold_of(caller, hold)? })
+    }
 }
 
 impl Verb for Unsuspend {
@@ -33,17 +38,4 @@ impl Verb for Unsuspend {
     fn taken_on(&self, account: &Account) -> String {
         format!("The lifting of the hold {} of {} ({}) was taken on.", self.hold, account.username, account.domain)
     }
-}
-
-/// Lifts a hold, if it is there.
-pub(crate) async fn unsuspend_account(
-    core: &Arc<Core>,
-    caller: &Caller,
-    reference: &Reference,
-    hold: Option<Hold>,
-    request: &RequestId,
-    patience: Duration,
-) -> Result<Answer, AppError> {
-    let verb = Unsuspend { hold: hold_of(caller, hold)? };
-    Ok(change_account(core, caller, reference, &verb, request, patience).await?.answer)
 }

@@ -3,7 +3,7 @@
 use http::Method;
 use http_body_util::BodyExt as _;
 use opterius_protocol::agent::{FailureKind, Outcome};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Behaviour, Lab, order, until};
 
@@ -81,4 +81,88 @@ async fn operations_are_listed_the_newest_first() {
     assert_eq!(of_account.as_array().unwrap().len(), 1);
     lab.get("/api/operations/0193a5e0-7c1e-7000-8000-000000000000").await.problem(404, "not_found");
     lab.get("/api/operations/none").await.problem(404, "not_found");
+}
+
+/// A Panel with `alice`, whose suspension is stuck, and the paths of her account and of that operation.
+async fn stuck() -> (Lab, String, String) {
+    let lab = Lab::new().await;
+    let account = lab.create(&order("alice")).await.data(201);
+    let path = format!("/api/accounts/{}", account["id"].as_str().unwrap());
+    lab.agent.script("alice", Behaviour::Stuck);
+    let problem = lab.post(&format!("{path}/suspend"), &json!({ "reason": "spam" })).await.problem(500, "needs_attention");
+    let operation = format!("/api/operations/{}", problem["operation_id"].as_str().unwrap());
+    (lab, path, operation)
+}
+
+#[tokio::test]
+async fn an_operation_that_needs_attention_is_tried_again_when_it_is_asked_for() {
+    let (lab, path, operation) = stuck().await;
+    assert_eq!(lab.get(&operation).await.data(200)["left"], json!(["the home of the account"]));
+    lab.agent.stays_stuck(true);
+    let reply = lab.call(Method::POST, &format!("{operation}/retry")).send().await;
+    assert_eq!(reply.header("location"), operation);
+    assert_eq!(reply.data(202)["outcome"], "needs_attention");
+    lab.agent.stays_stuck(false);
+    let done = lab.post(&format!("{operation}/retry"), &json!({})).await.data(200);
+    assert_eq!((&done["outcome"], &done["error"]), (&json!("committed"), &Value::Null));
+    assert_eq!(lab.post(&format!("{operation}/retry"), &json!({})).await.data(200), done, "again");
+    assert_eq!(lab.post(&format!("{operation}/abandon"), &json!({})).await.data(200), done, "too late");
+    assert_eq!(lab.get(&path).await.data(200)["status"], "suspended");
+    assert_eq!(lab.get("/api/activity?action=operation.retry&outcome=ok").await.json()["page"]["total"], 2);
+    assert_eq!(lab.get("/api/activity?action=account.suspend.outcome").await.json()["page"]["total"], 2);
+}
+
+#[tokio::test]
+async fn an_abandoned_operation_is_decided_as_it_stands_and_says_what_is_left() {
+    let (lab, path, operation) = stuck().await;
+    let done = lab.post(&format!("{operation}/abandon"), &json!({})).await.data(200);
+    assert_eq!((&done["outcome"], &done["abandoned"]), (&json!("committed"), &json!(true)));
+    assert_eq!(done["left"], json!(["the home of the account"]));
+    assert_eq!(lab.get(&path).await.data(200)["status"], "suspended");
+    let rows = lab.get("/api/activity?action=account.suspend.outcome&outcome=ok").await.data(200);
+    assert!(rows[0]["detail"].as_str().unwrap().contains("left: the home of the account"), "{rows}");
+    lab.post(&format!("{path}/repair"), &json!({})).await.data(200);
+}
+
+#[tokio::test]
+async fn an_abandoned_create_frees_its_names_and_does_not_say_that_all_was_undone() {
+    let lab = Lab::new().await;
+    lab.agent.script("alice", Behaviour::Attention);
+    let problem = lab.create(&order("alice")).await.problem(500, "needs_attention");
+    let operation = format!("/api/operations/{}", problem["operation_id"].as_str().unwrap());
+    let done = lab.post(&format!("{operation}/abandon"), &json!({})).await.data(200);
+    assert_eq!(done["outcome"], "rolled_back");
+    let detail = done["error"]["detail"].as_str().unwrap();
+    assert!(detail.contains("Left on the server: the home of the account.") && !detail.contains("undone"), "{detail}");
+    assert_eq!(lab.count("SELECT COUNT(*) FROM claimed_name").await, 0);
+    lab.create(&order("alice")).await.data(201);
+}
+
+#[tokio::test]
+async fn only_what_needs_attention_is_abandoned_and_only_by_the_administrator() {
+    let lab = Lab::new().await;
+    let token = lab.whmcs("WHMCS").await;
+    lab.agent.script("alice", Behaviour::Hold);
+    let order = lab.call(Method::POST, "/api/accounts").token(&token).header("prefer", "respond-async").json(&order("alice"));
+    let id = order.send().await.data(202)["id"].as_str().unwrap().to_owned();
+    until("the operation runs", async || lab.agent.begun("alice") == 1).await;
+    let path = format!("/api/operations/{id}");
+    lab.post(&format!("{path}/abandon"), &json!({})).await.problem(409, "operation_running");
+    lab.call(Method::POST, &format!("{path}/abandon")).token(&token).send().await.problem(403, "forbidden");
+    let reply = lab.call(Method::POST, &format!("{path}/retry")).token(&token).send().await;
+    assert_eq!(reply.data(202)["outcome"], "running", "as it stands");
+    let other = lab.whmcs("other").await;
+    lab.call(Method::POST, &format!("{path}/retry")).token(&other).send().await.problem(404, "not_found");
+    lab.agent.decide("alice", Outcome::Committed);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_decides_nothing_of_a_retry() {
+    let (lab, _, operation) = stuck().await;
+    lab.agent.stop().await;
+    lab.post(&format!("{operation}/retry"), &json!({})).await.problem(503, "server_unreachable");
+    lab.post(&format!("{operation}/abandon"), &json!({})).await.problem(503, "server_unreachable");
+    assert_eq!(lab.get(&operation).await.data(200)["outcome"], "needs_attention");
+    lab.agent.listen();
+    lab.post(&format!("{operation}/retry"), &json!({})).await.data(200);
 }

@@ -14,9 +14,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::operations::OperationView;
+use super::plan::PlanView;
 use super::shape::{Data, Id, List, Page, data};
 use crate::app::{
-    self, Answer, Caller, EmailAddress, ExternalRef, KeptDays, Order, PackageChange, PackageChoice, Reason, Reference, Restore,
+    self, Answer, Caller, EmailAddress, ExternalRef, KeptDays, NewPassword, Order, PackageChange, PackageChoice, Plan, Reason, Reference,
+    Repair, Restore, Suspend, Terminate, Unsuspend, Verb,
 };
 use crate::core::Core;
 use crate::http::fields::{Body, Fields, OptionalBody, QueryFields};
@@ -244,7 +246,7 @@ struct CreateAccountBody {
 /// The same external_ref with the same username, domain, package and server is the same order: it is answered with the account, whose password becomes the one given.
 #[utoipa::path(
     post, path = "/api/accounts", operation_id = "account.create", tag = "accounts", security(("token" = ["accounts.create"])),
-    params(("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
+    params(("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
     request_body = CreateAccountBody,
     responses(
         (status = 201, description = "The account was made.", body = Data<AccountView>),
@@ -252,10 +254,56 @@ struct CreateAccountBody {
         (status = 202, description = "The operation goes on.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
     )
 )]
-pub(crate) async fn create(State(core): State<Arc<Core>>, call: Call, headers: HeaderMap, Body(fields): Body) -> Result<Response, Problem> {
+pub(crate) async fn create(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    headers: HeaderMap,
+    QueryFields(query): QueryFields,
+    Body(fields): Body,
+) -> Result<Response, Problem> {
+    let how = How::asked(&core, &headers, query)?;
     let order = order(&core, &call.caller, fields).await?;
-    let answer = app::create_account(&core, &call.caller, order, &call.request_id, patience(&core, &headers)).await?;
+    if how.plan {
+        return Ok(planned(app::plan_order(&core, &call.caller, &order, &call.request_id).await?));
+    }
+    let answer = app::create_account(&core, &call.caller, order, &call.request_id, how.patience).await?;
     Ok(answered(&core, &call.caller, answer, |view| view))
+}
+
+/// How a change is to be made.
+struct How {
+    /// Not at all: only say what it would do.
+    plan: bool,
+    /// How long the caller waits for its outcome.
+    patience: Duration,
+}
+
+impl How {
+    /// Reads the rest of the query, and the headers.
+    fn asked(core: &Core, headers: &HeaderMap, mut query: Fields) -> Result<Self, Problem> {
+        let plan = query.truth("plan", false);
+        query.finish(Some(Self { plan, patience: patience(core, headers) }))
+    }
+}
+
+/// Makes a change, or says what it would do. `more` adds to the account's view what is said only this once; it sees the account from before.
+async fn changed<V: Verb>(
+    core: &Arc<Core>,
+    call: &Call,
+    id: &Reference,
+    verb: &V,
+    how: How,
+    more: impl FnOnce(&Account, AccountView) -> AccountView,
+) -> Result<Response, Problem> {
+    if how.plan {
+        return Ok(planned(app::plan_change(core, &call.caller, id, verb).await?));
+    }
+    let changed = app::change_account(core, &call.caller, id, verb, &call.request_id, how.patience).await?;
+    Ok(answered(core, &call.caller, changed.answer, |view| more(&changed.before, view)))
+}
+
+fn planned(plan: Plan) -> Response {
+    data(PlanView::from(plan)).into_response()
 }
 
 /// The answer with the account, which `more` may add to, or with the operation that goes on.
@@ -271,6 +319,7 @@ fn answered(core: &Core, caller: &Caller, answer: Answer, more: impl FnOnce(Acco
             let view = AccountView { previous, ..AccountView::new(core, caller, account) };
             (StatusCode::CREATED, [(header::LOCATION, location)], data(more(view))).into_response()
         }
+        Answer::Done(account) if account.status == Status::Terminated => data(TerminatedView::new(caller, &account)).into_response(),
         Answer::Done(account) => data(more(AccountView::new(core, caller, account))).into_response(),
         Answer::Running(operation) => running(core, caller, *operation),
     }
@@ -449,7 +498,7 @@ struct UnsuspendBody {
 /// Its site answers 503 from the next request on, and nothing of it runs; its data stay. Holds are separate: a hold that is there already only gets the new reason.
 #[utoipa::path(
     post, path = "/api/accounts/{id}/suspend", operation_id = "account.suspend", tag = "accounts", security(("token" = ["accounts.suspend"])),
-    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
+    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
     request_body = SuspendBody,
     responses(
         (status = 200, description = "The account, suspended.", body = Data<AccountView>),
@@ -461,14 +510,15 @@ pub(crate) async fn suspend(
     call: Call,
     Id(id): Id<Reference>,
     headers: HeaderMap,
+    QueryFields(query): QueryFields,
     Body(mut fields): Body,
 ) -> Result<Response, Problem> {
+    let how = How::asked(&core, &headers, query)?;
     let reason = fields.required("reason", Reason::parse);
     let hold = fields.optional("hold", str::parse::<Hold>);
     let reason = fields.finish(reason)?;
-    let patience = patience(&core, &headers);
-    let answer = app::suspend_account(&core, &call.caller, &id, hold, reason, &call.request_id, patience).await?;
-    Ok(answered(&core, &call.caller, answer, |view| view))
+    let verb = Suspend::by(&call.caller, hold, reason)?;
+    changed(&core, &call, &id, &verb, how, |_, view| view).await
 }
 
 /// Lift a suspension
@@ -476,7 +526,7 @@ pub(crate) async fn suspend(
 /// Only one's own hold. What else holds the account is in `holds` and `notice`, and it stays suspended.
 #[utoipa::path(
     post, path = "/api/accounts/{id}/unsuspend", operation_id = "account.unsuspend", tag = "accounts", security(("token" = ["accounts.suspend"])),
-    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
+    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
     request_body = UnsuspendBody,
     responses(
         (status = 200, description = "The account without this hold.", body = Data<AccountView>),
@@ -488,16 +538,18 @@ pub(crate) async fn unsuspend(
     call: Call,
     Id(id): Id<Reference>,
     headers: HeaderMap,
+    QueryFields(query): QueryFields,
     OptionalBody(mut fields): OptionalBody,
 ) -> Result<Response, Problem> {
+    let how = How::asked(&core, &headers, query)?;
     let hold = fields.optional("hold", str::parse::<Hold>);
     let () = fields.finish(Some(()))?;
-    let patience = patience(&core, &headers);
-    let answer = app::unsuspend_account(&core, &call.caller, &id, hold, &call.request_id, patience).await?;
-    Ok(answered(&core, &call.caller, answer, |view| AccountView {
-        notice: view.notice.map(|notice| notice.replacen("is suspended", "stays suspended", 1)),
-        ..view
-    }))
+    let verb = Unsuspend::by(&call.caller, hold)?;
+    changed(&core, &call, &id, &verb, how, |_, mut view| {
+        view.notice = view.notice.map(|notice| notice.replacen("is suspended", "stays suspended", 1));
+        view
+    })
+    .await
 }
 
 /// What an account is to have.
@@ -521,7 +573,7 @@ struct ChangePackageBody {
 /// Every limit changes at once. A limit that gets lower than what is used is refused with the numbers, unless it is forced.
 #[utoipa::path(
     put, path = "/api/accounts/{id}/package", operation_id = "account.package", tag = "accounts", security(("token" = ["accounts.package"])),
-    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
+    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
     request_body = ChangePackageBody,
     responses(
         (status = 200, description = "The account with its package.", body = Data<AccountView>),
@@ -533,17 +585,18 @@ pub(crate) async fn change_package(
     call: Call,
     Id(id): Id<Reference>,
     headers: HeaderMap,
+    QueryFields(query): QueryFields,
     Body(mut fields): Body,
 ) -> Result<Response, Problem> {
+    let how = How::asked(&core, &headers, query)?;
     let package = package_choice(&mut fields);
     let overrides = fields.overrides("limits");
     let keep_overrides = fields.truth("keep_overrides", true);
     let force = fields.truth("force", false);
     let package = fields.finish(package)?;
-    let change = PackageChange { package, overrides, keep_overrides, force };
-    let patience = patience(&core, &headers);
-    let (answer, dropped) = app::change_account_package(&core, &call.caller, &id, change, &call.request_id, patience).await?;
-    Ok(answered(&core, &call.caller, answer, |view| AccountView { dropped_overrides: Some(numbers(dropped)), ..view }))
+    let verb = PackageChange { package, overrides, keep_overrides, force };
+    changed(&core, &call, &id, &verb, how, |before, view| AccountView { dropped_overrides: Some(numbers(verb.dropped(before))), ..view })
+        .await
 }
 
 /// Another password.
@@ -561,7 +614,7 @@ struct ChangePasswordBody {
 /// On its server and here, or not at all.
 #[utoipa::path(
     put, path = "/api/accounts/{id}/password", operation_id = "account.password", tag = "accounts", security(("token" = ["accounts.password"])),
-    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
+    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
     request_body = ChangePasswordBody,
     responses(
         (status = 200, description = "The account; this is its password now.", body = Data<AccountView>),
@@ -573,13 +626,13 @@ pub(crate) async fn change_password(
     call: Call,
     Id(id): Id<Reference>,
     headers: HeaderMap,
+    QueryFields(query): QueryFields,
     Body(mut fields): Body,
 ) -> Result<Response, Problem> {
+    let how = How::asked(&core, &headers, query)?;
     let password = fields.password("password");
     let password = fields.finish(password)?;
-    let patience = patience(&core, &headers);
-    let answer = app::change_password(&core, &call.caller, &id, password, &call.request_id, patience).await?;
-    Ok(answered(&core, &call.caller, answer, |view| view))
+    changed(&core, &call, &id, &NewPassword(Arc::new(password)), how, |_, view| view).await
 }
 
 /// Terminate an account
@@ -590,6 +643,7 @@ pub(crate) async fn change_password(
     params(
         ("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."),
         ("keep_days" = Option<u16>, Query, description = "For how many days it can be restored, 0 to 365; as the settings say if nothing is said here."),
+        ("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."),
         ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once."),
     ),
     responses(
@@ -602,16 +656,12 @@ pub(crate) async fn terminate(
     call: Call,
     Id(id): Id<Reference>,
     headers: HeaderMap,
-    QueryFields(mut fields): QueryFields,
+    QueryFields(mut query): QueryFields,
 ) -> Result<Response, Problem> {
-    let keep = fields.optional("keep_days", KeptDays::parse);
-    let () = fields.finish(Some(()))?;
-    let patience = patience(&core, &headers);
-    let answer = app::terminate_account(&core, &call.caller, &id, keep, &call.request_id, patience).await?;
-    Ok(match answer {
-        Answer::Done(account) => data(TerminatedView::new(&call.caller, &account)).into_response(),
-        other => answered(&core, &call.caller, other, |view| view),
-    })
+    let keep = query.optional("keep_days", KeptDays::parse);
+    let how = How::asked(&core, &headers, query)?;
+    let verb = Terminate::keeping(&core, keep).await?;
+    changed(&core, &call, &id, &verb, how, |_, view| view).await
 }
 
 /// Under which names an account is to come back.
@@ -630,7 +680,7 @@ struct RestoreBody {
 /// As it was, its holds included, as long as it is kept and its names are free; perhaps under other names.
 #[utoipa::path(
     post, path = "/api/accounts/{id}/restore", operation_id = "account.restore", tag = "accounts", security(("token" = ["accounts.restore"])),
-    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
+    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
     request_body = RestoreBody,
     responses(
         (status = 200, description = "The account, there again.", body = Data<AccountView>),
@@ -642,16 +692,16 @@ pub(crate) async fn restore(
     call: Call,
     Id(id): Id<Reference>,
     headers: HeaderMap,
+    QueryFields(query): QueryFields,
     OptionalBody(mut fields): OptionalBody,
 ) -> Result<Response, Problem> {
+    let how = How::asked(&core, &headers, query)?;
     let reserved = app::reserved_names(&core).await?;
     let username = fields.optional("username", Username::parse);
     let domain = fields.optional("domain", DomainName::parse);
     refuse_reserved(&mut fields, domain.as_ref(), &reserved);
     let restore = fields.finish(Some(Restore { username, domain }))?;
-    let patience = patience(&core, &headers);
-    let answer = app::restore_account(&core, &call.caller, &id, restore, &call.request_id, patience).await?;
-    Ok(answered(&core, &call.caller, answer, |view| view))
+    changed(&core, &call, &id, &restore, how, |_, view| view).await
 }
 
 /// Repair an account
@@ -659,7 +709,7 @@ pub(crate) async fn restore(
 /// Makes its server as the account's desired state says, whatever has become of it since. `GET /api/accounts/{id}/plan` says what that would change.
 #[utoipa::path(
     post, path = "/api/accounts/{id}/repair", operation_id = "account.repair", tag = "accounts", security(("token" = ["accounts.repair"])),
-    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
+    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
     responses(
         (status = 200, description = "The account, as it should be.", body = Data<AccountView>),
         (status = 202, description = "The operation goes on.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
@@ -670,11 +720,24 @@ pub(crate) async fn repair(
     call: Call,
     Id(id): Id<Reference>,
     headers: HeaderMap,
+    QueryFields(query): QueryFields,
     OptionalBody(fields): OptionalBody,
 ) -> Result<Response, Problem> {
+    let how = How::asked(&core, &headers, query)?;
     let () = fields.finish(Some(()))?;
-    let answer = app::repair_account(&core, &call.caller, &id, &call.request_id, patience(&core, &headers)).await?;
-    Ok(answered(&core, &call.caller, answer, |view| view))
+    changed(&core, &call, &id, &Repair, how, |_, view| view).await
+}
+
+/// Plan a repair
+///
+/// What of the account is not as it should be, and what would be in the way of mending it. Nothing is touched. Every other change is planned with `?plan=true`.
+#[utoipa::path(
+    get, path = "/api/accounts/{id}/plan", operation_id = "account.plan", tag = "accounts", security(("token" = ["accounts.read"])),
+    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref.")),
+    responses((status = 200, description = "What a repair would change.", body = Data<PlanView>))
+)]
+pub(crate) async fn plan(State(core): State<Arc<Core>>, call: Call, Id(id): Id<Reference>) -> Result<Json<Data<PlanView>>, Problem> {
+    Ok(data(app::plan_change(&core, &call.caller, &id, &Repair).await?.into()))
 }
 
 /// What an account uses of what it may.

@@ -7,6 +7,7 @@ pub(crate) mod health;
 pub(crate) mod operations;
 pub(crate) mod own;
 pub(crate) mod packages;
+pub(crate) mod plan;
 pub(crate) mod servers;
 pub(crate) mod settings;
 pub(crate) mod shared_parent_domains;

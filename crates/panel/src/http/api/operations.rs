@@ -7,17 +7,20 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt, stream};
+use http::HeaderMap;
 use opterius_model::{AccountId, OperationId};
 use opterius_protocol::agent::{Direction, StepReport, StepState};
 use serde::Serialize;
 use tokio::sync::watch;
 use utoipa::ToSchema;
 
+use super::accounts::{patience, running};
 use super::shape::{Data, Id, List, Page, data};
 use crate::app::{self, Caller, ExternalRef, Progress};
 use crate::core::Core;
-use crate::http::fields::QueryFields;
+use crate::http::fields::{OptionalBody, QueryFields};
 use crate::http::frame::Call;
 use crate::http::problem::{Problem, ProblemView};
 use crate::store::operation::{self, Filter, Operation, Outcome};
@@ -153,6 +156,59 @@ pub(crate) async fn list(
 pub(crate) async fn get(State(core): State<Arc<Core>>, call: Call, Id(id): Id<OperationId>) -> Result<Json<Data<OperationView>>, Problem> {
     let operation = app::operation(&core, &call.caller, id).await?;
     Ok(data(OperationView::new(&core, &call.caller, operation)))
+}
+
+/// Try an operation again
+///
+/// One that needs attention is tried at once. One that does not is answered as it stands.
+#[utoipa::path(
+    post, path = "/api/operations/{id}/retry", operation_id = "operation.retry", tag = "operations", security(("token" = ["operations.retry"])),
+    params(("id" = String, Path, description = "The operation's id."), ("Prefer" = Option<String>, Header, description = "`respond-async` waits for nothing.")),
+    responses(
+        (status = 200, description = "The operation, which is over.", body = Data<OperationView>),
+        (status = 202, description = "The operation goes on, or needs attention still.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
+    )
+)]
+pub(crate) async fn retry(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Id(id): Id<OperationId>,
+    headers: HeaderMap,
+    OptionalBody(fields): OptionalBody,
+) -> Result<Response, Problem> {
+    let () = fields.finish(Some(()))?;
+    let operation = app::retry_operation(&core, &call.caller, id, &call.request_id, patience(&core, &headers)).await?;
+    Ok(answered(&core, &call.caller, operation))
+}
+
+/// Abandon an operation
+///
+/// Ends one that needs attention where it stands: what it had done stays, and `left` says what is not as it should be. A repair mends that later.
+#[utoipa::path(
+    post, path = "/api/operations/{id}/abandon", operation_id = "operation.abandon", tag = "operations", security(("token" = ["operations.abandon"])),
+    params(("id" = String, Path, description = "The operation's id."), ("Prefer" = Option<String>, Header, description = "`respond-async` waits for nothing.")),
+    responses(
+        (status = 200, description = "The operation, which is over.", body = Data<OperationView>),
+        (status = 202, description = "The operation is being ended.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
+    )
+)]
+pub(crate) async fn abandon(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Id(id): Id<OperationId>,
+    headers: HeaderMap,
+    OptionalBody(fields): OptionalBody,
+) -> Result<Response, Problem> {
+    let () = fields.finish(Some(()))?;
+    let operation = app::abandon_operation(&core, &call.caller, id, &call.request_id, patience(&core, &headers)).await?;
+    Ok(answered(&core, &call.caller, operation))
+}
+
+fn answered(core: &Core, caller: &Caller, operation: Operation) -> Response {
+    if operation.outcome.is_final() {
+        return data(OperationView::new(core, caller, operation)).into_response();
+    }
+    running(core, caller, operation)
 }
 
 /// Follow an operation

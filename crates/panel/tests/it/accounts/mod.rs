@@ -5,4 +5,5 @@ mod input;
 mod list;
 mod outcomes;
 mod package;
+mod plan;
 mod terminate;

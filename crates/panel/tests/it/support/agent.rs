@@ -196,6 +196,15 @@ impl FakeAgent {
         inside.accounts.values().filter(|one| one.spec.username.as_str() == username).map(|one| one.spec.clone()).next_back()
     }
 
+    /// Damages something of an account.
+    pub(crate) fn damage(&self, username: &str, change: &str) {
+        self.inside.lock().unwrap().drift.entry(username.to_owned()).or_default().push(change.to_owned());
+    }
+
+    pub(crate) fn stays_stuck(&self, stays: bool) {
+        self.inside.lock().unwrap().stays_stuck = stays;
+    }
+
     /// What the account with this username uses; without it, its usage cannot be measured.
     pub(crate) fn uses(&self, username: &str, disk_bytes: u64, files: u64) {
         let usage = Usage { measured_at: Micros::now(), disk_bytes, files, traffic_bytes: 0, processes: 3 };
