@@ -50,6 +50,7 @@ impl Panel {
             tracing::info!(operations = resumed, "picked up operations without an outcome");
         }
         core.tasks.spawn(fleet::keep_asking(core.clone()));
+        core.tasks.spawn(app::resync_at_start(core.clone()));
         core.tasks.spawn(app::keep_counting(core.clone()));
         core.tasks.spawn(app::keep_forgetting(core.clone()));
         let router = http::router(core.clone());

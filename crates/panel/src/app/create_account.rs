@@ -137,10 +137,10 @@ async fn prepare(
     }
     let package = resolve_package(&mut **write, caller, &order.package).await?;
     let server = choose_server(server::list(&mut **write, &caller.owner).await?, order.server.as_deref())?;
-    check_names(write, caller, &order.username, &order.domain).await?;
 
     let now = core.now();
     let spec = spec(core, caller, order, hash, &server, package.limits);
+    check_names(write, caller, spec.account_id, &order.username, &order.domain).await?;
     let email = order.email.as_ref().map(super::EmailAddress::as_str);
     let operation = Operation {
         id: OperationId::generate(),
@@ -167,9 +167,9 @@ async fn prepare(
         spec: &spec,
         external_ref: order.external_ref.as_deref(),
         email,
-        package_id: package.id,
+        package_id: Some(package.id),
         server_id: server.id,
-        operation_id: operation.id,
+        operation_id: Some(operation.id),
         now,
     };
     account::insert(write, &new).await?;

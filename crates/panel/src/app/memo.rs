@@ -61,6 +61,11 @@ impl Memo {
         }
     }
 
+    /// Reads what an Agent kept; nothing if an older or a newer Panel wrote something else.
+    pub(crate) fn read(value: &serde_json::Value) -> Option<Self> {
+        serde_json::from_value(value.clone()).ok().filter(|memo: &Self| memo.version == VERSION)
+    }
+
     /// As an Agent keeps it.
     pub(crate) fn to_value(&self) -> serde_json::Value {
         serde_json::to_value(self).expect("a memo with text keys serialises")

@@ -2,6 +2,7 @@
 //! of HTTP.
 
 mod acknowledge;
+mod adopt_account;
 mod answers;
 mod authenticate;
 mod caller;
@@ -21,10 +22,12 @@ mod packages;
 mod plan;
 mod read;
 mod record;
+mod record_drift;
 mod refusal;
 mod repair_account;
 mod resolve_operation;
 mod restore_account;
+mod resync;
 mod run_operation;
 mod servers;
 mod settings;
@@ -54,10 +57,12 @@ pub(crate) use packages::{LimitChanges, change_package, create_package, delete_p
 pub(crate) use plan::{Obstacle, Plan, plan_change};
 pub(crate) use read::{account, operation, package, server};
 pub(crate) use record::record_refusal;
+pub(crate) use record_drift::record_drift;
 pub(crate) use refusal::{AppError, Code, Conflict, FieldProblem, Refusal};
 pub(crate) use repair_account::Repair;
 pub(crate) use resolve_operation::{abandon_operation, retry_operation};
 pub(crate) use restore_account::Restore;
+pub(crate) use resync::{Adoption, Difference, Finding, Report, compare, resync, resync_at_start};
 pub(crate) use run_operation::{Live, Progress, resume};
 pub(crate) use servers::{ServerChange, change_server, reserved_names, set_shared_parent_domains};
 pub(crate) use settings::{KeptDays, change_settings, settings};

@@ -1,21 +1,31 @@
 //! Names that only one account may have.
 
-use opterius_model::{DomainName, Username};
+use opterius_model::{AccountId, DomainName, Username};
 
 use super::{AppError, Caller, Refusal};
 use crate::store::{Write, claimed_name, shared_parent_domain};
 
-/// Checks that both names are free, and says whose they are otherwise.
-pub(super) async fn check_names(write: &mut Write, caller: &Caller, username: &Username, domain: &DomainName) -> Result<(), AppError> {
-    if let Some(holder) = claimed_name::holder_of_username(&mut **write, username).await? {
+/// Checks that both names are free for `account`, or its own already, and says whose they are otherwise.
+pub(super) async fn check_names(
+    write: &mut Write,
+    caller: &Caller,
+    account: AccountId,
+    username: &Username,
+    domain: &DomainName,
+) -> Result<(), AppError> {
+    let account = account.to_string();
+    if let Some(holder) = claimed_name::holder_of_username(&mut **write, username).await?
+        && holder.account_id != account
+    {
         return Err(Refusal::username_taken(caller, username, Some(&holder)).into());
     }
-    check_domain(write, caller, domain).await
+    check_domain(write, caller, &account, domain).await
 }
 
 /// A domain is free if no account has it, and no other account's domain contains it or is contained in it, but for the shared parents.
-async fn check_domain(write: &mut Write, caller: &Caller, domain: &DomainName) -> Result<(), AppError> {
-    let related = claimed_name::related_domains(&mut **write, domain).await?;
+async fn check_domain(write: &mut Write, caller: &Caller, account: &str, domain: &DomainName) -> Result<(), AppError> {
+    let mut related = claimed_name::related_domains(&mut **write, domain).await?;
+    related.retain(|holder| holder.account_id != account);
     if related.is_empty() {
         return Ok(());
     }

@@ -283,6 +283,15 @@ impl Refusal {
         Self::undone(kind, "agent", &error.detail).hint("Look at `journalctl -u opterius-agent -n 100` on the server, then try again.")
     }
 
+    /// The server has a newer state than the operation would have made.
+    pub(crate) fn superseded(kind: Kind, username: &str, generation: u64) -> Self {
+        let detail = format!(
+            "The server has a newer state of the account `{username}` than this Panel had (generation {generation}); it was taken over. {}",
+            kind_undone(kind)
+        );
+        Self::new(Code::ProvisioningFailed, detail).hint("Look at the account as it is now, and try again.")
+    }
+
     /// The Agent undid everything.
     pub(crate) fn rolled_back(kind: Kind, username: &str, domain: &str, report: &OperationReport) -> Self {
         if report.abandoned {

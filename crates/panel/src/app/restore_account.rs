@@ -64,7 +64,7 @@ impl Verb for Restore {
             return Err(Refusal::external_ref_taken(caller, &other).into());
         }
         let (username, domain) = (&change.spec.username, change.spec.sites[0].primary());
-        check_names(write, caller, username, domain).await?;
+        check_names(write, caller, account.id, username, domain).await?;
         claimed_name::claim(write, account.id, username, domain).await?;
         Ok(account::set_restoring(write, &change.spec).await?)
     }

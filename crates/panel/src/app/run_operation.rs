@@ -10,11 +10,14 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use opterius_model::{OperationId, Spec, State, Uid};
-use opterius_protocol::agent::{self, ApplySpec, Change, CreateAccount, GetOperation, OperationReport, StepReport};
+use opterius_protocol::agent::{
+    self, AccountDetail, ApplySpec, Change, CreateAccount, GetAccount, GetOperation, OperationReport, StepReport,
+};
 use opterius_protocol::client::{CallError, chain};
 use opterius_protocol::{Micros, WireCode, WireError};
 use tokio::sync::watch;
 
+use super::adopt_account::take_over;
 use super::faults::{self, point};
 use super::{AppError, Memo, Refusal};
 use crate::core::Core;
@@ -148,6 +151,33 @@ impl From<Result<OperationReport, CallError>> for Heard {
     }
 }
 
+/// What the Agent has of an account.
+enum Look {
+    Has(Box<AccountDetail>),
+    Unknown,
+    Unclear(String),
+}
+
+/// The end of an operation whose account is as new or newer on its server, as after this Panel was restored from a backup: the Agent has
+/// decided this operation and forgotten it, or another Panel's came behind it.
+fn superseded(operation: &Operation, detail: Box<AccountDetail>) -> End {
+    let there = &detail.spec;
+    let made = match (operation.kind, &operation.spec) {
+        (Kind::Create, _) => there.state != State::Absent,
+        (_, Some(spec)) if spec.state == State::Absent => there.state == State::Absent,
+        (_, Some(spec)) => {
+            detail.summary.operation_id == Some(operation.id)
+                || Spec { generation: there.generation, uid: there.uid, ..spec.clone() } == *there
+        }
+        (_, None) => false,
+    };
+    if made {
+        return End { uid: there.uid, detail: Some(detail), ..End::untold(Outcome::Committed) };
+    }
+    let error = Refusal::superseded(operation.kind, &operation.username, there.generation.get());
+    End { detail: Some(detail), ..End::failed(Outcome::RolledBack, error) }
+}
+
 impl Carrier<'_> {
     async fn run(&mut self, fresh: bool) {
         let began = self.core.now();
@@ -156,6 +186,7 @@ impl Carrier<'_> {
         let mut may_arrive_until = if fresh { Micros(0) } else { began.plus(validity) };
         let mut nothing_sent = fresh;
         let mut refusal: Option<WireError> = None;
+        let mut may_be_newer = true;
         let mut ask = !fresh;
         if fresh {
             point(faults::RESERVED).await;
@@ -170,10 +201,28 @@ impl Carrier<'_> {
                     }
                     Heard::Refused(error) if error.code == WireCode::NotFound => match &refusal {
                         None => ask = false,
+                        // The server has this generation or a newer one: what it has decides.
+                        Some(error) if error.code == WireCode::StaleGeneration && may_be_newer => match self.look().await {
+                            Look::Has(detail) => {
+                                point(faults::DECIDED).await;
+                                self.end(superseded(&self.operation, detail)).await;
+                                return;
+                            }
+                            Look::Unknown => may_be_newer = false,
+                            Look::Unclear(cause) => self.rest(&cause).await,
+                        },
                         // The Agent would not begin, and no earlier request can make it begin any more.
+                        // Of an account that the server knows nothing of there is nothing to terminate, and nothing kept.
+                        Some(error) if error.code == WireCode::NotFound && self.operation.kind == Kind::Terminate => {
+                            if let Some(spec) = &mut self.operation.spec {
+                                spec.kept_until = None;
+                            }
+                            self.end(End::untold(Outcome::Committed)).await;
+                            return;
+                        }
                         Some(error) if self.core.now() > may_arrive_until => {
                             let error = Refusal::refused_by_agent(self.operation.kind, error);
-                            self.end(End::untold(Outcome::RolledBack, error)).await;
+                            self.end(End::failed(Outcome::RolledBack, error)).await;
                             return;
                         }
                         Some(_) => self.rest("the Agent refused, and an earlier request may still arrive").await,
@@ -193,7 +242,7 @@ impl Carrier<'_> {
                     }
                     Heard::NotSent(cause) if nothing_sent => {
                         let error = Refusal::server_unreachable("default", &cause);
-                        self.end(End::untold(Outcome::NotSent, error)).await;
+                        self.end(End::failed(Outcome::NotSent, error)).await;
                         return;
                     }
                     Heard::NotSent(cause) => self.rest(&cause).await,
@@ -231,6 +280,16 @@ impl Carrier<'_> {
         match self.operation.kind {
             Kind::Create => agent.call(&CreateAccount(change), FIRST_WAIT + GRACE).await.into(),
             _ => agent.call(&ApplySpec(change), FIRST_WAIT + GRACE).await.into(),
+        }
+    }
+
+    /// Asks what the server has of the account.
+    async fn look(&self) -> Look {
+        let agent = self.core.fleet.agent(self.operation.server_id);
+        match agent.call(&GetAccount { id: self.operation.account_id }, GRACE).await {
+            Ok(detail) => Look::Has(Box::new(detail)),
+            Err(CallError::Refused(error)) if error.code == WireCode::NotFound => Look::Unknown,
+            Err(error) => Look::Unclear(chain(&error)),
         }
     }
 
@@ -325,6 +384,8 @@ struct End {
     uid: Option<Uid>,
     abandoned: bool,
     remains: Vec<String>,
+    /// What the server has of the account, where that is what decided.
+    detail: Option<Box<AccountDetail>>,
     to_acknowledge: bool,
 }
 
@@ -332,17 +393,30 @@ impl End {
     /// As the Agent told it.
     fn told(outcome: Outcome, report: OperationReport) -> Self {
         let OperationReport { steps, uid, abandoned, left, .. } = report;
-        Self { outcome, steps, error: None, uid, abandoned, remains: left, to_acknowledge: outcome.is_final() }
+        Self { outcome, steps, error: None, uid, abandoned, remains: left, detail: None, to_acknowledge: outcome.is_final() }
     }
 
     /// Without anything that the Agent keeps.
-    fn untold(outcome: Outcome, error: Refusal) -> Self {
-        Self { outcome, steps: Vec::new(), error: Some(error), uid: None, abandoned: false, remains: Vec::new(), to_acknowledge: false }
+    fn untold(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            steps: Vec::new(),
+            error: None,
+            uid: None,
+            abandoned: false,
+            remains: Vec::new(),
+            detail: None,
+            to_acknowledge: false,
+        }
+    }
+
+    fn failed(outcome: Outcome, error: Refusal) -> Self {
+        Self { error: Some(error), ..Self::untold(outcome) }
     }
 }
 
 /// Writes an outcome down: the operation, what it means for the account and its names, and the Activity, all or nothing.
-async fn record(core: &Core, operation: &Operation, end: &End) -> Result<(), StoreError> {
+async fn record(core: &Core, operation: &Operation, end: &End) -> Result<(), AppError> {
     let now = core.now();
     let mut write = core.store.write().await?;
     let ending = Ending {
@@ -359,7 +433,23 @@ async fn record(core: &Core, operation: &Operation, end: &End) -> Result<(), Sto
         return Ok(());
     }
     let id = operation.account_id;
+    let taken_over = match end.detail.as_ref().filter(|detail| detail.spec.state != State::Absent || operation.kind != Kind::Create) {
+        Some(detail) => {
+            let here = account::by_id(&mut *write, &core.owner, id).await?;
+            match take_over(&mut write, core, operation.server_id, here.as_ref(), detail).await {
+                Ok(_) => true,
+                // Names that belong to another account here: a person has to decide, and `opterius resync` goes on saying so.
+                Err(AppError::Refused(refusal)) => {
+                    tracing::error!(operation.id = %operation.id, error = refusal.detail, "could not take over what the server has");
+                    false
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        None => false,
+    };
     match (end.outcome, &operation.spec) {
+        _ if taken_over => {}
         (Outcome::Committed, Some(spec)) => {
             let spec = Spec { uid: end.uid.or(spec.uid), ..spec.clone() };
             account::set_spec(&mut write, &spec, now).await?;
@@ -394,7 +484,7 @@ async fn record(core: &Core, operation: &Operation, end: &End) -> Result<(), Sto
         detail: end.error.as_ref().map_or_else(|| done(operation, end), |error| error.detail.clone()),
     };
     activity::append(&mut write, &core.owner, entry).await?;
-    store::commit(write).await
+    Ok(store::commit(write).await?)
 }
 
 fn done(operation: &Operation, end: &End) -> String {

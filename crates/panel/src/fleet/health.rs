@@ -1,13 +1,15 @@
-//! Asks every Agent how it is, again and again.
+//! Asks every Agent how it is, and how its accounts are, again and again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use opterius_protocol::agent::GetHealth;
-use opterius_protocol::client::chain;
+use opterius_protocol::WireCode;
+use opterius_protocol::agent::{GetDrift, GetHealth};
+use opterius_protocol::client::{CallError, chain};
 
+use crate::app::record_drift;
 use crate::core::Core;
-use crate::store::server;
+use crate::store::server::{self, Server};
 
 /// Longer than an Agent needs to look at its parts.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,10 +31,28 @@ pub(crate) async fn keep_asking(core: Arc<Core>) {
                             Some(cause) => tracing::warn!(server = %server.name, error = %cause, "the server's Agent does not answer"),
                         }
                     }
+                    ask_for_drift(&core, &server).await;
                 }
             }
             Err(error) => tracing::error!(error = %chain(&error), "could not list the servers"),
         }
         tokio::time::sleep(core.seams.timing.health_every).await;
+    }
+}
+
+async fn ask_for_drift(core: &Core, server: &Server) {
+    match core.fleet.agent(server.id).call(&GetDrift {}, TIMEOUT).await {
+        Ok(report) => {
+            for drift in core.fleet.learn_drift(server.id, report) {
+                if let Err(error) = record_drift(core, &drift).await {
+                    tracing::error!(account.id = %drift.account_id, error = %chain(&error), "could not put drift into the Activity");
+                }
+            }
+        }
+        // An Agent of an earlier version does not look for drift.
+        Err(CallError::Refused(error)) if error.code == WireCode::NotFound => {}
+        // One that does not answer at all was told of above.
+        Err(CallError::NotSent { .. }) => {}
+        Err(error) => tracing::debug!(server = %server.name, error = %chain(&error), "could not ask for drift"),
     }
 }

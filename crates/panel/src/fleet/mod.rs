@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use opterius_model::{Limits, ServerId};
-use opterius_protocol::agent::Health;
+use opterius_model::{AccountId, Limits, ServerId};
+use opterius_protocol::agent::{Drift, DriftReport, Health};
 use opterius_protocol::client::Client;
 
 pub(crate) use health::keep_asking;
@@ -18,11 +18,13 @@ pub(crate) struct Fleet {
     /// The Agent on the Panel's own machine, the only one there is so far.
     local: Client,
     health: Arc<Mutex<HashMap<ServerId, Option<Health>>>>,
+    /// What was not as committed when each server was last asked.
+    drift: Arc<Mutex<HashMap<ServerId, BTreeMap<AccountId, Drift>>>>,
 }
 
 impl Fleet {
     pub(crate) fn new(agent_socket: &Path) -> Self {
-        Self { local: Client::new(agent_socket), health: Arc::default() }
+        Self { local: Client::new(agent_socket), health: Arc::default(), drift: Arc::default() }
     }
 
     /// The Agent of a server.
@@ -34,6 +36,21 @@ impl Fleet {
         let reachable = health.is_some();
         let before = self.health.lock().unwrap_or_else(PoisonError::into_inner).insert(server, health);
         before.is_none_or(|before| before.is_some() != reachable)
+    }
+
+    /// Takes in what is not as committed; returns what is new of it, or says something new.
+    fn learn_drift(&self, server: ServerId, report: DriftReport) -> Vec<Drift> {
+        let mut drift = self.drift.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = drift.entry(server).or_default();
+        let now: BTreeMap<AccountId, Drift> = report.accounts.into_iter().map(|one| (one.account_id, one)).collect();
+        let before = std::mem::replace(known, now);
+        let same = |one: &Drift| before.get(&one.account_id).is_some_and(|before| before.plan == one.plan && before.mended == one.mended);
+        known.values().filter(|one| !same(one)).cloned().collect()
+    }
+
+    /// What of an account is not as committed, as far as its server has looked.
+    pub(crate) fn drift(&self, server: ServerId, account: AccountId) -> Option<Drift> {
+        self.drift.lock().unwrap_or_else(PoisonError::into_inner).get(&server)?.get(&account).cloned()
     }
 
     /// Whether the Agent answered when it was last asked.

@@ -65,6 +65,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .routes(routes!(api::servers::list))
         .routes(routes!(api::servers::get, api::servers::change))
         .routes(routes!(api::shared_parent_domains::list, api::shared_parent_domains::replace))
+        .routes(routes!(api::resync::get, api::resync::adopt))
         .routes(routes!(api::settings::get, api::settings::change))
         .routes(routes!(api::activity::list))
         .routes(routes!(api::tokens::create, api::tokens::list))

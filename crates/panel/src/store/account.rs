@@ -192,9 +192,10 @@ pub(crate) struct New<'a> {
     pub(crate) spec: &'a Spec,
     pub(crate) external_ref: Option<&'a str>,
     pub(crate) email: Option<&'a str>,
-    pub(crate) package_id: PackageId,
+    pub(crate) package_id: Option<PackageId>,
     pub(crate) server_id: ServerId,
-    pub(crate) operation_id: OperationId,
+    /// Nothing if the account was found on its server.
+    pub(crate) operation_id: Option<OperationId>,
     pub(crate) now: Micros,
 }
 
@@ -210,11 +211,11 @@ pub(crate) async fn insert(db: &mut SqliteConnection, new: &New<'_>) -> Result<(
     .bind(new.spec.username.as_str())
     .bind(new.spec.sites[0].primary().as_str())
     .bind(new.email)
-    .bind(new.package_id.to_string())
+    .bind(new.package_id.map(|package| package.to_string()))
     .bind(new.server_id.to_string())
     .bind(i64::try_from(new.spec.generation.get()).unwrap_or(i64::MAX))
     .bind(to_json(new.spec))
-    .bind(new.operation_id.to_string())
+    .bind(new.operation_id.map(|operation| operation.to_string()))
     .bind(new.now.0)
     .execute(db)
     .await
@@ -231,7 +232,7 @@ pub(crate) async fn next_generation(
     after: Option<OperationId>,
 ) -> Result<Option<u64>, StoreError> {
     let generation: Option<i64> = sqlx::query_scalar(
-        "UPDATE account SET generation = generation + 1, last_operation_id = $2 WHERE id = $1 AND last_operation_id = $3 RETURNING generation",
+        "UPDATE account SET generation = generation + 1, last_operation_id = $2 WHERE id = $1 AND last_operation_id IS NOT DISTINCT FROM $3 RETURNING generation",
     )
     .bind(id.to_string())
     .bind(operation_id.to_string())
@@ -270,6 +271,21 @@ pub(crate) async fn set_spec(db: &mut SqliteConnection, spec: &Spec, now: Micros
     .await
     .doing("record what an account is")?;
     Ok(())
+}
+
+/// Puts down that an account was last changed by something that is no operation of this Panel.
+pub(crate) async fn forget_operation(db: &mut SqliteConnection, id: AccountId) -> Result<(), StoreError> {
+    sqlx::query("UPDATE account SET last_operation_id = NULL WHERE id = $1")
+        .bind(id.to_string())
+        .execute(db)
+        .await
+        .doing("record that an account was taken over")?;
+    Ok(())
+}
+
+/// Every account of a server, whatever has become of it.
+pub(crate) async fn all_on_server(db: impl SqliteExecutor<'_>, server: ServerId) -> Result<Vec<Account>, StoreError> {
+    sqlx::query_as(select!("WHERE a.server_id = $1")).bind(server.to_string()).fetch_all(db).await.doing("read the accounts of a server")
 }
 
 /// Puts an account back to what its stored Spec says, after an operation that came to nothing; says what that is.

@@ -116,6 +116,24 @@ pub(crate) async fn append(db: &mut SqliteConnection, owner: &OwnerId, entry: En
     Ok(())
 }
 
+/// When the last row of this action of an account was written, and what it says.
+pub(crate) async fn last_of(
+    db: impl SqliteExecutor<'_>,
+    owner: &OwnerId,
+    account: AccountId,
+    action: &str,
+) -> Result<Option<(Micros, String)>, StoreError> {
+    let last: Option<(i64, String)> =
+        sqlx::query_as("SELECT at, detail FROM activity WHERE owner = $1 AND account_id = $2 AND action = $3 ORDER BY id DESC LIMIT 1")
+            .bind(owner.as_str())
+            .bind(account.to_string())
+            .bind(action)
+            .fetch_optional(db)
+            .await
+            .doing("look for the last row of an account")?;
+    Ok(last.map(|(at, detail)| (Micros(at), detail)))
+}
+
 /// Which rows a list holds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Filter {

@@ -162,3 +162,87 @@ async fn a_panel_that_breaks_while_it_carries_an_operation_goes_on_with_it() {
     scenario.teardown();
     assert_eq!(lab.agent.begun("alice"), 1);
 }
+
+/// One change of `alice`, and what is so once it is made.
+struct Change {
+    method: Method,
+    verb: &'static str,
+    body: Value,
+    kind: &'static str,
+    status: &'static str,
+    holds: i64,
+    overrides: i64,
+    names: i64,
+}
+
+/// The whole life of an account, one change after the other.
+fn life() -> Vec<Change> {
+    let change =
+        |method, verb, body, kind, status, holds, overrides, names| Change { method, verb, body, kind, status, holds, overrides, names };
+    let none = || serde_json::json!({});
+    let limits = serde_json::json!({ "package": "Starter", "limits": { "databases": 7 } });
+    vec![
+        change(Method::PUT, "/password", serde_json::json!({ "password": "battery staple" }), "password", "active", 0, 0, 2),
+        change(Method::POST, "/suspend", serde_json::json!({ "reason": "spam" }), "suspend", "suspended", 1, 0, 2),
+        change(Method::PUT, "/package", limits, "package", "suspended", 1, 1, 2),
+        change(Method::DELETE, "", none(), "terminate", "terminated", 1, 1, 0),
+        change(Method::POST, "/restore", none(), "restore", "suspended", 1, 1, 2),
+        change(Method::POST, "/unsuspend", none(), "unsuspend", "active", 0, 1, 2),
+        change(Method::POST, "/repair", none(), "repair", "active", 0, 1, 2),
+    ]
+}
+
+/// Lives the whole life of an account, and ends the Panel at `point` in each of its changes.
+async fn every_kind_stopped_at(point: &'static str) {
+    let mut lab = Lab::new().await;
+    let account = lab.create(&order("alice")).await.data(201);
+    let path = format!("/api/accounts/{}", account["id"].as_str().unwrap());
+    for (begun, change) in (2..).zip(life()) {
+        let scenario = FailScenario::setup();
+        let reached = Arc::new(AtomicBool::new(false));
+        let seen = reached.clone();
+        fail::cfg_callback(format!("{point} reached"), move || seen.store(true, Ordering::SeqCst)).unwrap();
+        fail::cfg(point, "return").unwrap();
+        let target = format!("{path}{}", change.verb);
+        let call = || lab.call(change.method.clone(), &target).header("prefer", "respond-async").json(&change.body).send();
+        let reply = call().await;
+        assert!(matches!(reply.status, 200 | 202), "{} {}", change.kind, reply.text);
+        until("the Panel is there", async || reached.load(Ordering::SeqCst)).await;
+        lab.crash().await;
+        scenario.teardown();
+        lab.start().await;
+        let operation = lab.get("/api/operations?limit=1").await.data(200)[0].clone();
+        assert_eq!(operation["kind"], change.kind);
+        assert_eq!(outcome(&lab, &format!("/api/operations/{}", operation["id"].as_str().unwrap())).await, "committed");
+        assert_eq!(lab.agent.begun("alice"), begun, "{}", change.kind);
+        let pool = lab.sql().await;
+        let status: String = sqlx::query_scalar("SELECT status FROM account").fetch_one(&pool).await.unwrap();
+        pool.close().await;
+        assert_eq!(status, change.status, "{}", change.kind);
+        assert_eq!(lab.count("SELECT COUNT(*) FROM account_hold").await, change.holds, "{}", change.kind);
+        assert_eq!(lab.count("SELECT COUNT(*) FROM account_override").await, change.overrides, "{}", change.kind);
+        assert_eq!(lab.count("SELECT COUNT(*) FROM claimed_name").await, change.names, "{}", change.kind);
+        until("it is put down", async || lab.count("SELECT COUNT(*) FROM operation WHERE acknowledged = 0").await == 0).await;
+        assert_eq!(lab.count("SELECT COUNT(*) FROM operation WHERE spec IS NOT NULL OR memo IS NOT NULL").await, 0);
+    }
+}
+
+#[tokio::test]
+async fn every_kind_reserved_and_not_sent() {
+    every_kind_stopped_at("reserved").await;
+}
+
+#[tokio::test]
+async fn every_kind_sent_and_the_reply_not_looked_at() {
+    every_kind_stopped_at("sent").await;
+}
+
+#[tokio::test]
+async fn every_kind_decided_and_not_recorded() {
+    every_kind_stopped_at("decided").await;
+}
+
+#[tokio::test]
+async fn every_kind_recorded_and_not_acknowledged() {
+    every_kind_stopped_at("recorded").await;
+}

@@ -10,15 +10,16 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use opterius_model::{AccountId, DomainName, Hold, Limit, PackageId, PackageName, Username};
 use opterius_protocol::Micros;
+use opterius_protocol::agent::Drift;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::operations::OperationView;
-use super::plan::PlanView;
+use super::plan::{ChangeView, ConflictView, MissingView, PlanView};
 use super::shape::{Data, Id, List, Page, data};
 use crate::app::{
-    self, Answer, Caller, EmailAddress, ExternalRef, KeptDays, NewPassword, Order, PackageChange, PackageChoice, Plan, Reason, Reference,
-    Repair, Restore, Suspend, Terminate, Unsuspend, Verb,
+    self, Answer, Caller, EmailAddress, ExternalRef, KeptDays, NewPassword, Obstacle, Order, PackageChange, PackageChoice, Plan, Reason,
+    Reference, Repair, Restore, Suspend, Terminate, Unsuspend, Verb,
 };
 use crate::core::Core;
 use crate::http::fields::{Body, Fields, OptionalBody, QueryFields};
@@ -74,6 +75,35 @@ pub(crate) struct AccountView {
     enforcement: BTreeMap<String, String>,
     /// Its last operation.
     operation: Option<OperationName>,
+    /// What of it is not as it should be, as its server saw when it last looked; null if nothing is.
+    drift: Option<DriftView>,
+}
+
+/// What of an account is not as it should be.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Drift)]
+struct DriftView {
+    found_at: i64,
+    /// What a repair would change.
+    changes: Vec<ChangeView>,
+    /// What would be in the way of a repair.
+    conflicts: Vec<ConflictView>,
+    /// What a repair needs and is not there.
+    missing: Vec<MissingView>,
+    /// Whether the server has mended it by itself since.
+    mended: bool,
+}
+
+impl From<Drift> for DriftView {
+    fn from(drift: Drift) -> Self {
+        Self {
+            found_at: drift.found_at.0,
+            changes: drift.plan.changes.into_iter().map(ChangeView::from).collect(),
+            conflicts: drift.plan.conflicts.into_iter().map(|failure| Obstacle::from(failure).into()).collect(),
+            missing: drift.plan.missing.into_iter().map(|failure| Obstacle::from(failure).into()).collect(),
+            mended: drift.mended,
+        }
+    }
 }
 
 /// Who holds a suspended account.
@@ -153,10 +183,11 @@ struct OperationName {
 impl AccountView {
     fn new(core: &Core, caller: &Caller, account: Account) -> Self {
         let enforcement = core.fleet.enforcement(account.server.id);
-        Self::with(caller, account, enforcement)
+        Self::with(core, caller, account, enforcement)
     }
 
-    fn with(caller: &Caller, account: Account, enforcement: BTreeMap<String, String>) -> Self {
+    fn with(core: &Core, caller: &Caller, account: Account, enforcement: BTreeMap<String, String>) -> Self {
+        let drift = core.fleet.drift(account.server.id, account.id).map(DriftView::from);
         let package = account.package.map(|package| (package.id.to_string(), package.name)).unwrap_or_default();
         let (mut ipv4, mut ipv6, mut nameservers, mut limits) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
         if let Some(spec) = account.spec {
@@ -208,6 +239,7 @@ impl AccountView {
                 kind: operation.kind.as_str(),
                 outcome: operation.outcome.as_str(),
             }),
+            drift,
         }
     }
 }
@@ -429,7 +461,7 @@ pub(crate) async fn list(
     let mut enforcement = BTreeMap::new();
     let view = |row: Account| {
         let known = enforcement.entry(row.server.id).or_insert_with(|| core.fleet.enforcement(row.server.id)).clone();
-        AccountView::with(&call.caller, row, known)
+        AccountView::with(&core, &call.caller, row, known)
     };
     let data = rows.into_iter().map(view).collect();
     Ok(Json(List { data, page: Page { next, total, snapshot: filter.snapshot.0.to_string() } }))

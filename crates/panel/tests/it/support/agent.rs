@@ -196,9 +196,47 @@ impl FakeAgent {
         inside.accounts.values().filter(|one| one.spec.username.as_str() == username).map(|one| one.spec.clone()).next_back()
     }
 
+    /// What the Panel gave the Agent to keep with the account.
+    pub(crate) fn memo(&self, username: &str) -> Option<serde_json::Value> {
+        self.inside.lock().unwrap().live(username).and_then(|(_, committed)| committed.memo.clone())
+    }
+
+    /// Changes what the Agent has committed, as an operation of another Panel would.
+    pub(crate) fn rewrite(&self, username: &str, change: impl FnOnce(&mut Spec, &mut Option<serde_json::Value>)) {
+        let mut inside = self.inside.lock().unwrap();
+        let id = inside.live(username).map(|(id, _)| *id).unwrap();
+        let committed = inside.accounts.get_mut(&id).unwrap();
+        change(&mut committed.spec, &mut committed.memo);
+    }
+
+    /// Has an account that an earlier Panel made.
+    pub(crate) fn has(&self, spec: Spec) {
+        let committed = Committed { memo: None, at: Micros::now(), operation: OperationId::generate(), spec };
+        self.inside.lock().unwrap().accounts.insert(committed.spec.account_id, committed);
+    }
+
+    /// Forgets an account, as if it had never been there.
+    pub(crate) fn forget(&self, username: &str) {
+        self.inside.lock().unwrap().accounts.retain(|_, one| one.spec.username.as_str() != username);
+    }
+
+    /// Forgets every operation, as after their acknowledgement.
+    pub(crate) fn forget_operations(&self) {
+        self.inside.lock().unwrap().operations.clear();
+    }
+
     /// Damages something of an account.
     pub(crate) fn damage(&self, username: &str, change: &str) {
         self.inside.lock().unwrap().drift.entry(username.to_owned()).or_default().push(change.to_owned());
+    }
+
+    /// Whether the Agent says that it mended what it found.
+    pub(crate) fn mends(&self, mends: bool) {
+        self.inside.lock().unwrap().mends = mends;
+    }
+
+    pub(crate) fn knows_no_drift(&self) {
+        self.inside.lock().unwrap().knows_no_drift = true;
     }
 
     pub(crate) fn stays_stuck(&self, stays: bool) {

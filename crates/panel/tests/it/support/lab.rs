@@ -102,6 +102,13 @@ impl Lab {
 
     /// A Panel with nothing in it.
     pub(crate) async fn bare() -> Self {
+        let mut lab = Self::ended();
+        lab.start().await;
+        lab
+    }
+
+    /// A Panel that was not started yet.
+    pub(crate) fn ended() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let agent = FakeAgent::start(&dir.path().join("agent.sock"));
         let timing = Timing {
@@ -112,9 +119,7 @@ impl Lab {
             forget_every: Duration::from_millis(10),
             ..Timing::default()
         };
-        let mut lab = Self { dir, agent, timing, panel: None, later: Arc::default() };
-        lab.start().await;
-        lab
+        Self { dir, agent, timing, panel: None, later: Arc::default() }
     }
 
     pub(crate) fn config(&self) -> Config {
@@ -139,6 +144,24 @@ impl Lab {
     /// Ends the Panel where it stands, as a crash would.
     pub(crate) async fn crash(&mut self) {
         self.panel.take().unwrap().end().await;
+    }
+
+    /// Ends the Panel, and keeps a copy of its database.
+    pub(crate) async fn back_up(&mut self) {
+        self.crash().await;
+        std::fs::copy(self.database(), self.backup()).unwrap();
+        self.start().await;
+    }
+
+    /// Ends the Panel, and starts one on the database as it was at the last [`Self::back_up`].
+    pub(crate) async fn restore_backup(&mut self) {
+        self.crash().await;
+        std::fs::copy(self.backup(), self.database()).unwrap();
+        self.start().await;
+    }
+
+    fn backup(&self) -> PathBuf {
+        self.dir.path().join("backup.db")
     }
 
     /// Moves the Panel's clock.

@@ -1,0 +1,268 @@
+//! Compares what the Panel and a server know of every account, says what only one of them knows, and takes over what the Panel forgot: after
+//! it was restored from a backup, its servers know better.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use opterius_model::{AccountId, Generation, ServerId, Spec, State};
+use opterius_protocol::WireCode;
+use opterius_protocol::agent::{AccountDetail, AccountSummary, GetAccount, GetHealth, ListAccounts, spec_hash};
+use opterius_protocol::client::{CallError, chain};
+
+use super::adopt_account::{Adopted, PANEL, adopt_account};
+use super::{AppError, Caller, Refusal};
+use crate::core::Core;
+use crate::store::account::{self, Account, Status};
+use crate::store::server::{self, Server};
+
+/// How many accounts one question to a server asks for.
+const PAGE: u16 = 1000;
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What only one side knows of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Difference {
+    /// There, and unknown here.
+    OnlyAgent,
+    /// Here, and unknown or absent there.
+    OnlyPanel,
+    /// The server has a newer state.
+    NewerOnAgent,
+    /// The Panel has a newer state.
+    NewerOnPanel,
+    /// The same generation, and not the same state.
+    Different,
+    /// It is being changed now.
+    Busy,
+}
+
+/// One account that the two sides do not say the same of.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    pub(crate) account_id: AccountId,
+    pub(crate) username: String,
+    pub(crate) domain: String,
+    pub(crate) server: String,
+    /// The generation that was last committed here.
+    pub(crate) panel_generation: Option<Generation>,
+    /// The generation that the server has.
+    pub(crate) agent_generation: Option<Generation>,
+    pub(crate) difference: Difference,
+    /// What the two sides have, in a sentence.
+    pub(crate) detail: String,
+    /// What came of taking it over, if that was tried.
+    pub(crate) adoption: Option<Adoption>,
+}
+
+/// What came of taking an account over.
+#[derive(Debug)]
+pub(crate) enum Adoption {
+    Done(String),
+    /// Why not.
+    Refused(String),
+}
+
+/// What a comparison found.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// How many accounts both sides say the same of.
+    pub(crate) same: u64,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Compares, and changes nothing.
+pub(crate) async fn compare(core: &Arc<Core>) -> Result<Report, AppError> {
+    run(core, None).await
+}
+
+/// Compares, and takes over what only the servers know.
+pub(crate) async fn resync(core: &Arc<Core>, caller: &Caller) -> Result<Report, AppError> {
+    run(core, Some(&caller.actor())).await
+}
+
+/// Takes over what every server knows better, once, as soon as it is ready.
+pub(crate) async fn resync_at_start(core: Arc<Core>) {
+    let mut pause = core.seams.timing.first_pause;
+    loop {
+        match once_ready(&core).await {
+            Ok(Some(report)) => {
+                let adopted = report.findings.iter().filter(|one| matches!(one.adoption, Some(Adoption::Done(_)))).count();
+                let differ = report.findings.len() - adopted;
+                if adopted + differ > 0 {
+                    tracing::warn!(adopted, differ, same = report.same, "compared the accounts with their servers; see `opterius resync`");
+                }
+                return;
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(error = %chain(&error), "could not compare the accounts with their servers yet"),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(core.seams.timing.longest_pause);
+    }
+}
+
+/// Nothing, if a server is not ready.
+async fn once_ready(core: &Arc<Core>) -> Result<Option<Report>, AppError> {
+    for server in server::list(core.store.read(), &core.owner).await? {
+        let health = core.fleet.agent(server.id).call(&GetHealth {}, TIMEOUT).await;
+        if !health.is_ok_and(|health| health.ready) {
+            return Ok(None);
+        }
+    }
+    run(core, Some(PANEL)).await.map(Some)
+}
+
+async fn run(core: &Arc<Core>, adopting: Option<&str>) -> Result<Report, AppError> {
+    let mut report = Report::default();
+    for server in server::list(core.store.read(), &core.owner).await? {
+        compare_server(core, &server, adopting, &mut report).await?;
+    }
+    Ok(report)
+}
+
+async fn compare_server(core: &Arc<Core>, server: &Server, adopting: Option<&str>, report: &mut Report) -> Result<(), AppError> {
+    let there = accounts_of(core, server).await?;
+    let here: BTreeMap<AccountId, Account> =
+        account::all_on_server(core.store.read(), server.id).await?.into_iter().map(|account| (account.id, account)).collect();
+    let ids: BTreeSet<AccountId> = there.keys().chain(here.keys()).copied().collect();
+    for id in ids {
+        let seen = difference(here.get(&id), there.get(&id).map(There::from).as_ref());
+        match seen {
+            Compared::Same => report.same += 1,
+            Compared::Nothing => {}
+            // The two lists are not of the same moment, so whatever differs is looked at again by itself.
+            Compared::Differ(_) => {
+                let (compared, account, detail) = look_again(core, server, id).await?;
+                match compared {
+                    Compared::Same => report.same += 1,
+                    Compared::Nothing => {}
+                    Compared::Differ(difference) => {
+                        let mut finding = finding(server, id, difference, account.as_ref(), detail.as_ref());
+                        let adopts = matches!(difference, Difference::OnlyAgent | Difference::NewerOnAgent);
+                        if let (Some(actor), Some(detail), true) = (adopting, &detail, adopts) {
+                            finding.adoption = Some(adopt(core, server.id, detail, actor).await?);
+                        }
+                        report.findings.push(finding);
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every account that the server knows.
+async fn accounts_of(core: &Core, server: &Server) -> Result<BTreeMap<AccountId, AccountSummary>, AppError> {
+    let mut all = BTreeMap::new();
+    let mut after = None;
+    loop {
+        let page = core.fleet.agent(server.id).call(&ListAccounts { after, limit: PAGE }, TIMEOUT).await;
+        let page = page.map_err(|error| unreachable(server, &error))?;
+        let Some(last) = page.accounts.last().map(|summary| summary.id) else { return Ok(all) };
+        all.extend(page.accounts.into_iter().map(|summary| (summary.id, summary)));
+        // Ids are in order; one that is not would be asked for for ever.
+        if after.is_some_and(|after| last <= after) {
+            return Ok(all);
+        }
+        after = Some(last);
+    }
+}
+
+fn unreachable(server: &Server, error: &CallError) -> Refusal {
+    Refusal::server_unreachable(&server.name, &chain(error))
+}
+
+/// What a server says of an account.
+struct There {
+    generation: Generation,
+    state: State,
+    hash: String,
+}
+
+impl From<&AccountSummary> for There {
+    fn from(summary: &AccountSummary) -> Self {
+        Self { generation: summary.generation, state: summary.state, hash: summary.spec_hash.clone() }
+    }
+}
+
+enum Compared {
+    /// Neither has it.
+    Nothing,
+    Same,
+    Differ(Difference),
+}
+
+fn difference(here: Option<&Account>, there: Option<&There>) -> Compared {
+    let open = here.and_then(|account| account.operation).is_some_and(|operation| !operation.outcome.is_final());
+    if open {
+        return Compared::Differ(Difference::Busy);
+    }
+    let spec = here.filter(|account| account.status != Status::Failed).and_then(|account| account.spec.as_ref());
+    let live = |spec: &Spec| spec.state != State::Absent;
+    match (spec, there) {
+        // What is gone on the server, and was never or is no longer known here.
+        (None, Some(there)) if there.state == State::Absent => Compared::Nothing,
+        (None, Some(_)) => Compared::Differ(Difference::OnlyAgent),
+        (Some(spec), None) if live(spec) => Compared::Differ(Difference::OnlyPanel),
+        // A server forgets in time what is gone.
+        (None | Some(_), None) => Compared::Nothing,
+        (Some(spec), Some(there)) if there.generation > spec.generation => Compared::Differ(Difference::NewerOnAgent),
+        (Some(spec), Some(there)) if there.state == State::Absent => {
+            if live(spec) {
+                Compared::Differ(Difference::OnlyPanel)
+            } else {
+                Compared::Same
+            }
+        }
+        (Some(spec), Some(there)) if there.generation < spec.generation => Compared::Differ(Difference::NewerOnPanel),
+        (Some(spec), Some(there)) if spec_hash(spec) != there.hash => Compared::Differ(Difference::Different),
+        (Some(_), Some(_)) => Compared::Same,
+    }
+}
+
+async fn look_again(core: &Core, server: &Server, id: AccountId) -> Result<(Compared, Option<Account>, Option<AccountDetail>), AppError> {
+    let before = account::by_id(core.store.read(), &core.owner, id).await?;
+    let detail = match core.fleet.agent(server.id).call(&GetAccount { id }, TIMEOUT).await {
+        Ok(detail) => Some(detail),
+        Err(CallError::Refused(error)) if error.code == WireCode::NotFound => None,
+        Err(error) => return Err(unreachable(server, &error).into()),
+    };
+    let account = account::by_id(core.store.read(), &core.owner, id).await?;
+    let generation = |account: &Option<Account>| account.as_ref().map(|account| account.generation);
+    if generation(&before) != generation(&account) {
+        return Ok((Compared::Differ(Difference::Busy), account, detail));
+    }
+    let there = detail.as_ref().map(|detail| There::from(&detail.summary));
+    Ok((difference(account.as_ref(), there.as_ref()), account, detail))
+}
+
+fn finding(server: &Server, id: AccountId, difference: Difference, here: Option<&Account>, there: Option<&AccountDetail>) -> Finding {
+    let panel = here.and_then(|account| account.spec.as_ref());
+    let agent = there.map(|detail| &detail.spec);
+    let says = |spec: Option<&Spec>| spec.map_or("unknown", |spec| Status::of(spec.state).as_str());
+    let names = here.map(|account| (account.username.to_string(), account.domain.to_string()));
+    let (username, domain) =
+        names.or_else(|| agent.map(|spec| (spec.username.to_string(), spec.sites[0].primary().to_string()))).unwrap_or_default();
+    Finding {
+        account_id: id,
+        username,
+        domain,
+        server: server.name.clone(),
+        panel_generation: panel.map(|spec| spec.generation),
+        agent_generation: agent.map(|spec| spec.generation),
+        difference,
+        detail: format!("On the server it is {}, here it is {}.", says(agent), says(panel)),
+        adoption: None,
+    }
+}
+
+async fn adopt(core: &Arc<Core>, server: ServerId, detail: &AccountDetail, actor: &str) -> Result<Adoption, AppError> {
+    match adopt_account(core, server, detail, actor).await {
+        Ok(Adopted::Done(what)) => Ok(Adoption::Done(what)),
+        Ok(Adopted::Busy) => Ok(Adoption::Refused("It was changed in the meantime.".to_owned())),
+        Err(AppError::Refused(refusal)) => Ok(Adoption::Refused(refusal.detail)),
+        Err(error) => Err(error),
+    }
+}
