@@ -68,7 +68,8 @@ pub(super) async fn take_over(
     let memo = detail.memo.as_ref().and_then(Memo::read);
     if spec.state != State::Absent {
         let administrator = Caller::local_administrator();
-        if let Some(external_ref) = memo.as_ref().and_then(|memo| memo.external_ref.as_deref())
+        let known = here.map_or(memo.as_ref().and_then(|memo| memo.external_ref.as_deref()), |here| here.external_ref.as_deref());
+        if let Some(external_ref) = known
             && let Some(other) = account::by_external_ref(&mut **write, &core.owner, external_ref).await?
             && other.id != id
         {

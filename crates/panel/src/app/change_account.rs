@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opterius_model::{Generation, OperationId, RequestId, Spec};
+use opterius_model::{OperationId, RequestId, Spec};
 use tokio::time::Instant;
 
 use super::run_operation::{begin, wait};
@@ -164,10 +164,9 @@ async fn reserve<V: Verb>(
     let id = OperationId::generate();
     let now = core.now();
     let mut write = core.store.write().await?;
-    let after = account.operation.map(|last| last.id);
-    let Some(generation) = account::next_generation(&mut write, account.id, id, after).await? else { return Ok(None) };
+    let Some(generation) = account::next_generation(&mut write, account.id, id, account.generation).await? else { return Ok(None) };
     verb.reserve(&mut write, caller, account, &wanted).await?;
-    wanted.spec.generation = Generation::from_stored(generation);
+    wanted.spec.generation = generation;
     let operation = Operation {
         id,
         owner: account.owner.clone(),
@@ -199,7 +198,7 @@ async fn reserve<V: Verb>(
     Ok(Some(id))
 }
 
-/// Writes down what only the Panel knows of an account; not if an operation was begun since `account` was read.
+/// Writes down what only the Panel knows of an account; not if it was changed since `account` was read.
 async fn put_rows_down<V: Verb>(
     core: &Arc<Core>,
     caller: &Caller,
@@ -210,7 +209,7 @@ async fn put_rows_down<V: Verb>(
 ) -> Result<bool, AppError> {
     let mut write = core.store.write().await?;
     let now = account::by_id(&mut *write, &caller.owner, account.id).await?;
-    if now.and_then(|now| now.operation).map(|last| last.id) != account.operation.map(|last| last.id) {
+    if now.is_none_or(|now| now.generation != account.generation || now.holds != account.holds) {
         return Ok(false);
     }
     memo.put_down(&mut write, account.id).await?;

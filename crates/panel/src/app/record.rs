@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use opterius_model::RequestId;
 
-use super::{Caller, Refusal};
+use super::{Caller, Code, Refusal};
 use crate::core::Core;
 use crate::store::activity::{self, Entry};
 use crate::store::{self, StoreError};
@@ -12,7 +12,7 @@ use crate::store::{self, StoreError};
 /// Puts down that `action` was refused. Whether that works or not, the caller gets the refusal.
 pub(crate) async fn record_refusal(core: &Arc<Core>, caller: &Caller, action: &str, request: &RequestId, refusal: &Refusal) {
     // What an operation came to is in the Activity already, as the operation's outcome.
-    if refusal.operation_id.is_some() {
+    if refusal.operation_id.is_some() && refusal.code != Code::OperationRunning {
         return;
     }
     if let Err(error) = write(core, caller, action, request, refusal).await {

@@ -348,7 +348,7 @@ impl Carrier<'_> {
             tracing::error!(operation.id = %self.operation.id, error = %chain(&error), "could not record an outcome; will try again");
             self.rest_quietly().await;
         }
-        let End { outcome, steps, error, to_acknowledge, .. } = end;
+        let End { outcome, steps, error, detail, to_acknowledge, .. } = end;
         let duration_ms = self.core.now().since(self.operation.started_at).as_millis();
         let (id, username, request) = (&self.operation.id, &self.operation.username, &self.operation.request_id);
         let (kind, word) = (self.operation.kind.as_str(), outcome.as_str());
@@ -362,6 +362,10 @@ impl Carrier<'_> {
         if to_acknowledge {
             point(faults::RECORDED).await;
             self.core.acknowledger.acknowledge(self.operation.id, self.operation.server_id);
+        }
+        // Whoever asked for what the server has instead is not there any more to acknowledge it.
+        if let Some(other) = detail.and_then(|detail| detail.summary.operation_id) {
+            self.core.acknowledger.acknowledge(other, self.operation.server_id);
         }
     }
 

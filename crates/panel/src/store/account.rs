@@ -213,7 +213,7 @@ pub(crate) async fn insert(db: &mut SqliteConnection, new: &New<'_>) -> Result<(
     .bind(new.email)
     .bind(new.package_id.map(|package| package.to_string()))
     .bind(new.server_id.to_string())
-    .bind(i64::try_from(new.spec.generation.get()).unwrap_or(i64::MAX))
+    .bind(number(new.spec.generation))
     .bind(to_json(new.spec))
     .bind(new.operation_id.map(|operation| operation.to_string()))
     .bind(new.now.0)
@@ -223,24 +223,28 @@ pub(crate) async fn insert(db: &mut SqliteConnection, new: &New<'_>) -> Result<(
     Ok(())
 }
 
-/// Takes the next generation of an account for `operation_id`; nothing if its last operation is not `after` any more, so that what was read of
-/// it may be old. A number is never used twice, even if its operation comes to nothing.
+/// Takes the next generation of an account for `operation_id`; nothing if its last one is not `after` any more, so that what was read of it may
+/// be old. A number is never used twice, even if its operation comes to nothing.
 pub(crate) async fn next_generation(
     db: &mut SqliteConnection,
     id: AccountId,
     operation_id: OperationId,
-    after: Option<OperationId>,
-) -> Result<Option<u64>, StoreError> {
+    after: Generation,
+) -> Result<Option<Generation>, StoreError> {
     let generation: Option<i64> = sqlx::query_scalar(
-        "UPDATE account SET generation = generation + 1, last_operation_id = $2 WHERE id = $1 AND last_operation_id IS NOT DISTINCT FROM $3 RETURNING generation",
+        "UPDATE account SET generation = generation + 1, last_operation_id = $2 WHERE id = $1 AND generation = $3 RETURNING generation",
     )
     .bind(id.to_string())
     .bind(operation_id.to_string())
-    .bind(after.map(|id| id.to_string()))
+    .bind(number(after))
     .fetch_optional(db)
     .await
     .doing("take the next generation of an account")?;
-    Ok(generation.map(i64::unsigned_abs))
+    Ok(generation.map(|generation| Generation::from_stored(generation.unsigned_abs())))
+}
+
+fn number(generation: Generation) -> i64 {
+    i64::try_from(generation.get()).unwrap_or(i64::MAX)
 }
 
 /// Makes `spec` the account's: its server is as it says since `now`. The password hash of what cannot be restored is not kept.
@@ -266,7 +270,7 @@ pub(crate) async fn set_spec(db: &mut SqliteConnection, spec: &Spec, now: Micros
     .bind(spec.sites[0].primary().as_str())
     .bind(kept_until.map(|until| until.0))
     .bind(absent.then_some(now.0))
-    .bind(i64::try_from(spec.generation.get()).unwrap_or(i64::MAX))
+    .bind(number(spec.generation))
     .execute(db)
     .await
     .doing("record what an account is")?;

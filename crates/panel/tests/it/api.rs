@@ -177,12 +177,38 @@ async fn the_answers_are_what_the_document_says() {
     let lab = Lab::new().await;
     lab.create(&order("alice")).await.data(201);
     let document = lab.get("/api/openapi.json").await.json();
-    for path in ["/api/accounts", "/api/packages", "/api/operations", "/api/servers", "/api/activity", "/api/self", "/api/tokens"] {
+    let schema =
+        |path: &str, method: &str| document["paths"][path][method]["responses"]["200"]["content"]["application/json"]["schema"].clone();
+    for path in [
+        "/api/accounts",
+        "/api/packages",
+        "/api/operations",
+        "/api/servers",
+        "/api/activity",
+        "/api/self",
+        "/api/tokens",
+        "/api/settings",
+        "/api/resync",
+    ] {
         lab.token(&json!({ "name": path, "scopes": ["self.read"] })).await;
-        let answer = lab.get(path).await.json();
-        let schema = &document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
-        fits(&document, schema, &answer, path);
+        fits(&document, &schema(path, "get"), &lab.get(path).await.json(), path);
     }
+    lab.agent.uses("alice", 1, 1);
+    lab.agent.damage("alice", "tmp would be made");
+    let suspended = lab.post("/api/accounts/ref:ref-alice/suspend", &json!({ "reason": "spam" })).await.json();
+    fits(&document, &schema("/api/accounts/{id}/suspend", "post"), &suspended, "suspend");
+    lab.agent.damage("alice", "tmp would be made");
+    for verb in ["plan", "usage"] {
+        let answer = lab.get(&format!("/api/accounts/ref:ref-alice/{verb}")).await.json();
+        fits(&document, &schema(&format!("/api/accounts/{{id}}/{verb}"), "get"), &answer, verb);
+    }
+    let limits = json!({ "package": "Starter", "limits": { "databases": 7 }, "keep_overrides": false });
+    let changed = lab.put("/api/accounts/ref:ref-alice/package", &limits).await.json();
+    fits(&document, &schema("/api/accounts/{id}/package", "put"), &changed, "package");
+    let gone = lab.delete("/api/accounts/ref:ref-alice").await.json();
+    fits(&document, &schema("/api/accounts/{id}", "delete"), &gone, "terminate");
+    let problem = lab.get("/api/accounts/ref:ref-alice").await.json();
+    fits(&document, &document["components"]["schemas"]["Problem"], &problem, "problem");
 }
 
 /// Panics unless `value` has exactly the fields that `schema` names.

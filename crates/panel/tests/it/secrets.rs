@@ -102,6 +102,13 @@ async fn no_secret_is_in_the_database_the_log_or_a_reply() {
         for _ in 0..2 {
             replies.push_str(&lab.call(Method::POST, "/api/accounts").token(&token).json(&wanted).send().await.text);
         }
+        let change = |plan: &str, password: &str| {
+            let path = format!("/api/accounts/ref:ref-{username}/password{plan}");
+            lab.call(Method::PUT, &path).token(&token).json(&json!({ "password": password })).send()
+        };
+        replies.push_str(&change("?plan=true", "another one").await.text);
+        replies.push_str(&change("", "another one").await.text);
+        replies.push_str(&change("", password).await.text);
         // Wrong in every other field, and where a password is not expected.
         let wrong = json!({ "username": 5, "password": password, "domain": "" });
         replies.push_str(&lab.create(&wrong).await.text);
@@ -114,8 +121,18 @@ async fn no_secret_is_in_the_database_the_log_or_a_reply() {
         let basic = format!("Basic {}", STANDARD.encode(format!("admin{n}:{password}")));
         replies.push_str(&lab.call(Method::GET, "/api/self").from("203.0.113.7:1").header("authorization", &basic).send().await.text);
     }
-    for path in ["/api/accounts", "/api/operations", "/api/activity?limit=500", "/api/tokens", "/api/self", "/api/packages", "/api/servers"]
-    {
+    replies.push_str(&lab.delete("/api/accounts/ref:ref-user0").await.text);
+    replies.push_str(&lab.get("/api/resync").await.text);
+    for path in [
+        "/api/accounts",
+        "/api/accounts?status=terminated",
+        "/api/operations",
+        "/api/activity?limit=500",
+        "/api/tokens",
+        "/api/self",
+        "/api/packages",
+        "/api/servers",
+    ] {
         replies.push_str(&lab.get(path).await.text);
     }
     let database = database(&lab).await;

@@ -251,3 +251,16 @@ async fn ten_changes_at_once_are_made_one_after_the_other() {
     assert_eq!(account["holds"].as_array().unwrap().len(), spec.holds.len());
     assert_eq!(account["status"] == "suspended", spec.state == State::Suspended);
 }
+
+#[tokio::test]
+async fn a_change_that_found_another_one_running_is_remembered_as_refused() {
+    let (lab, path) = alice().await;
+    lab.agent.script("alice", Behaviour::Hold);
+    let suspend = lab.call(Method::POST, &format!("{path}/suspend")).header("prefer", "respond-async");
+    suspend.json(&json!({ "reason": "spam" })).send().await.data(202);
+    let hasty = lab.call(Method::POST, &format!("{path}/repair")).header("prefer", "respond-async").send().await;
+    hasty.problem(409, "operation_running");
+    assert_eq!(lab.get("/api/activity?action=account.repair&outcome=refused").await.json()["page"]["total"], 1);
+    until("it runs", async || lab.agent.begun("alice") == 2).await;
+    lab.agent.decide("alice", Outcome::Committed);
+}
