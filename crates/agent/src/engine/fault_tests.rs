@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use opterius_model::{DomainName, Generation, Hold, Limit, OperationId, PasswordHash, Spec, State, Uid, Username};
 use opterius_protocol::Micros;
 use opterius_protocol::agent::{Change, FailureKind, OperationReport, Outcome, StepState};
+use proptest::prelude::*;
 use tokio::sync::Notify;
 
 use super::Engine;
@@ -179,6 +180,7 @@ fn cases() -> Vec<Case> {
         case("change the package", &[&created], nothing, next(&created, package)),
         case("terminate", &[&created], logged_in, kept.clone()),
         case("terminate while suspended", &[&created, &held], nothing, held.kept(Micros(i64::MAX))),
+        case("terminate what was restored", &[&created, &kept, &next(&kept, back)], nothing, next(&kept, back).kept(Micros(i64::MAX))),
         case("restore", &[&created, &kept], nothing, next(&kept, back)),
         case("restore under other names", &[&created, &kept], nothing, next(&kept, renamed)),
         case("restore as suspended", &[&created, &kept], nothing, kept.held([Hold::Abuse])),
@@ -476,7 +478,9 @@ fn strangers() -> Vec<(&'static str, FailureKind, Appears)> {
 #[tokio::test(start_paused = true)]
 async fn what_a_stranger_puts_there_at_any_instant_survives() {
     let mut met_in = BTreeSet::new();
-    for case in cases() {
+    // The others have the account's names from their beginning to their end.
+    let frees = ["create", "terminate", "restore", "restore under other names", "remove"];
+    for case in cases().into_iter().filter(|case| frees.contains(&case.name)) {
         let wanted = after(&case).await;
         let points = points(&case).await;
         for (what, kind, put) in strangers() {
@@ -551,7 +555,113 @@ async fn after_every_operation_the_plan_is_empty() {
     }
 }
 
-/// What the harness has found out, for the table in docs/: every operation with its steps, as the code itself tells them.
+/// One thing that happens to an account, in a random life.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    Hold(Hold),
+    Lift(Hold),
+    Password,
+    Package,
+    Terminate,
+    Restore,
+    Repair,
+    Damage,
+}
+
+fn any_turn() -> impl Strategy<Value = (Turn, Option<usize>, bool)> {
+    let hold = prop_oneof![Just(Hold::Billing), Just(Hold::Abuse)];
+    let turn = prop_oneof![
+        hold.clone().prop_map(Turn::Hold),
+        hold.prop_map(Turn::Lift),
+        Just(Turn::Password),
+        Just(Turn::Package),
+        Just(Turn::Terminate),
+        Just(Turn::Restore),
+        Just(Turn::Repair),
+        Just(Turn::Damage),
+    ];
+    // Without a fault, or with one at some point; a failure, or a kill.
+    (turn, proptest::option::of(0_usize..60), any::<bool>())
+}
+
+/// The Spec that a turn asks for; nothing if there is nothing to ask.
+fn asked(turn: Turn, committed: &Spec) -> Option<Spec> {
+    let next = Spec { generation: committed.generation.next(), ..committed.clone() };
+    let live = committed.state != State::Absent;
+    let holds = || committed.holds.iter().copied();
+    match turn {
+        Turn::Hold(hold) if live => Some(committed.held(holds().chain([hold]))),
+        Turn::Lift(hold) if live => Some(committed.held(holds().filter(|other| *other != hold))),
+        Turn::Password if live => {
+            Some(Spec { password_hash: PasswordHash::parse(format!("$6$salt$hash{}", next.generation)).expect("a hash"), ..next })
+        }
+        Turn::Package if live => {
+            let mut next = next;
+            next.limits.php_workers = Limit::try_from(next.generation.get()).expect("a limit");
+            Some(next)
+        }
+        Turn::Terminate if live => Some(committed.kept(Micros(i64::MAX))),
+        Turn::Restore if !live => Some(committed.held([])),
+        Turn::Repair if live => Some(next),
+        _ => None,
+    }
+}
+
+async fn live(turns: Vec<(Turn, Option<usize>, bool)>) {
+    let host = prepared(&cases()[1]).await;
+    let account = target().spec.account_id;
+    let mut is_damaged = false;
+    for (turn, at, kill) in turns {
+        let committed = start(Arc::new(host.clone())).await.account(account).expect("it is known").spec;
+        if matches!(turn, Turn::Damage) {
+            if committed.state != State::Absent && !is_damaged {
+                damaged(&mut host.world());
+                is_damaged = true;
+            }
+            continue;
+        }
+        let Some(asked) = asked(turn, &committed) else { continue };
+        let repairs = resources::repairs(&committed, &asked);
+        if is_damaged && !repairs {
+            continue;
+        }
+        let before = host.world().clone();
+        let fault = if kill { Fault::Kill } else { Fault::Fail };
+        let script = Script::new(&host, at.unwrap_or(usize::MAX), fault);
+        let change = change(&asked);
+        tokio::select! {
+            () = script.died.notified() => {}
+            _ = first_life(with_hook(&host, script.clone()), &change, false) => {}
+        }
+        let engine = start(Arc::new(host.clone())).await;
+        engine.submit(&change, false).expect("it is known or can be begun");
+        let report = decided(&engine, change.operation_id).await;
+        match report.outcome {
+            Outcome::Committed => is_damaged = false,
+            Outcome::RolledBack if repairs => continue,
+            Outcome::RolledBack => assert!(same(&host.world(), &before), "{turn:?} at {at:?}: rolled back, and something is left"),
+            other => panic!("{turn:?} at {at:?}: {other:?}"),
+        }
+        let committed = engine.account(account).expect("it is known").spec;
+        let expected = if report.outcome == Outcome::Committed { asked.state } else { committed.state };
+        assert_eq!(committed.state, expected, "{turn:?} at {at:?}");
+        let plan = engine.plan(committed).await.expect("a plan");
+        assert!(plan.is_empty(), "{turn:?} at {at:?}: {plan:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// After whatever was applied there is nothing left to do, and after whatever was undone everything is as it was.
+    #[test]
+    fn any_life_with_any_faults_goes_from_whole_to_whole(turns in proptest::collection::vec(any_turn(), 1..12)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+        runtime.block_on(live(turns));
+    }
+}
+
+/// The build for fault tests on real servers stops at steps, so each must have a failpoint of its own.
 #[tokio::test(start_paused = true)]
 async fn every_step_of_every_operation_can_be_stopped_at() {
     for case in cases() {

@@ -86,10 +86,17 @@ pub(super) async fn recover(engine: &Engine) {
     for id in acknowledged {
         engine.forget_later(id);
     }
+    // Restored, and perhaps killed before the rest was thrown away. Not where anything has begun since: a termination that is still open has
+    // put the account's home there.
     let restored: Vec<_> = {
         let known = engine.known();
+        let is_last = |operation: &Operation| {
+            let account = operation.asked.account_id;
+            let last = known.accounts.get(&account).map(|record| record.operation_id);
+            last == Some(operation.id) && !known.writers.contains_key(&account)
+        };
         let restored = known.operations.values().filter(|operation| operation.way == Way::Restore && operation.is_committed());
-        restored.map(|operation| operation.asked.account_id).filter(|account| !known.is_absent(*account)).collect()
+        restored.filter(|operation| is_last(operation)).map(|operation| operation.asked.account_id).collect()
     };
     for account in restored {
         engine.forget_keepsake(account).await;

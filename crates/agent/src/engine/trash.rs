@@ -24,7 +24,7 @@ impl Engine {
             }
             let leftovers = std::mem::take(&mut self.known().leftovers);
             for account in leftovers {
-                self.forget_keepsake(account).await;
+                self.forget_leftovers(account).await;
             }
             let _ = tokio::time::timeout(EVERY, self.inner.trash_changed.notified()).await;
         }
@@ -37,14 +37,24 @@ impl Engine {
         due.map(|record| record.spec.account_id).filter(|account| !known.writers.contains_key(account)).collect()
     }
 
-    /// Throws away what an account came back from. Should it fail, it is tried again in a while.
+    /// Throws away what a live account came back from. Should it fail, it is tried again in a while. Only for whoever has the account's turn:
+    /// what a termination that is under way has put into the trash is all that there is of the account.
     pub(super) async fn forget_keepsake(&self, account: AccountId) {
-        if self.known().is_absent(account) && !self.known().writers.contains_key(&account) {
-            return;
-        }
         if let Err(error) = self.inner.host.remove_keepsake(account).await {
             tracing::warn!(account.id = %account, "could not empty the trash of what account {account} came back from, will try again: {}", chain(&error));
             self.known().leftovers.insert(account);
+        }
+    }
+
+    /// Does that for an account that was restored before, unless something else has happened to it since.
+    async fn forget_leftovers(&self, account: AccountId) {
+        let _turn = self.turn_of(account).await;
+        let is_settled = {
+            let known = self.known();
+            !known.is_absent(account) && !known.writers.contains_key(&account)
+        };
+        if is_settled {
+            self.forget_keepsake(account).await;
         }
     }
 

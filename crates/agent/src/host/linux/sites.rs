@@ -63,7 +63,8 @@ fn read_entry(paths: &Paths, site: &DomainName, account: AccountId, target: &Pat
     let whole = mark.trim_end() == account.to_string() && socket == Path::new(&socket_path(account, &pool));
     let web = homes::web_group().ok()?;
     let readable = [&entries(paths, account), &entry].into_iter().all(|path| is_readable_to_nginx(path, web));
-    let suspended = fs::symlink_metadata(entry.join(SUSPENDED)).is_ok_and(|found| found.is_file());
+    // As nginx looks, which follows links.
+    let suspended = fs::metadata(entry.join(SUSPENDED)).is_ok_and(|found| found.is_file());
     (whole && readable).then(|| EntryPlan { account, site: site.clone(), generation, username, pool, suspended })
 }
 
@@ -79,7 +80,7 @@ pub(super) fn hold(paths: &Paths, plan: &EntryPlan) -> Result<(), HostError> {
     };
     let file = entries(paths, plan.account).join(entry_name(&plan.site, entry.generation)).join(SUSPENDED);
     let done = if plan.suspended {
-        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o644).open(&file).map(drop)
+        mark_suspended(&file)
     } else {
         match fs::remove_file(&file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -87,6 +88,18 @@ pub(super) fn hold(paths: &Paths, plan: &EntryPlan) -> Result<(), HostError> {
         }
     };
     done.map_err(HostError::failed(doing))
+}
+
+fn mark_suspended(file: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(file) {
+        Ok(found) if found.is_file() => return Ok(()),
+        // What suspends no site: a directory, or a link that leads nowhere.
+        Ok(found) if found.is_dir() => disk::remove_tree(file)?,
+        Ok(_) => fs::remove_file(file)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o644).open(file).map(drop)
 }
 
 pub(super) fn put(paths: &Paths, plan: &EntryPlan) -> Result<(), HostError> {
