@@ -234,8 +234,22 @@ async fn look_again(core: &Core, server: &Server, id: AccountId) -> Result<(Comp
     if generation(&before) != generation(&account) {
         return Ok((Compared::Differ(Difference::Busy), account, detail));
     }
+    let open = account.as_ref().and_then(|account| account.operation).is_some_and(|operation| !operation.outcome.is_final());
+    if !open && same_but_for_the_generation(account.as_ref(), detail.as_ref()) {
+        return Ok((Compared::Same, account, detail));
+    }
     let there = detail.as_ref().map(|detail| There::from(&detail.summary));
     Ok((difference(account.as_ref(), there.as_ref()), account, detail))
+}
+
+/// A change that came to nothing leaves the state as it was, and on the server under the number of the change.
+fn same_but_for_the_generation(here: Option<&Account>, there: Option<&AccountDetail>) -> bool {
+    let (Some(here), Some(there)) = (here.and_then(|account| account.spec.as_ref()), there.map(|detail| &detail.spec)) else {
+        return false;
+    };
+    // Of what is gone each side forgets the password hash in its own time.
+    let gone = here.state == State::Absent && there.state == State::Absent && here.kept_until == there.kept_until;
+    here.generation < there.generation && (gone || Spec { generation: there.generation, ..here.clone() } == *there)
 }
 
 fn finding(server: &Server, id: AccountId, difference: Difference, here: Option<&Account>, there: Option<&AccountDetail>) -> Finding {

@@ -165,10 +165,8 @@ fn superseded(operation: &Operation, detail: Box<AccountDetail>) -> End {
     let made = match (operation.kind, &operation.spec) {
         (Kind::Create, _) => there.state != State::Absent,
         (_, Some(spec)) if spec.state == State::Absent => there.state == State::Absent,
-        (_, Some(spec)) => {
-            detail.summary.operation_id == Some(operation.id)
-                || Spec { generation: there.generation, uid: there.uid, ..spec.clone() } == *there
-        }
+        // Who wrote the last record says nothing: one that was rolled back leaves its number there, too.
+        (_, Some(spec)) => Spec { generation: there.generation, uid: there.uid, ..spec.clone() } == *there,
         (_, None) => false,
     };
     if made {

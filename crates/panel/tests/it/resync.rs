@@ -2,7 +2,7 @@
 
 use http::Method;
 use opterius_model::{DomainName, Generation, Hold, Limit, Spec, State};
-use opterius_protocol::agent::Outcome;
+use opterius_protocol::agent::{FailureKind, Outcome};
 use serde_json::{Value, json};
 
 use crate::support::{Behaviour, Lab, order, until};
@@ -221,4 +221,46 @@ async fn a_terminate_that_the_server_has_decided_and_forgotten_is_done() {
     until("it is gone", async || lab.get(&path(&account)).await.status == 410).await;
     assert_eq!(lab.count("SELECT COUNT(*) FROM claimed_name").await, 0);
     lab.post(&format!("{}/restore", path(&account)), &json!({})).await.data(200);
+}
+
+#[tokio::test]
+async fn what_came_to_nothing_is_no_difference() {
+    let lab = Lab::new().await;
+    let alice = lab.create(&order("alice")).await.data(201);
+    let bob = lab.create(&order("bob")).await.data(201);
+    lab.delete(&path(&bob)).await.data(200);
+    lab.agent.script("carol", Behaviour::Fail("home", FailureKind::Failed, "no space left"));
+    lab.create(&order("carol")).await.problem(502, "provisioning_failed");
+    lab.agent.script("alice", Behaviour::Fail("site", FailureKind::Failed, "no space left"));
+    lab.post(&format!("{}/suspend", path(&alice)), &json!({ "reason": "spam" })).await.problem(502, "provisioning_failed");
+    lab.agent.script("bob", Behaviour::Fail("home", FailureKind::Failed, "no space left"));
+    lab.post(&format!("{}/restore", path(&bob)), &json!({})).await.problem(502, "provisioning_failed");
+    assert_eq!(lab.agent.account("alice").unwrap().generation.get(), 2);
+    let adopted = lab.post("/api/resync", &json!({})).await.data(200);
+    assert_eq!(adopted["same"], 2, "{adopted}");
+    for kind in ["only_agent", "only_panel", "newer_on_agent", "newer_on_panel", "different", "busy", "adopted"] {
+        assert_eq!(adopted[kind], json!([]), "{kind}");
+    }
+    lab.post(&format!("{}/suspend", path(&alice)), &json!({ "reason": "spam" })).await.data(200);
+    lab.post(&format!("{}/restore", path(&bob)), &json!({})).await.data(200);
+}
+
+#[tokio::test]
+async fn a_change_that_the_server_has_undone_and_forgotten_is_undone() {
+    let mut lab = Lab::new().await;
+    let account = lab.create(&order("alice")).await.data(201);
+    lab.agent.script("alice", Behaviour::Hold);
+    let suspend = lab.call(Method::POST, &format!("{}/suspend", path(&account))).header("prefer", "respond-async");
+    let id = suspend.json(&json!({ "reason": "spam" })).send().await.data(202)["id"].as_str().unwrap().to_owned();
+    until("it runs", async || lab.agent.begun("alice") == 2).await;
+    lab.crash().await;
+    lab.agent.decide("alice", Outcome::RolledBack);
+    lab.agent.forget_operations();
+    lab.start().await;
+    let operation = format!("/api/operations/{id}");
+    until("it is decided", async || lab.get(&operation).await.data(200)["outcome"] != "running").await;
+    assert_eq!(lab.get(&operation).await.data(200)["outcome"], "rolled_back");
+    let now = lab.get(&path(&account)).await.data(200);
+    assert_eq!((&now["status"], &now["holds"]), (&json!("active"), &json!([])));
+    lab.post(&format!("{}/suspend", path(&account)), &json!({ "reason": "spam" })).await.data(200);
 }

@@ -319,6 +319,16 @@ impl Inside {
                 self.accounts.insert(change.spec.account_id, committed);
             }
             Outcome::RolledBack | Outcome::NeedsAttention => {
+                let (account, generation) = (change.spec.account_id, change.spec.generation);
+                match self.accounts.get_mut(&account) {
+                    // What the account was, under the number of what came to nothing.
+                    Some(committed) if outcome == Outcome::RolledBack => committed.spec.generation = generation,
+                    None if outcome == Outcome::RolledBack => {
+                        let spec = Spec { generation, ..change.spec.absent() };
+                        self.accounts.insert(account, Committed { spec, memo: None, at: Micros::now(), operation: id });
+                    }
+                    _ => {}
+                }
                 report.direction = Direction::Back;
                 if outcome == Outcome::NeedsAttention {
                     report.left = vec!["the home of the account".to_owned()];
