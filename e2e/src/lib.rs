@@ -4,6 +4,7 @@
 //! A test fails, rather than skips, where something it needs is missing.
 
 mod account;
+mod call;
 mod faults;
 mod order;
 mod panel;
@@ -15,6 +16,7 @@ mod vm;
 mod wait;
 
 pub use account::{Debris, WholeAccount};
+pub use call::Call;
 pub use faults::Standing;
 pub use order::{Answer, Order};
 pub use secrets::Secret;
