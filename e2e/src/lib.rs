@@ -5,6 +5,7 @@
 
 mod account;
 mod call;
+mod crowd;
 mod faults;
 mod order;
 mod panel;
@@ -17,6 +18,7 @@ mod wait;
 
 pub use account::{Debris, WholeAccount};
 pub use call::Call;
+pub use crowd::{Page, Visits};
 pub use faults::Standing;
 pub use order::{Answer, Order};
 pub use secrets::Secret;
