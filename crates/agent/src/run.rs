@@ -1,7 +1,7 @@
 //! One attempt to make the server as a target says: what the operations are written with.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -34,8 +34,8 @@ pub(crate) struct Run {
     told: Option<Arc<dyn Told>>,
     pub(crate) target: Target,
     direction: Direction,
-    /// Set when a step failed, so that the steps beside it begin nothing more.
-    stopped: AtomicBool,
+    /// The first failure of a step, after which the steps beside it begin nothing more.
+    failed: OnceLock<Failure>,
     /// Set before the first change that a visitor can notice.
     noticed: AtomicBool,
 }
@@ -43,13 +43,13 @@ pub(crate) struct Run {
 impl Run {
     /// A run that tells somebody of its steps.
     pub(crate) fn told(host: Arc<dyn Host>, told: Arc<dyn Told>, target: Target, direction: Direction) -> Self {
-        Self { host, told: Some(told), target, direction, stopped: AtomicBool::default(), noticed: AtomicBool::default() }
+        Self { host, told: Some(told), target, direction, failed: OnceLock::new(), noticed: AtomicBool::default() }
     }
 
     /// A run whose steps nobody follows.
     pub(crate) fn untold(host: Arc<dyn Host>, target: Target) -> Self {
         let direction = Direction::Forward;
-        Self { host, told: None, target, direction, stopped: AtomicBool::default(), noticed: AtomicBool::default() }
+        Self { host, told: None, target, direction, failed: OnceLock::new(), noticed: AtomicBool::default() }
     }
 
     pub(crate) fn host(&self) -> &dyn Host {
@@ -142,7 +142,7 @@ impl Run {
             for attempt in 1.. {
                 match proof().await {
                     Ok(saw) => return Ok((StepState::Done, saw)),
-                    Err(_) if attempt < PROOFS && !self.stopped.load(Ordering::Acquire) => tokio::time::sleep(BETWEEN_PROOFS).await,
+                    Err(_) if attempt < PROOFS && self.failed.get().is_none() => tokio::time::sleep(BETWEEN_PROOFS).await,
                     Err(error) => return Err(failure(name, FailureKind::Failed, &error)),
                 }
             }
@@ -157,10 +157,11 @@ impl Run {
         name: &str,
         work: impl Future<Output = Result<(StepState, String), Failure>> + Send,
     ) -> Result<(), Failure> {
-        if self.direction == Direction::Forward && self.stopped.load(Ordering::Acquire) {
-            // The failure that stopped the run is told elsewhere; this one is never shown beside it.
-            let detail = "Another step had failed.".to_owned();
-            return Err(Failure { step: name.to_owned(), kind: FailureKind::Failed, detail, hint: None });
+        if self.direction == Direction::Forward
+            && let Some(failure) = self.failed.get()
+        {
+            // Whichever of the steps beside each other is asked first, the answer is why the run came to its end.
+            return Err(failure.clone());
         }
         let index = self.told.as_ref().map(|told| told.begin_step(name, self.direction));
         let pass = |moment| async move {
@@ -177,7 +178,7 @@ impl Run {
         let (state, detail) = match &result {
             Ok((state, detail)) => (*state, Some(detail.clone()).filter(|text| !text.is_empty())),
             Err(failure) => {
-                self.stopped.store(true, Ordering::Release);
+                let _ = self.failed.set(failure.clone());
                 (StepState::Failed, Some(failure.detail.clone()))
             }
         };

@@ -12,7 +12,6 @@ use super::operation::{Operation, Way};
 use super::{Engine, Known, drift};
 use crate::host::{Host, HostError};
 use crate::operations;
-use crate::resources::Target;
 use crate::run::Run;
 
 /// The services that recovery waits for. A disk that is short of room will not have more of it in a moment.
@@ -115,25 +114,27 @@ pub(super) async fn recover(engine: &Engine) {
         // One that needs attention goes on by itself, and keeps nobody waiting.
         watcher.outcome(Duration::MAX)
     });
-    let repairs = suspects.into_iter().map(|target| repair(engine, target));
+    let repairs = suspects.into_iter().map(|record| repair(engine, record));
     tokio::join!(futures::future::join_all(open), futures::future::join_all(repairs));
 }
 
-fn suspects(engine: &Engine) -> Vec<Target> {
+/// Those committed shortly before, terminated ones too: what was taken away may be there again.
+fn suspects(engine: &Engine) -> Vec<AccountRecord> {
     let known = engine.known();
     let last = known.accounts.values().map(|record| record.committed_at).max().unwrap_or(Micros(0));
-    known
-        .accounts
-        .values()
-        .filter(|record| record.spec.state != State::Absent && last.since(record.committed_at) <= SUSPECT)
-        .filter(|record| !known.writers.contains_key(&record.spec.account_id))
-        .filter_map(AccountRecord::target)
-        .collect()
+    let records = known.accounts.values().filter(|record| last.since(record.committed_at) <= SUSPECT);
+    records.filter(|record| !known.writers.contains_key(&record.spec.account_id)).cloned().collect()
 }
 
-async fn repair(engine: &Engine, target: Target) {
-    let (account, username) = (target.spec.account_id, target.spec.username.clone());
+async fn repair(engine: &Engine, record: AccountRecord) {
+    let (account, username) = (record.spec.account_id, record.spec.username.clone());
     let _turn = engine.turn_of(account).await;
+    let is_the_last = {
+        let known = engine.known();
+        !known.writers.contains_key(&account) && known.accounts.get(&account) == Some(&record)
+    };
+    // An operation that came while this waited has looked at the account itself.
+    let Some(target) = record.target().filter(|_| is_the_last) else { return };
     let _slot = engine.inner.slots.acquire().await;
     let run = Run::untold(engine.inner.host.clone(), target);
     let plan = operations::plan(&run).await;

@@ -168,7 +168,9 @@ fn build(staged: &Path, home: &HomePlan, web: u32) -> std::io::Result<()> {
     let mut page = fs::OpenOptions::new().write(true).create_new(true).mode(0o640).open(page)?;
     page.write_all(WELCOME.as_bytes())?;
     fchown(&page, Some(uid), Some(web))?;
-    page.set_permissions(fs::Permissions::from_mode(0o640))
+    page.set_permissions(fs::Permissions::from_mode(0o640))?;
+    // A power cut must not leave a home in its place whose page is empty: nobody would miss it but its visitors.
+    page.sync_all()
 }
 
 fn make_dir(path: &Path, uid: u32, gid: u32, mode: u32) -> std::io::Result<()> {

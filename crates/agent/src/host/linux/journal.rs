@@ -137,15 +137,24 @@ pub(super) fn was_cut_off(paths: &Paths) -> Result<bool, HostError> {
         disk::ensure_dir(&paths.state, 0o700)?;
         let noted = fs::read_to_string(boot_file(paths)).unwrap_or_default();
         let boot = boot_id()?;
-        fs::write(boot_file(paths), &boot)?;
-        File::open(boot_file(paths))?.sync_all()?;
+        note_boot(paths, &boot)?;
         Ok(!noted.trim().is_empty() && noted != boot)
     };
     look().map_err(HostError::failed("note that the Agent runs in this boot"))
 }
 
+/// Replaced whole: a second power cut at this very moment must not leave an empty file, which would say that all was in order.
+fn note_boot(paths: &Paths, text: &str) -> io::Result<()> {
+    let staged = paths.state.join(".boot.new");
+    let mut file = File::create(&staged)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&staged, boot_file(paths))?;
+    disk::sync_dir(&paths.state)
+}
+
 /// Writes everything to the disk and notes that nothing can be lost any more. For the end of the Agent's life in good order.
 pub fn farewell(paths: &Paths) -> io::Result<()> {
     rustix::fs::sync();
-    fs::write(boot_file(paths), "\n")
+    note_boot(paths, "\n")
 }

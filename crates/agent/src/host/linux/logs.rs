@@ -59,6 +59,8 @@ pub(super) fn add(paths: &Paths, account: AccountId, username: &Username, uid: U
         disk::ensure_dir(&staged, 0o700)?;
         let mut mark = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(staged.join(MARK))?;
         io::Write::write_all(&mut mark, format!("{account}\n").as_bytes())?;
+        // A power cut must not leave the directory in its place with an empty mark: it would be nobody's, for ever.
+        mark.sync_all()?;
         open_to(&staged, uid)?;
         disk::rename_exclusively(&staged, &place)
     };
