@@ -143,14 +143,14 @@ impl Engine {
             return Err(failure);
         }
         let report = operation.deciding(Outcome::RolledBack, Some(failure.clone()), Vec::new());
-        let announced = Line::announced(operation);
+        let announced = operation.announcement();
         let lines = announced.to_text() + &Line::Decided { report: Box::new(report.clone()) }.to_text();
         self.begin(operation, &lines).await.map_err(|_| failure)?;
         Ok(self.settle(operation, report).await)
     }
 
     async fn announce(&self, operation: &Operation) -> Result<(), Failure> {
-        let line = Line::announced(operation);
+        let line = operation.announcement();
         tracing::info!(
             operation.id = %operation.id, request.id = %operation.request, account.id = %operation.asked.account_id,
             account.username = %operation.asked.username,

@@ -7,11 +7,10 @@ use opterius_protocol::agent::{AccountSummary, Direction, Failure, OperationRepo
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::operation::Operation;
 use crate::resources::Target;
 
 /// The version of both forms that this build writes. Version 1 had no memo.
-const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 2;
 
 /// One line of an operation's journal. Lines are only ever added, and each is on disk before what it announces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,18 +37,6 @@ pub(crate) enum Line {
 }
 
 impl Line {
-    pub(crate) fn announced(operation: &Operation) -> Self {
-        Self::Announced {
-            version: VERSION,
-            at: Micros::now(),
-            operation_id: operation.id,
-            request_id: operation.request.clone(),
-            previous: operation.previous.clone().map(Box::new),
-            next: Box::new(operation.next()),
-            memo: operation.memo.clone().map(Box::new),
-        }
-    }
-
     /// The line as it is written, with its end.
     pub(crate) fn to_text(&self) -> String {
         let mut text = serde_json::to_string(self).expect("a line holds nothing that JSON cannot");

@@ -10,7 +10,7 @@ use opterius_protocol::agent::{Change, Direction, Failure, OperationReport, Outc
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 
-use super::journal::Story;
+use super::journal::{Line, Story, VERSION};
 use crate::resources::{self, Target};
 use crate::run::Told;
 
@@ -158,6 +158,19 @@ impl Operation {
         }
     }
 
+    /// What announces it in its journal.
+    pub(crate) fn announcement(&self) -> Line {
+        Line::Announced {
+            version: VERSION,
+            at: Micros::now(),
+            operation_id: self.id,
+            request_id: self.request.clone(),
+            previous: self.previous.clone().map(Box::new),
+            next: Box::new(self.next()),
+            memo: self.memo.clone().map(Box::new),
+        }
+    }
+
     /// Whether this operation was asked for with `spec`. The uid does not count: callers may or may not know it.
     pub(crate) fn is_for(&self, spec: &Spec) -> bool {
         Spec { uid: None, ..self.asked.clone() } == Spec { uid: None, ..spec.clone() }
@@ -225,8 +238,16 @@ impl Operation {
         }
     }
 
-    /// Tries again at once.
+    /// Tries again at once. One that needs attention runs until it has, so that whoever asked hears what came of this try.
     pub(crate) fn poke(&self) {
+        self.report.send_if_modified(|report| {
+            let stuck = report.outcome == Outcome::NeedsAttention;
+            if stuck {
+                report.outcome = Outcome::Running;
+                report.revision += 1;
+            }
+            stuck
+        });
         self.poked.notify_one();
     }
 

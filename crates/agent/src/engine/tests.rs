@@ -389,6 +389,14 @@ async fn what_needs_attention_can_be_tried_again_at_once_or_given_up() {
             assert_eq!(plan.changes.iter().map(|change| change.resource.as_str()).collect::<Vec<_>>(), ["linux user"]);
             assert_eq!(run(&engine, change(&next(&committed)), false).await.outcome, Outcome::Committed);
         } else {
+            // A try that comes to nothing is told as such, and not as the one before.
+            let mut report = engine.retry(held.operation_id).expect("it is known").now();
+            assert_eq!(report.outcome, Outcome::Running);
+            while report.outcome == Outcome::Running {
+                let watcher = engine.operation(held.operation_id).expect("it is known");
+                report = watcher.beyond(report.revision, Duration::from_hours(1)).await;
+            }
+            assert_eq!((report.outcome, report.left.len()), (Outcome::NeedsAttention, 1));
             *failing.0.lock().expect("no panic") = None;
             let watcher = engine.retry(held.operation_id).expect("it is known");
             let report = watcher.beyond(u64::MAX, Duration::from_hours(1)).await;

@@ -7,14 +7,14 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use opterius_model::{AccountId, DomainName, Hold, Limit, PackageId, PackageName, Username};
 use opterius_protocol::Micros;
 use opterius_protocol::agent::Drift;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::operations::OperationView;
+use super::operations::{OperationView, patience, running};
 use super::plan::{ChangeView, ConflictView, MissingView, PlanView};
 use super::shape::{Data, Id, List, Page, data};
 use crate::app::{
@@ -26,7 +26,6 @@ use crate::http::fields::{Body, Fields, OptionalBody, QueryFields};
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
 use crate::store::account::{self, Account, Filter, Status};
-use crate::store::operation::Operation;
 
 /// One customer's hosting.
 #[derive(Debug, Serialize, ToSchema)]
@@ -355,19 +354,6 @@ fn answered(core: &Core, caller: &Caller, answer: Answer, more: impl FnOnce(Acco
         Answer::Done(account) => data(more(AccountView::new(core, caller, account))).into_response(),
         Answer::Running(operation) => running(core, caller, *operation),
     }
-}
-
-/// An operation that goes on.
-pub(super) fn running(core: &Core, caller: &Caller, operation: Operation) -> Response {
-    let location = format!("/api/operations/{}", operation.id);
-    (StatusCode::ACCEPTED, [(header::LOCATION, location)], data(OperationView::new(core, caller, operation))).into_response()
-}
-
-/// How long the caller wants to wait.
-pub(super) fn patience(core: &Core, headers: &HeaderMap) -> Duration {
-    let prefers = headers.get_all(HeaderName::from_static("prefer")).iter().filter_map(|value| value.to_str().ok());
-    let at_once = prefers.flat_map(|value| value.split([',', ';'])).any(|word| word.trim().eq_ignore_ascii_case("respond-async"));
-    if at_once { Duration::ZERO } else { core.seams.timing.patience }
 }
 
 async fn order(core: &Core, caller: &Caller, mut fields: Fields) -> Result<Order, Problem> {

@@ -9,14 +9,13 @@ use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, StreamExt, stream};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use opterius_model::{AccountId, OperationId};
 use opterius_protocol::agent::{Direction, StepReport, StepState};
 use serde::Serialize;
 use tokio::sync::watch;
 use utoipa::ToSchema;
 
-use super::accounts::{patience, running};
 use super::shape::{Data, Id, List, Page, data};
 use crate::app::{self, Caller, ExternalRef, Progress};
 use crate::core::Core;
@@ -299,4 +298,17 @@ impl Following {
         }
         Some((events, self))
     }
+}
+
+/// An operation that goes on.
+pub(super) fn running(core: &Core, caller: &Caller, operation: Operation) -> Response {
+    let location = format!("/api/operations/{}", operation.id);
+    (StatusCode::ACCEPTED, [(header::LOCATION, location)], data(OperationView::new(core, caller, operation))).into_response()
+}
+
+/// How long the caller wants to wait.
+pub(super) fn patience(core: &Core, headers: &HeaderMap) -> Duration {
+    let prefers = headers.get_all(HeaderName::from_static("prefer")).iter().filter_map(|value| value.to_str().ok());
+    let at_once = prefers.flat_map(|value| value.split([',', ';'])).any(|word| word.trim().eq_ignore_ascii_case("respond-async"));
+    if at_once { Duration::ZERO } else { core.seams.timing.patience }
 }
