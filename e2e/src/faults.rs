@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::account::Debris;
 use crate::order::Order;
@@ -106,22 +106,17 @@ impl Server {
         self.run(&["cat", &format!("/var/lib/opterius-agent/operations/{id}.jsonl")]).stdout
     }
 
-    /// Ends an account as its Panel would: with an absent Spec of the next generation.
-    ///
-    /// # Panics
-    /// When the Agent does not remove it.
+    /// Has the Agent fail at these points from now on, without a restart, until this is called with nothing.
+    pub fn fail_at(&self, points: &str) {
+        let write = "if [ -n \"$1\" ]; then printf %s \"$1\" >/run/opterius/failpoints; else rm -f /run/opterius/failpoints; fi";
+        self.ok(&["sh", "-ec", write, "sh", points]);
+    }
+
+    /// Ends an account, and waits until nothing of it is kept.
     pub fn terminate(&self, account: &str) {
-        let (status, detail) = self.agent("GET", &format!("/accounts/{account}"), None);
-        assert_eq!(status, 200, "{detail}");
-        let mut spec = detail["spec"].clone();
-        spec["state"] = json!("absent");
-        spec["generation"] = json!(spec["generation"].as_u64().expect("a generation is a number") + 1);
-        let id = || self.ok(&["cat", "/proc/sys/kernel/random/uuid"]).trim().to_owned();
-        let now: u64 = self.ok(&["date", "+%s"]).trim().parse().expect("date prints seconds");
-        let change =
-            json!({ "operation_id": id(), "request_id": id(), "not_after": (now + 60) * 1_000_000, "wait_ms": 60_000, "spec": spec });
-        let (status, report) = self.agent("POST", "/accounts/apply", Some(&change));
-        assert!(status == 200 && report["outcome"] == "committed", "{report}");
+        let gone = self.done("DELETE", &format!("/api/accounts/{account}?keep_days=0"), None);
+        assert_eq!(gone["status"], "terminated", "{gone}");
+        self.until("the trash is empty", &format!("! ls -d /home/.opterius-trash/*{account} /var/log/opterius/accounts/.kept-{account}"));
     }
 
     /// The account of this username, as the Panel knows it.

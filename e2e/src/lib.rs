@@ -24,6 +24,6 @@ pub use order::{Answer, Order};
 pub use secrets::Secret;
 pub use server::{Output, Server, Setup};
 pub use tenant::Tenant;
-pub use visitor::{Reply, finish};
+pub use visitor::{Lasting, Reply, finish};
 pub use vm::{Machine, VolatileDisk};
 pub use wait::{eventually, within};

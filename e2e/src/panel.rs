@@ -25,6 +25,35 @@ impl Server {
         (status, answer)
     }
 
+    /// One call of the Panel's API as the administrator that must be answered with 200: the data of the answer.
+    ///
+    /// # Panics
+    /// When the answer is another one.
+    pub fn done(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        let (status, mut answer) = self.asked(method, path, body);
+        assert_eq!(status, 200, "{method} {path}: {answer}");
+        answer["data"].take()
+    }
+
+    /// One call of the Panel's API as the administrator that must be refused: the problem.
+    ///
+    /// # Panics
+    /// When it is not refused, or not with this status and code.
+    pub fn refused(&self, method: &str, path: &str, body: Option<&Value>, status: u16, code: &str) -> Value {
+        let (answered, problem) = self.asked(method, path, body);
+        assert_eq!((answered, problem["code"].as_str()), (status, Some(code)), "{method} {path}: {problem}");
+        problem
+    }
+
+    fn asked(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        match body {
+            Some(body) => self.admin_send(method, path, body),
+            // No verb of ours reads a body where it has none of its own.
+            None if method == "GET" => self.admin(method, path),
+            None => self.admin_send(method, path, &json!({})),
+        }
+    }
+
     /// Makes a token with `POST /api/tokens`, and answers what the Panel says of it.
     ///
     /// # Panics

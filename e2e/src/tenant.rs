@@ -96,3 +96,15 @@ impl Tenant {
         (status.parse().unwrap_or_else(|_| panic!("no status: {text}")), output.to_owned())
     }
 }
+
+impl Server {
+    /// Whether PAM lets a user in whom a service has recognised: the account phase alone.
+    pub fn lets_in(&self, user: &str, service: &str) -> bool {
+        // PHP's own, since the base has no other program that asks PAM for that.
+        let script = "$pam = FFI::cdef('struct conv { void *conv; void *data; }; int pam_start(const char *, const char *, struct conv *, void **); \
+            int pam_acct_mgmt(void *, int);', 'libpam.so.0'); $conv = $pam->new('struct conv'); $handle = $pam->new('void *'); \
+            if ($pam->pam_start($argv[1], $argv[2], FFI::addr($conv), FFI::addr($handle)) !== 0) { exit(1); } \
+            echo $pam->pam_acct_mgmt($handle, 0);";
+        self.ok(&["php", "-r", script, "--", service, user]).trim() == "0"
+    }
+}

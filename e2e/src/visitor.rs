@@ -1,6 +1,6 @@
 //! Visitors of sites, who send what they like.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
@@ -81,6 +81,35 @@ impl Server {
             body.len()
         );
         self.send(&[head.as_bytes(), body].concat())
+    }
+}
+
+/// A visitor whose connection stays open between requests.
+#[derive(Debug)]
+pub struct Lasting(BufReader<TcpStream>);
+
+impl Lasting {
+    /// One that is connected.
+    pub fn new(server: &Server) -> Self {
+        Self(BufReader::new(server.web()))
+    }
+
+    /// Asks for something of known length: the status and the body.
+    ///
+    /// # Panics
+    /// When the connection is closed instead, or the answer has no length.
+    pub fn get(&mut self, host: &str, target: &str) -> (u16, String) {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        self.0.get_mut().write_all(request.as_bytes()).expect("the connection is open");
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert_ne!(self.0.read_line(&mut head).expect("an answer"), 0, "closed behind {head}");
+        }
+        let head = Reply::parse(head.as_bytes());
+        let length = head.header("content-length").unwrap_or_else(|| panic!("no length: {}", head.head));
+        let mut body = vec![0; length.parse().expect("a length is a number")];
+        self.0.read_exact(&mut body).expect("the whole body");
+        (head.status, String::from_utf8_lossy(&body).into_owned())
     }
 }
 
