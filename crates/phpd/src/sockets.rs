@@ -12,6 +12,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use opterius_model::{AccountId, PoolName};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -24,6 +25,9 @@ use rustix::net::{AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketTy
 pub struct Sockets {
     root: PathBuf,
     web_gid: u32,
+    /// The number of the next binding. None is given twice while a socket of it is held: an older one, whose file somebody deleted, would
+    /// take the newer one's away when it is closed (seen).
+    next: Arc<AtomicU32>,
 }
 
 /// One listening socket of one pool.
@@ -46,7 +50,7 @@ pub struct Whose {
 impl Sockets {
     /// The sockets below `root`, for the group `web_gid`. Makes the directory, or sets its owner and mode right.
     pub fn open(root: &Path, web_gid: u32) -> io::Result<Self> {
-        let sockets = Self { root: root.to_owned(), web_gid };
+        let sockets = Self { root: root.to_owned(), web_gid, next: Arc::default() };
         if let Some(parent) = root.parent() {
             DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
         }
@@ -83,7 +87,7 @@ impl Sockets {
         let directory = self.root.join(account.to_string());
         self.directory(&directory)?;
         let fd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-        let bound = bind(&fd, &directory, pool)?;
+        let bound = self.bind(&fd, &directory, pool)?;
         let socket = Socket { fd: Arc::new(fd), bound, path };
         match self.place(&socket, backlog) {
             Ok(()) => Ok(socket),
@@ -92,6 +96,20 @@ impl Sockets {
                 Err(error)
             }
         }
+    }
+
+    /// Binds to a name that is free. Binding is exclusive: a name that is taken is never taken over.
+    fn bind(&self, fd: &OwnedFd, directory: &Path, pool: &PoolName) -> io::Result<PathBuf> {
+        for _ in 0..10_000 {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let bound = directory.join(format!(".{pool}.{number}"));
+            match rustix::net::bind(fd, &SocketAddrUnix::new(&bound)?) {
+                Ok(()) => return Ok(bound),
+                Err(Errno::ADDRINUSE) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::AddrInUse, format!("10,000 names of pool {pool} in {} are taken", directory.display())))
     }
 
     fn place(&self, socket: &Socket, backlog: i32) -> io::Result<()> {
@@ -112,7 +130,8 @@ impl Sockets {
         let (account, file, None) = (parts.next()?, parts.next()?, parts.next()) else { return None };
         let account = AccountId::parse(account).ok()?;
         let (pool, number) = file.strip_prefix('.')?.split_once('.')?;
-        number.parse::<u32>().ok()?;
+        let number = number.parse::<u32>().ok()?;
+        self.next.fetch_max(number.saturating_add(1), Ordering::Relaxed);
         let pool = PoolName::parse(pool).ok()?;
         let path = self.path(account, &pool);
         Some((Whose { account, pool }, Socket { fd: Arc::new(fd), bound, path }))
@@ -141,19 +160,6 @@ impl Sockets {
     pub fn forget(&self, account: AccountId) {
         drop(fs::remove_dir(self.root.join(account.to_string())));
     }
-}
-
-/// Binds to the first free name of the pool. Binding is exclusive: a name that is taken is never taken over.
-fn bind(fd: &OwnedFd, directory: &Path, pool: &PoolName) -> io::Result<PathBuf> {
-    for number in 0..10_000_u32 {
-        let bound = directory.join(format!(".{pool}.{number}"));
-        match rustix::net::bind(fd, &SocketAddrUnix::new(&bound)?) {
-            Ok(()) => return Ok(bound),
-            Err(Errno::ADDRINUSE) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(io::Error::new(io::ErrorKind::AddrInUse, format!("every name of pool {pool} in {} is taken", directory.display())))
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -318,6 +324,21 @@ mod tests {
         assert_eq!(mode(socket.path()), 0o660);
         assert_eq!(mode(socket.path().parent().expect("a directory")), 0o750);
         assert_eq!(mode(&sockets.root), 0o750);
+    }
+
+    #[test]
+    fn a_socket_whose_directory_was_deleted_takes_nothing_of_its_successor_away() {
+        let (_root, sockets) = sockets();
+        let account = AccountId::generate();
+        let old = sockets.create(account, &PoolName::main(), 16).expect("it is made");
+        fs::remove_dir_all(old.path().parent().expect("a directory")).expect("it is deleted");
+        let again = Sockets::open(&sockets.root, sockets.web_gid).expect("it opens");
+        let (_, old) = again.recognise(old.duplicate().expect("a descriptor")).expect("it is one of ours");
+        let new = again.create(account, &PoolName::main(), 16).expect("it is made");
+        assert!(new.in_place() && !old.in_place());
+        old.close();
+        assert!(new.in_place());
+        UnixStream::connect(new.path()).expect("somebody listens");
     }
 
     #[test]

@@ -67,7 +67,13 @@ impl Resource for Home {
     async fn apply(host: &dyn Host, target: &Target, change: &Change) -> Result<(), HostError> {
         let home = target.home();
         match change {
-            Change::Build => host.add_home(&home).await,
+            Change::Build => {
+                if target.before.is_some() {
+                    // PHP that runs is in a sandbox with the home that is gone, and would answer 500 for as long as it lives (seen).
+                    host.remove_pool(target.spec.account_id, &target.pool().name).await?;
+                }
+                host.add_home(&home).await
+            }
             Change::Mend(_) => host.mend_home(&home).await,
             Change::Keep => host.keep_home(&home).await,
             Change::Restore => {
