@@ -9,6 +9,7 @@ mod crowd;
 mod faults;
 mod order;
 mod panel;
+mod repository;
 mod secrets;
 mod server;
 mod tenant;

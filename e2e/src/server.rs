@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 
+use crate::repository;
 use crate::vm::Machine;
 use crate::wait::eventually;
 
@@ -54,12 +55,8 @@ pub struct Server {
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
-pub(crate) fn repository() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("e2e is below the repository").to_owned()
-}
-
 fn sandbox() -> PathBuf {
-    std::env::var_os("OPTERIUS_SANDBOX").map_or_else(|| repository().join("sandbox/sandbox"), PathBuf::from)
+    std::env::var_os("OPTERIUS_SANDBOX").map_or_else(|| repository::path().join("sandbox/sandbox"), PathBuf::from)
 }
 
 pub(crate) fn run(command: &mut Command, input: impl Into<Vec<u8>>) -> Output {

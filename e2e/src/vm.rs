@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command};
 
-use crate::server::repository;
+use crate::repository;
 use crate::wait::eventually;
 
 /// What a server runs on.
@@ -40,7 +40,7 @@ impl VolatileDisk {
     pub fn serve(directory: &Path, chance: u8, seed: u64) -> Self {
         let (socket, fate) = (directory.join("socket"), directory.join("fate"));
         std::fs::write(&fate, format!("{chance} {seed}\n")).expect("the fate is written");
-        let process = Command::new(repository().join("sandbox/volatile-disk"))
+        let process = Command::new(repository::path().join("sandbox/volatile-disk"))
             .args([&directory.join("disk"), &socket, &fate])
             .spawn()
             .expect("the disk can be started");
