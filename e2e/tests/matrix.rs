@@ -170,6 +170,9 @@ fn kinds() -> Vec<Kind> {
 /// A step in a direction.
 type Row = (&'static str, String);
 
+/// The rows of an operation, each with what became of each fault.
+type Table = Vec<(Row, Vec<String>)>;
+
 /// What came of an operation.
 struct Told {
     outcome: String,
@@ -193,7 +196,7 @@ fn told(subject: &Subject<'_>) -> Told {
 }
 
 /// Tries one kind of operation with every fault at every step. Answers its rows with what became of each fault.
-fn try_all(server: &Server, kind: &Kind, count: &AtomicUsize) -> Vec<(Row, Vec<String>)> {
+fn try_all(server: &Server, kind: &Kind, count: &AtomicUsize) -> Table {
     let new = || {
         let n = count.fetch_add(1, Ordering::Relaxed);
         Subject { server, username: format!("m{n}x"), domain: format!("m{n}x.example"), id: String::new() }
@@ -213,13 +216,13 @@ fn try_all(server: &Server, kind: &Kind, count: &AtomicUsize) -> Vec<(Row, Vec<S
     assert!(status == 200 || status == 201, "{} without faults: {answer}", kind.name);
     let forward = told(&subject).rows;
 
-    let mut table: Vec<(Row, Vec<String>)> = Vec::new();
+    let mut table = Table::new();
     // The steps of the way back, each with a failure that makes it come to that.
     let mut back: Vec<(String, Row)> = Vec::new();
     for row in forward {
         let mut cells = Vec::new();
         for fault in Fault::ALL {
-            let (cell, rows) = try_one(kind, &mut subject, &new, &fault.at("forward", &row.1), &row.1);
+            let (cell, rows) = try_one(kind, &mut subject, &new, &fault.at("forward", &row.1));
             cells.push(cell);
             if fault == Fault::Fails {
                 for undone in rows.into_iter().filter(|row| row.0 == "back") {
@@ -235,7 +238,7 @@ fn try_all(server: &Server, kind: &Kind, count: &AtomicUsize) -> Vec<(Row, Vec<S
         let mut cells = Vec::new();
         for fault in Fault::ALL {
             let points = format!("{trigger};{}", fault.at("back", &row.1));
-            cells.push(try_one(kind, &mut subject, &new, &points, &row.1).0);
+            cells.push(try_one(kind, &mut subject, &new, &points).0);
         }
         table.push((row, cells));
     }
@@ -243,7 +246,7 @@ fn try_all(server: &Server, kind: &Kind, count: &AtomicUsize) -> Vec<(Row, Vec<S
 }
 
 /// One operation with one fault, from the preparation to the press that brings it to its end.
-fn try_one<'a>(kind: &Kind, subject: &mut Subject<'a>, new: &dyn Fn() -> Subject<'a>, failpoints: &str, step: &str) -> (String, Vec<Row>) {
+fn try_one<'a>(kind: &Kind, subject: &mut Subject<'a>, new: &dyn Fn() -> Subject<'a>, failpoints: &str) -> (String, Vec<Row>) {
     let creates = kind.name == "create";
     if creates {
         *subject = new();
@@ -263,15 +266,13 @@ fn try_one<'a>(kind: &Kind, subject: &mut Subject<'a>, new: &dyn Fn() -> Subject
     let success = matches!(status, 200 | 201);
     assert!(status == 202 || success == committed, "{context}: {} and {status} {answer}", told.outcome);
     let wanted = if committed { &kind.after } else { &kind.before };
-    let standing = eventually(&format!("{context}: {:?}", wanted), || {
-        let standing = subject.standing();
+    eventually(&format!("{context}: {wanted:?}"), || {
         // A repair that came to nothing leaves whatever was there, or what is nearer to it.
-        (standing == *wanted || (kind.name == "repair" && !committed)).then_some(standing)
+        (subject.standing() == *wanted || (kind.name == "repair" && !committed)).then_some(())
     });
     if kind.name != "repair" || committed {
         assert_eq!(subject.flaws(), Vec::<String>::new(), "{context}, {}", told.outcome);
     }
-    drop(standing);
     let cell = match (committed, kind.name) {
         (true, _) => "done",
         (false, "repair") => "repaired later",
@@ -287,7 +288,6 @@ fn try_one<'a>(kind: &Kind, subject: &mut Subject<'a>, new: &dyn Fn() -> Subject
         assert!(standing == kind.after, "{context}, pressed again: {standing:?}");
         assert_eq!(subject.flaws(), Vec::<String>::new(), "{context}, pressed again");
     }
-    assert!(!step.is_empty());
     (cell.to_owned(), told.rows)
 }
 
@@ -309,7 +309,7 @@ fn server(name: &str) -> Server {
 fn every_fault_at_every_step_of_every_operation_leaves_all_or_nothing() {
     let kinds = kinds();
     let (next, count) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let tables: Mutex<BTreeMap<usize, Vec<(Row, Vec<String>)>>> = Mutex::default();
+    let tables: Mutex<BTreeMap<usize, Table>> = Mutex::default();
     // Two servers, since an Agent that is being started keeps no processor busy.
     std::thread::scope(|scope| {
         for name in ["matrix-a", "matrix-b"] {
