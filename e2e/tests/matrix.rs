@@ -205,7 +205,7 @@ fn try_all(server: &Server, kind: &Kind, count: &AtomicUsize) -> Table {
         let mut subject = new();
         let (status, answer) = (kinds()[0].act)(&subject);
         assert_eq!(status, 201, "{answer}");
-        subject.id = answer["data"]["id"].as_str().unwrap_or_default().to_owned();
+        answer["data"]["id"].as_str().unwrap_or_default().clone_into(&mut subject.id);
         subject
     };
     let creates = kind.name == "create";
