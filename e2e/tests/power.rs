@@ -9,7 +9,7 @@ use opterius_e2e::{Machine, Server, Setup, Standing, VolatileDisk, eventually};
 use serde_json::{Value, json};
 
 /// How often the power is cut.
-const CUTS: usize = 6;
+const CUTS: usize = 3;
 /// How many customers order at the same time.
 const SIDE_BY_SIDE: usize = 3;
 
