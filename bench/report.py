@@ -4,7 +4,8 @@ import datetime
 import os
 import re
 
-# From here on a person writes: what a miss comes from. Kept when the numbers above are measured anew.
+# From here on `bench/lifecycle` writes, and behind it a person: what a miss comes from. Each is kept when the others are written anew.
+LIFE = "## The life of an account\n"
 NOTES = "## What costs the time\n"
 
 
@@ -54,7 +55,7 @@ def write(chosen, found):
     sizes = list(found)
     least, most = sizes[0], sizes[-1]
     there = [f"{thousands(size)} accounts" for size in sizes]
-    text = "# Results of `bench/create`\n\nWritten by `bench/create`, all but the last section.\n\n"
+    text = "# Results of `bench/create`\n\nWritten by `bench/create`; `## The life of an account` by `bench/lifecycle`, and the last section by hand.\n\n"
     today = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
     about = {"Date": today, **chosen.machine}
     fsyncs = [found[size]["fsync"] for size in sizes]
@@ -166,10 +167,67 @@ def write(chosen, found):
     return text
 
 
+def life(chosen, found):
+    """The section of `bench/lifecycle`."""
+    sizes = list(found)
+    there = [f"{thousands(size)} accounts" for size in sizes]
+    text = LIFE + "\n"
+    about = {
+        "Date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        **{name: chosen.machine[name] for name in ("CPU", "Versions")},
+        "Disk": "fsync of 4 KB: p50 " + ", ".join(ms(found[size]["fsync"]["p50"]) for size in sizes),
+        "Load before each size": ", ".join(f"{found[size]['load']:.2f}" for size in sizes),
+        "What else ran": chosen.note or "nothing that we know of",
+        "Repeat with": "`bench/lifecycle`, as root on Debian 12",
+    }
+    text += table(("", ""), about.items())
+    text += (
+        f"{chosen.lives} accounts one after the other, each request on a TLS connection of its own, from its first byte. *Seen* is when a visitor, who "
+        "asks for a static page every millisecond, gets the first 503 or 200; *answered* is when the Panel has answered, which is when "
+        "everything of the operation is done.\n\n"
+    )
+    names = {
+        "suspend seen": "suspend, seen",
+        "suspend": "suspend, answered",
+        "unsuspend seen": "unsuspend, seen",
+        "unsuspend": "unsuspend, answered",
+        "php after": "the first PHP page after an unsuspend",
+        "plan": "plan",
+        "terminate": "terminate, answered",
+    }
+    lines = [(f"{title}, {share}", *[ms(found[size]["lives"][key][share]) for size in sizes]) for key, title in names.items() for share in ("p50", "p99")]
+    text += table(("", *there), lines)
+    aims = [("suspend seen", "suspend seen within 30 ms, p50", 30), ("terminate", "terminate answered within 200 ms, p50", 200), ("plan", "plan within 50 ms, p50", 50)]
+    text += table(("aim", *there), [(title, *[verdict(found[size]["lives"][key]["p50"] <= limit) for size in sizes]) for key, title, limit in aims])
+    text += "For comparison: HestiaCP at 1,000 accounts took 4.2 s for a suspension and 10.8 s for a deletion.\n\n"
+    text += "### Neighbours\n\n"
+    text += (
+        f"wrk reads one account's PHP page for {chosen.seconds} s, 4 connections, on the same cores: when nothing else goes on, and while two clients "
+        "make, suspend and terminate accounts all the time. No request failed.\n\n"
+    )
+    lines = []
+    for size in sizes:
+        one = found[size]["neighbours"]
+        for key, title in (("quiet", "quiet"), ("busy", f"during {one['lives']} lives of others")):
+            lines.append((f"{thousands(size)} accounts, {title}", f"{one[key]['rps']:,.0f}", ms(one[key]["p50"]), ms(one[key]["p99"])))
+    return text + table(("", "requests/s", "p50", "p99"), lines)
+
+
+def put_life(section, path):
+    """Writes the section in its place: before the notes."""
+    with open(path, encoding="utf-8") as file:
+        old = file.read()
+    notes = old[old.index(NOTES) :]
+    before = old[: old.index(LIFE if LIFE in old else NOTES)]
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(before + section + notes)
+
+
 def with_notes(text, path):
-    notes = ""
+    """`text` with what others wrote behind it."""
+    rest = ""
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:
             old = file.read()
-        notes = old[old.index(NOTES) :] if NOTES in old else ""
-    return text + (notes or NOTES + "\nNobody has looked yet.\n")
+        rest = next((old[old.index(kept) :] for kept in (LIFE, NOTES) if kept in old), "")
+    return text + (rest or NOTES + "\nNobody has looked yet.\n")
