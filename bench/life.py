@@ -3,6 +3,7 @@
 import http.client
 import os
 import re
+import statistics
 import subprocess
 import tempfile
 import threading
@@ -88,9 +89,18 @@ def visible(server, name, change, wanted):
     return visitor.wait(begun), answered
 
 
+def steps(server, name):
+    """The steps of the newest operation of an account, in ms."""
+    status, answer = server.panel("GET", f"/api/operations?external_ref={name}&limit=1")
+    if status != 200:
+        raise Failed(f"the operations of {name}: {status} {answer}")
+    return {step["name"]: step["duration_us"] / 1000 for step in answer["data"][0]["steps"]}
+
+
 def lives(server, names, warm_up=2):
     """Accounts one after the other: suspended, unsuspended, planned and terminated, each change on a connection of its own."""
     took = {key: [] for key in ("suspend seen", "suspend", "unsuspend seen", "unsuspend", "php after", "plan", "terminate")}
+    spent = {change: [] for change in ("suspend", "unsuspend", "terminate")}
     for index, name in enumerate(names):
         status, answer, _ = server.create(name)
         if status not in (201, 202):
@@ -100,7 +110,9 @@ def lives(server, names, warm_up=2):
         server.visit(f"{name}.test")
         one = {}
         one["suspend seen"], one["suspend"] = visible(server, name, "suspend", 503)
+        parts = {"suspend": steps(server, name)}
         one["unsuspend seen"], one["unsuspend"] = visible(server, name, "unsuspend", 200)
+        parts["unsuspend"] = steps(server, name)
         status, _, one["php after"] = server.visit(f"{name}.test")
         if status != 200:
             raise Failed(f"{name}.test answers {status} after its suspension")
@@ -108,10 +120,16 @@ def lives(server, names, warm_up=2):
         if not plan["empty"]:
             raise Failed(f"the plan of {name} is not empty: {plan}")
         one["terminate"], _ = done(server, "DELETE", f"/api/accounts/ref:{name}")
+        parts["terminate"] = steps(server, name)
         if index >= warm_up:
             for key, milliseconds in one.items():
                 took[key].append(milliseconds)
-    return {key: spread(numbers) for key, numbers in took.items()}
+            for change, durations in parts.items():
+                spent[change].append(durations)
+    medians = {
+        change: {name: statistics.median(one.get(name, 0) for one in every) for name in every[0]} for change, every in spent.items()
+    }
+    return {key: spread(numbers) for key, numbers in took.items()} | {"steps": medians}
 
 
 # Of one neighbour, and with every answer that is not 200 told apart. wrk itself counts those.

@@ -200,6 +200,14 @@ def life(chosen, found):
     aims = [("suspend seen", "suspend seen within 30 ms, p50", 30), ("terminate", "terminate answered within 200 ms, p50", 200), ("plan", "plan within 50 ms, p50", 50)]
     text += table(("aim", *there), [(title, *[verdict(found[size]["lives"][key]["p50"] <= limit) for size in sizes]) for key, title, limit in aims])
     text += "For comparison: HestiaCP at 1,000 accounts took 4.2 s for a suspension and 10.8 s for a deletion.\n\n"
+    text += "### Where a change spends its time\n\nThe median of each step that takes a millisecond or more, as its operation tells it. Steps beside each other overlap.\n\n"
+    lines = []
+    for change in ("suspend", "unsuspend", "terminate"):
+        steps = [found[size]["lives"]["steps"][change] for size in sizes]
+        for name in sorted(steps[-1], key=lambda name: -steps[-1][name]):
+            if max(one.get(name, 0) for one in steps) >= 1:
+                lines.append((f"{change}: {name}", *[ms(one.get(name, 0)) for one in steps]))
+    text += table(("step", *there), lines)
     text += "### Neighbours\n\n"
     text += (
         f"wrk reads one account's PHP page for {chosen.seconds} s, 4 connections, on the same cores: when nothing else goes on, and while two clients "
