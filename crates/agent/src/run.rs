@@ -226,6 +226,11 @@ pub(crate) fn hint_for(taken: FailureKind) -> String {
     .to_owned()
 }
 
+/// Each failure with the step that it is of, for people.
+pub(crate) fn told(failures: &[Failure]) -> Vec<String> {
+    failures.iter().map(|failure| format!("{}: {}", failure.step, failure.detail)).collect()
+}
+
 /// An error with its causes as a sentence of its own.
 pub(crate) fn sentence(error: &HostError) -> String {
     let text = chain(error);

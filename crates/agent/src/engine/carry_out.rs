@@ -14,7 +14,7 @@ use super::journal::{AccountRecord, Line};
 use super::operation::{Operation, Way};
 use crate::host::HostError;
 use crate::operations;
-use crate::run::{Run, hint_for, sentence};
+use crate::run::{Run, hint_for, sentence, told};
 
 /// The pauses between attempts to get back; after the last of them a person is told, and the attempts go on in its rhythm.
 const PAUSES: [Duration; 6] = [
@@ -107,9 +107,13 @@ impl Engine {
             self.claim(&next).map_err(|(kind, detail)| refused(kind, detail))?;
         }
         let _slot = self.inner.slots.acquire().await;
-        let run = Run::told(self.inner.host.clone(), operation.clone(), operation.target(Direction::Forward), Direction::Forward);
+        let run = self.run_of(operation, Direction::Forward);
         let look = async { operations::preflight(&run).await.map(|()| (StepState::Unchanged, String::new())) };
         run.step("preflight", look).await
+    }
+
+    fn run_of(&self, operation: &Arc<Operation>, direction: Direction) -> Run {
+        Run::told(self.inner.host.clone(), operation.clone(), operation.target(direction), direction)
     }
 
     /// Reserves the Spec's names for its account, or answers who has which.
@@ -179,7 +183,7 @@ impl Engine {
         // An earlier life of the Agent may have gone past the point of no return, so one that was recovered is taken to have.
         if operation.turns_back(operation.announced) {
             let slot = self.inner.slots.acquire().await;
-            let run = Run::told(self.inner.host.clone(), operation.clone(), operation.target(Direction::Forward), Direction::Forward);
+            let run = self.run_of(operation, Direction::Forward);
             let Err(mut failures) = operations::reach(&run).await else { return Ok(Vec::new()) };
             drop(slot);
             if operation.turns_back(run.was_noticed()) {
@@ -194,13 +198,12 @@ impl Engine {
         let steps_before = operation.report().steps.len();
         for attempt in 0.. {
             operation.keep_steps(steps_before);
-            let target = operation.target(direction);
-            let run = Run::told(self.inner.host.clone(), operation.clone(), target, direction);
+            let run = self.run_of(operation, direction);
             // Held for an attempt only, so that operations that need attention for days keep nobody waiting.
             let slot = self.inner.slots.acquire().await;
             let Err(failures) = operations::reach(&run).await else { return Vec::new() };
             drop(slot);
-            let left: Vec<String> = failures.iter().map(|failure| format!("{}: {}", failure.step, failure.detail)).collect();
+            let left = told(&failures);
             let pause = PAUSES[attempt.min(PAUSES.len() - 1)];
             if attempt >= PAUSES.len() - 1 {
                 tracing::error!(
@@ -228,8 +231,8 @@ impl Engine {
     async fn settle(&self, operation: &Operation, report: OperationReport) -> Decided {
         let at = report.finished_at.unwrap_or(report.started_at);
         let kept = self.known().accounts.get(&operation.asked.account_id).and_then(|record| record.memo.clone());
-        let memo = if report.outcome == Outcome::Committed { operation.memo.clone().or(kept) } else { kept };
-        let record = AccountRecord::after(report.outcome, operation.id, operation.previous.as_ref(), &operation.next(), memo.as_ref(), at);
+        let memos = (operation.memo.as_ref(), kept.as_ref());
+        let record = AccountRecord::after(report.outcome, operation.id, operation.previous.as_ref(), &operation.next(), memos, at);
         if let Some(record) = &record {
             self.record(record).await;
         }

@@ -11,7 +11,7 @@ use super::Engine;
 use super::journal::AccountRecord;
 use crate::operations;
 use crate::resources::Target;
-use crate::run::Run;
+use crate::run::{Run, told};
 
 /// The pause after each account, so that a look at ten thousand of them is spread over minutes and slows nobody down.
 const BETWEEN: Duration = Duration::from_millis(20);
@@ -54,7 +54,7 @@ impl Engine {
         let username = record.spec.username.clone();
         let news = before.as_ref().is_none_or(|before| before.mended || before.plan != plan);
         if news {
-            tracing::warn!(account.id = %account, account.username = %username, "the account {username} ({account}) is not as it was committed: {}", told(&plan));
+            tracing::warn!(account.id = %account, account.username = %username, "the account {username} ({account}) is not as it was committed: {}", sentences(&plan));
         }
         let mut drift = Drift { account_id: account, username: username.clone(), found_at: Micros::now(), plan, mended: false };
         if let Some(before) = before.filter(|_| !news) {
@@ -100,12 +100,12 @@ impl Engine {
 /// Makes a live account as it was committed. Answers what was done, or what could not be, in sentences.
 pub(super) async fn mend(run: &Run, plan: &Plan) -> Result<String, String> {
     match operations::reach(run).await {
-        Ok(()) => Ok(told(plan)),
-        Err(failures) => Err(failures.iter().map(|failure| format!("{}: {}", failure.step, failure.detail)).collect::<Vec<_>>().join(" ")),
+        Ok(()) => Ok(sentences(plan)),
+        Err(failures) => Err(told(&failures).join(" ")),
     }
 }
 
-fn told(plan: &Plan) -> String {
+fn sentences(plan: &Plan) -> String {
     let changes = plan.changes.iter().map(|change| change.change.as_str());
     let failures = plan.conflicts.iter().chain(&plan.missing).map(|failure| failure.detail.as_str());
     changes.chain(failures).collect::<Vec<_>>().join("; ")

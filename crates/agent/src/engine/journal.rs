@@ -124,8 +124,7 @@ impl Story {
     pub(crate) fn committed(&self, kept: Option<&Value>) -> Option<AccountRecord> {
         let report = self.decided.as_ref()?;
         let at = report.finished_at.unwrap_or(self.announced_at);
-        let memo = if report.outcome == Outcome::Committed { self.memo.as_ref().or(kept) } else { kept };
-        AccountRecord::after(report.outcome, self.operation_id, self.previous.as_ref(), &self.next, memo, at)
+        AccountRecord::after(report.outcome, self.operation_id, self.previous.as_ref(), &self.next, (self.memo.as_ref(), kept), at)
     }
 }
 
@@ -147,15 +146,16 @@ impl AccountRecord {
     /// What is committed of an account once an operation has this outcome; `None` if that is what it was before.
     ///
     /// A create that was rolled back leaves a tombstone, so that a copy of its request that arrives later is refused as stale, and so
-    /// that its uid is not the next one's.
+    /// that its uid is not the next one's. The memos are the one that came with the operation and the one that is kept already.
     pub(crate) fn after(
         outcome: Outcome,
         operation_id: OperationId,
         previous: Option<&Spec>,
         next: &Spec,
-        memo: Option<&Value>,
+        (memo, kept): (Option<&Value>, Option<&Value>),
         at: Micros,
     ) -> Option<Self> {
+        let memo = if outcome == Outcome::Committed { memo.or(kept) } else { kept };
         let spec = match (outcome, previous) {
             (Outcome::Committed, _) => next.clone(),
             (Outcome::RolledBack, None) => Spec { generation: next.generation, ..next.absent() },

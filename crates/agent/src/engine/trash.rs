@@ -10,7 +10,7 @@ use super::Engine;
 use super::journal::AccountRecord;
 use crate::operations;
 use crate::resources::Target;
-use crate::run::Run;
+use crate::run::{Run, told};
 
 /// How often the trash is looked at while nothing changes in it. Times are days; a minute is no matter.
 const EVERY: Duration = Duration::from_mins(1);
@@ -76,8 +76,7 @@ impl Engine {
                 tracing::info!(account.id = %account, account.username = %username, "deleted what was kept of the account {username} ({account})");
             }
             Err(failures) => {
-                let failures: Vec<String> = failures.into_iter().map(|failure| format!("{}: {}", failure.step, failure.detail)).collect();
-                tracing::error!(account.id = %account, "could not delete what was kept of the account {username} ({account}), trying again: {}", failures.join(" "));
+                tracing::error!(account.id = %account, "could not delete what was kept of the account {username} ({account}), trying again: {}", told(&failures).join(" "));
             }
         }
     }

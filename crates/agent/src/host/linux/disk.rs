@@ -1,11 +1,15 @@
-//! What the file-system work shares: exclusive renames, and deletion that cannot be led astray.
+//! What the file-system work shares: exclusive renames, files that are there whole, and deletion that cannot be led astray.
 
-use std::fs::File;
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use opterius_model::AccountId;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, ResolveFlags};
+
+use crate::host::HostError;
 
 /// How anything below a directory is looked up that its owner may change meanwhile: not past a link, not out of it, not across a mount.
 pub(super) const INSIDE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_XDEV);
@@ -18,6 +22,34 @@ pub(super) fn open_dir(path: &Path) -> io::Result<OwnedFd> {
 /// Renames, and fails with `AlreadyExists` if anything is at `to`.
 pub(super) fn rename_exclusively(from: &Path, to: &Path) -> io::Result<()> {
     Ok(rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
+}
+
+/// What an exclusive rename to `place` that failed is: something was there already, or the failure of what was being done.
+pub(super) fn taken_or_failed(place: &Path, doing: String, error: io::Error) -> HostError {
+    if error.kind() == io::ErrorKind::AlreadyExists {
+        HostError::Taken { what: place.display().to_string() }
+    } else {
+        HostError::failed(doing)(error)
+    }
+}
+
+/// Replaces a file, for root alone, by one that is there whole: after a power cut either the old text is there or the new one.
+pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let staged = directory.join(format!(".{}.new", name.display()));
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&staged)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&staged, path)?;
+    sync_dir(directory)
+}
+
+/// Makes the file that says whose a directory is that is still being made. On the disk before that is renamed into its place: a power cut
+/// that left an empty mark there would leave it to nobody, for ever (seen).
+pub(super) fn write_mark(path: &Path, account: AccountId) -> io::Result<()> {
+    let mut mark = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    writeln!(mark, "{account}")?;
+    mark.sync_all()
 }
 
 /// Writes what was done in a directory to the disk.

@@ -144,17 +144,10 @@ pub(super) fn add(paths: &Paths, home: &HomePlan) -> Result<(), HostError> {
     let web = web_group()?;
     build(&staged, home, web).map_err(HostError::failed(doing()))?;
     let place = paths.homes.join(home.username.as_str());
-    match disk::rename_exclusively(&staged, &place) {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            let _ = disk::remove_tree(&staged);
-            if error.kind() == std::io::ErrorKind::AlreadyExists {
-                Err(HostError::Taken { what: place.display().to_string() })
-            } else {
-                Err(HostError::failed(format!("put the home of {} in place", home.username))(error))
-            }
-        }
-    }
+    disk::rename_exclusively(&staged, &place).map_err(|error| {
+        let _ = disk::remove_tree(&staged);
+        disk::taken_or_failed(&place, format!("put the home of {} in place", home.username), error)
+    })
 }
 
 /// The tree of a new home. Every mode is set on the descriptor, since the process's umask takes bits away.
@@ -250,13 +243,7 @@ pub(super) fn restore(paths: &Paths, home: &HomePlan, before: &DomainName) -> Re
         lead_to_the_old_root(&kept, home, before).map_err(HostError::failed(doing()))?;
     }
     let place = paths.homes.join(home.username.as_str());
-    disk::rename_exclusively(&kept, &place).map_err(|error| {
-        if error.kind() == std::io::ErrorKind::AlreadyExists {
-            HostError::Taken { what: place.display().to_string() }
-        } else {
-            HostError::failed(doing())(error)
-        }
-    })
+    disk::rename_exclusively(&kept, &place).map_err(|error| disk::taken_or_failed(&place, doing(), error))
 }
 
 /// Gives a home that comes back under another domain a document root of that name: a link to the one it had. The home is in the trash, where

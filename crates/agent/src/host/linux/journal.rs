@@ -1,6 +1,6 @@
 //! The Agent's own files: one of JSON lines an operation, one of JSON an account. An operator can read both with `cat`.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -96,15 +96,10 @@ pub(super) fn remove(paths: &Paths, operation: OperationId) -> Result<(), HostEr
 
 pub(super) fn write_account(paths: &Paths, account: AccountId, json: &str) -> Result<(), HostError> {
     let dir = records(paths);
-    let (staged, place) = (dir.join(format!(".{account}")), dir.join(format!("{account}.json")));
     let write = || -> io::Result<()> {
         disk::ensure_dir(&paths.state, 0o700)?;
         disk::ensure_dir(&dir, 0o700)?;
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&staged)?;
-        file.write_all(json.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&staged, &place)?;
-        disk::sync_dir(&dir)
+        disk::replace(&dir.join(format!("{account}.json")), json)
     };
     write().map_err(HostError::failed(format!("write the record of account {account}")))
 }
@@ -145,12 +140,7 @@ pub(super) fn was_cut_off(paths: &Paths) -> Result<bool, HostError> {
 
 /// Replaced whole: a second power cut at this very moment must not leave an empty file, which would say that all was in order.
 fn note_boot(paths: &Paths, text: &str) -> io::Result<()> {
-    let staged = paths.state.join(".boot.new");
-    let mut file = File::create(&staged)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&staged, boot_file(paths))?;
-    disk::sync_dir(&paths.state)
+    disk::replace(&boot_file(paths), text)
 }
 
 /// Writes everything to the disk and notes that nothing can be lost any more. For the end of the Agent's life in good order.

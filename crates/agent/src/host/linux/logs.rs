@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use opterius_model::{AccountId, Uid, Username};
@@ -57,16 +57,13 @@ pub(super) fn add(paths: &Paths, account: AccountId, username: &Username, uid: U
     disk::remove_tree(&staged).map_err(HostError::failed(doing()))?;
     let build = || -> io::Result<()> {
         disk::ensure_dir(&staged, 0o700)?;
-        let mut mark = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(staged.join(MARK))?;
-        io::Write::write_all(&mut mark, format!("{account}\n").as_bytes())?;
-        // A power cut must not leave the directory in its place with an empty mark: it would be nobody's, for ever.
-        mark.sync_all()?;
+        disk::write_mark(&staged.join(MARK), account)?;
         open_to(&staged, uid)?;
         disk::rename_exclusively(&staged, &place)
     };
     build().map_err(|error| {
         let _ = disk::remove_tree(&staged);
-        taken_or_failed(&place, doing(), error)
+        disk::taken_or_failed(&place, doing(), error)
     })
 }
 
@@ -75,14 +72,6 @@ fn open_to(path: &Path, uid: Uid) -> io::Result<()> {
     let directory = fs::File::from(disk::open_dir(path)?);
     fchown(&directory, Some(0), Some(uid.get()))?;
     directory.set_permissions(fs::Permissions::from_mode(0o750))
-}
-
-fn taken_or_failed(place: &Path, doing: String, error: io::Error) -> HostError {
-    if error.kind() == io::ErrorKind::AlreadyExists {
-        HostError::Taken { what: place.display().to_string() }
-    } else {
-        HostError::failed(doing)(error)
-    }
 }
 
 pub(super) fn mend(paths: &Paths, account: AccountId, username: &Username, uid: Uid) -> Result<(), HostError> {
@@ -110,7 +99,7 @@ pub(super) fn restore(paths: &Paths, account: AccountId, username: &Username, ui
         open_to(&kept, uid)?;
         disk::rename_exclusively(&kept, &place)
     };
-    put().map_err(|error| taken_or_failed(&place, doing(), error))
+    put().map_err(|error| disk::taken_or_failed(&place, doing(), error))
 }
 
 pub(super) fn remove(paths: &Paths, account: AccountId, username: &Username) -> Result<(), HostError> {

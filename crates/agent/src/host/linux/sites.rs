@@ -154,10 +154,7 @@ fn build(entry: &Path, paths: &Paths, plan: &EntryPlan, web: u32) -> io::Result<
     if plan.suspended {
         fs::OpenOptions::new().write(true).create_new(true).mode(0o644).open(entry.join(SUSPENDED))?;
     }
-    let mut mark = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(entry.join(MARK))?;
-    io::Write::write_all(&mut mark, format!("{}\n", plan.account).as_bytes())?;
-    // A power cut must not leave an entry in its place whose mark is empty.
-    mark.sync_all()
+    disk::write_mark(&entry.join(MARK), plan.account)
 }
 
 pub(super) fn has_entries(paths: &Paths, account: AccountId) -> Result<bool, HostError> {

@@ -2,8 +2,8 @@
 //! root can enter it, and it is on the file system of the homes, so that moving one there is a rename.
 
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use opterius_model::AccountId;
@@ -77,19 +77,11 @@ pub(super) fn see(paths: &Paths, account: AccountId) -> Result<KeepsakeSeen, Hos
 /// The Spec comes last: with it, all is there. A zone that is not there any more leaves the one that was kept before.
 pub(super) fn write(paths: &Paths, account: AccountId, spec: &str, zone: Option<&str>) -> Result<(), HostError> {
     let place = make(paths, account)?;
-    let put = |name: &str, text: &str| -> io::Result<()> {
-        let staged = place.join(format!(".{name}"));
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&staged)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&staged, place.join(name))
-    };
     let write = || {
         if let Some(zone) = zone {
-            put(ZONE, zone)?;
+            disk::replace(&place.join(ZONE), zone)?;
         }
-        put(SPEC, spec)?;
-        disk::sync_dir(&place)
+        disk::replace(&place.join(SPEC), spec)
     };
     write().map_err(HostError::failed(format!("put the Spec and the zone into {}", place.display())))
 }
