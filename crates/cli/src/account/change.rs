@@ -3,6 +3,7 @@
 use reqwest::StatusCode;
 use serde_json::Value;
 
+use super::plan;
 use crate::api::{Account, Operation};
 use crate::failure::Failure;
 use crate::operation;
@@ -37,6 +38,25 @@ impl Done {
         };
         took.map_or_else(String::new, |micros| format!(" after {}", output::duration(micros)))
     }
+}
+
+/// Makes a change, or only says what it would change, and tells how the account stands then. What a command has to say beside that to a person
+/// it says of the account that is returned; nothing is, if there is nothing to add.
+pub(super) async fn carry_out(order: &Order, only_plan: bool, panel: &Panel, format: Format) -> Result<Option<Account>, Failure> {
+    if only_plan {
+        plan::ask(order, panel, format).await?;
+        return Ok(None);
+    }
+    let done = make(order, panel, format).await?;
+    let after = done.after();
+    let data = done.account(panel).await?;
+    if format == Format::Json {
+        output::json(&data);
+        return Ok(None);
+    }
+    let account: Account = read(&data)?;
+    tell(&account, &after);
+    Ok(Some(account))
 }
 
 /// Sends an order and waits until it is done, showing a person each step as it ends.

@@ -5,11 +5,10 @@ use opterius_model::{DomainName, Username};
 use serde_json::json;
 
 use super::name::{self, Name};
-use super::{change, plan, show};
-use crate::api::Account;
+use super::{change, show};
 use crate::failure::Failure;
 use crate::output::{self, Format};
-use crate::panel::{Order, Panel, read};
+use crate::panel::{Order, Panel};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -37,19 +36,9 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
         body["domain"] = json!(domain);
     }
     let order = Order::post(format!("{path}/restore"), body);
-    if options.plan {
-        return plan::ask(&order, panel, format).await;
+    if let Some(account) = change::carry_out(&order, options.plan, panel, format).await? {
+        output::blank();
+        output::line(show::facts(&account));
     }
-    let done = change::make(&order, panel, format).await?;
-    let after = done.after();
-    let data = done.account(panel).await?;
-    if format == Format::Json {
-        output::json(&data);
-        return Ok(());
-    }
-    let account: Account = read(&data)?;
-    change::tell(&account, &after);
-    output::blank();
-    output::line(show::facts(&account));
     Ok(())
 }

@@ -4,11 +4,11 @@ use clap::Args;
 use opterius_model::Hold;
 use serde_json::json;
 
+use super::change;
 use super::name::{self, Name};
-use super::{change, plan};
 use crate::failure::Failure;
-use crate::output::{self, Format};
-use crate::panel::{Order, Panel, read};
+use crate::output::Format;
+use crate::panel::{Order, Panel};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -33,15 +33,5 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
         body["hold"] = json!(hold);
     }
     let order = Order::post(format!("{path}/suspend"), body);
-    if options.plan {
-        return plan::ask(&order, panel, format).await;
-    }
-    let done = change::make(&order, panel, format).await?;
-    let after = done.after();
-    let data = done.account(panel).await?;
-    match format {
-        Format::Json => output::json(&data),
-        Format::Human => change::tell(&read(&data)?, &after),
-    }
-    Ok(())
+    change::carry_out(&order, options.plan, panel, format).await.map(drop)
 }

@@ -4,12 +4,11 @@ use clap::Args;
 use opterius_model::Hold;
 use serde_json::json;
 
+use super::change;
 use super::name::{self, Name};
-use super::{change, plan};
-use crate::api::Account;
 use crate::failure::Failure;
 use crate::output::{self, Format};
-use crate::panel::{Order, Panel, read};
+use crate::panel::{Order, Panel};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -28,19 +27,8 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
     let path = options.account.path(panel).await?;
     let body = options.hold.map_or_else(|| json!({}), |hold| json!({ "hold": hold }));
     let order = Order::post(format!("{path}/unsuspend"), body);
-    if options.plan {
-        return plan::ask(&order, panel, format).await;
-    }
-    let done = change::make(&order, panel, format).await?;
-    let after = done.after();
-    let data = done.account(panel).await?;
-    if format == Format::Json {
-        output::json(&data);
-        return Ok(());
-    }
-    let account: Account = read(&data)?;
-    change::tell(&account, &after);
-    if let Some(other) = account.holds.first() {
+    let account = change::carry_out(&order, options.plan, panel, format).await?;
+    if let Some(other) = account.as_ref().and_then(|account| account.holds.first()) {
         output::line(format!("It stays suspended by what holds it still; `--hold {}` lifts that.", other.kind));
     }
     Ok(())
