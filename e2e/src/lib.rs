@@ -6,6 +6,7 @@
 mod account;
 mod call;
 mod crowd;
+mod dice;
 mod faults;
 mod order;
 mod panel;
@@ -20,6 +21,7 @@ mod wait;
 pub use account::{Debris, WholeAccount};
 pub use call::Call;
 pub use crowd::{Page, Visits};
+pub use dice::Dice;
 pub use faults::Standing;
 pub use order::{Answer, Order};
 pub use secrets::Secret;

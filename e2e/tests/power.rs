@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use opterius_e2e::{Machine, Server, Setup, Standing, VolatileDisk, eventually};
+use opterius_e2e::{Dice, Machine, Server, Setup, Standing, VolatileDisk, eventually};
 use serde_json::{Value, json};
 
 /// How often the power is cut.
@@ -15,20 +15,6 @@ const SIDE_BY_SIDE: usize = 3;
 
 /// How many accounts each of them has at most, but for those whose answer is awaited: to look at one takes seconds.
 const EACH: usize = 4;
-
-/// Chances of one test, which its seed repeats. (SplitMix64, <https://prng.di.unimi.it/splitmix64.c>.)
-struct Dice(u64);
-
-impl Dice {
-    /// A number below `sides`.
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % sides
-    }
-}
 
 /// `OPTERIUS_SEED`, or one that is the same each time: what happens meanwhile on the machine is chance enough for every run.
 fn seed() -> u64 {

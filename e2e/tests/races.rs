@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use opterius_e2e::{Call, Debris, Server, Standing, eventually};
+use opterius_e2e::{Call, Debris, Dice, Server, Standing, eventually};
 use serde_json::{Value, json};
 
 const REQUESTS: usize = 300;
@@ -27,23 +27,6 @@ const PATIENCE: i64 = 20_000_000;
 /// Of the packages: 1 file, so that every account uses more than that.
 const TINY: &str = "Tiny";
 const PACKAGES: [&str; 3] = ["Starter", "Large", TINY];
-
-/// Numbers that look random and can be had again: splitmix64.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % limit as u64).expect("a small number")
-    }
-
-    fn of_100(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Verb {
