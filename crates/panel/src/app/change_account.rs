@@ -97,7 +97,7 @@ pub(super) async fn change_until<V: Verb>(
     until: Instant,
 ) -> Result<Changed, AppError> {
     loop {
-        account = standing_still(core, caller, account, verb, until).await?;
+        account = standing_still::<V>(core, caller, account, until).await?;
         match verb.next(core, caller, &account).await? {
             Next::Nothing => return Ok(Changed { answer: Answer::Done(account.clone()), before: account }),
             Next::Rows(memo) => {
@@ -125,13 +125,7 @@ pub(super) async fn change_until<V: Verb>(
 }
 
 /// The account once no operation of it is open, if this verb may change it then.
-async fn standing_still<V: Verb>(
-    core: &Core,
-    caller: &Caller,
-    mut account: Account,
-    _verb: &V,
-    until: Instant,
-) -> Result<Account, AppError> {
+async fn standing_still<V: Verb>(core: &Core, caller: &Caller, mut account: Account, until: Instant) -> Result<Account, AppError> {
     while let Some(open) = account.operation.filter(|operation| !operation.outcome.is_final()) {
         match wait(core, open.id, until).await? {
             Progress { outcome: Outcome::Running, .. } => return Err(Refusal::operation_running(&account, open.id, open.kind).into()),
