@@ -7,7 +7,7 @@ use std::time::Duration;
 use opterius_model::{OperationId, RequestId, Spec};
 use tokio::time::Instant;
 
-use super::run_operation::{begin, wait};
+use super::run_operation::{commit_and_begin, wait};
 use super::{Answer, AppError, Caller, Memo, Progress, Reference, Refusal, read};
 use crate::core::Core;
 use crate::store::account::{self, Account, Status};
@@ -187,8 +187,7 @@ async fn reserve<V: Verb>(
         other => other?,
     }
     remember(&mut write, core, caller, account, verb, Some(id), request).await?;
-    store::commit(write).await?;
-    begin(core, operation);
+    commit_and_begin(core, write, operation).await?;
     Ok(Some(id))
 }
 

@@ -17,7 +17,7 @@ use super::change_password::NewPassword;
 use super::names::check_names;
 use super::packages::resolve_package;
 use super::plan::{Plan, plan_of};
-use super::run_operation::{begin, wait};
+use super::run_operation::{commit_and_begin, wait};
 use super::servers::choose_server;
 use super::{Answer, AppError, Caller, Memo, Order, Progress, Refusal, read};
 use crate::core::{Core, compute};
@@ -25,7 +25,7 @@ use crate::store::account::{self, Account, Status};
 use crate::store::activity::{self, Entry};
 use crate::store::operation::{self, Kind, Operation, Outcome};
 use crate::store::server::Server;
-use crate::store::{self, Write, claimed_name, server};
+use crate::store::{Write, claimed_name, server};
 
 /// Makes the account that was ordered, or finds the one that the same order made before. Waits at most `patience` for the outcome.
 pub(crate) async fn create_account(
@@ -49,15 +49,13 @@ pub(crate) async fn create_account(
             Some(hash) => hash,
             None => hash.insert(hash_of(&order).await?),
         };
-        let operation = match reserve(core, caller, &order, hash, request).await {
-            Ok(operation) => operation,
+        let reserved = match reserve(core, caller, &order, hash, request).await {
+            Ok(reserved) => reserved,
             // Somebody was faster between our look and our write; now there is something to see.
             Err(AppError::Store(error)) if error.is_unique_violation() => continue,
             Err(error) => return Err(error),
         };
-        let Some(operation) = operation else { continue };
-        let (id, account_id) = (operation.id, operation.account_id);
-        begin(core, operation);
+        let Some((id, account_id)) = reserved else { continue };
         return match wait(core, id, until).await? {
             Progress { outcome: Outcome::Committed, .. } => {
                 let account = read::again(core, caller, account_id).await?;
@@ -110,18 +108,19 @@ pub(crate) async fn plan_order(core: &Core, caller: &Caller, order: &Order, requ
     Ok(plan)
 }
 
-/// Takes the names, and puts account and operation down as running: all of it, or nothing if the same order was taken in the meantime.
+/// Takes the names, puts account and operation down as running, and begins: all of it, or nothing if the same order was taken in the meantime.
 async fn reserve(
-    core: &Core,
+    core: &Arc<Core>,
     caller: &Caller,
     order: &Order,
     hash: &PasswordHash,
     request: &RequestId,
-) -> Result<Option<Operation>, AppError> {
+) -> Result<Option<(OperationId, AccountId)>, AppError> {
     let mut write = core.store.write().await?;
-    let operation = prepare(&mut write, core, caller, order, hash, request).await?;
-    store::commit(write).await?;
-    Ok(operation)
+    let Some(operation) = prepare(&mut write, core, caller, order, hash, request).await? else { return Ok(None) };
+    let reserved = (operation.id, operation.account_id);
+    commit_and_begin(core, write, operation).await?;
+    Ok(Some(reserved))
 }
 
 async fn prepare(

@@ -23,7 +23,7 @@ use super::{AppError, Memo, Refusal};
 use crate::core::Core;
 use crate::store::activity::{self, Entry};
 use crate::store::operation::{Ending, Kind, Operation, Outcome};
-use crate::store::{self, StoreError, account, claimed_name, operation};
+use crate::store::{self, StoreError, Write, account, claimed_name, operation};
 
 /// How long the Agent may keep the first answer back: most operations end within it, and need no second question.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -83,9 +83,16 @@ pub(super) async fn wait_for_the_end(core: &Core, id: OperationId, until: tokio:
     }
 }
 
-/// Begins to carry an operation that was just reserved, and of which nothing was sent.
-pub(crate) fn begin(core: &Arc<Core>, operation: Operation) {
-    carry(core, operation, true);
+/// Commits what puts an operation down, of which nothing was sent, and begins to carry it. It can be followed before anybody can read of it:
+/// whoever finds it in the database waits for its outcome, and does not take it for one that goes on for longer than they wait.
+pub(crate) async fn commit_and_begin(core: &Arc<Core>, write: Write, operation: Operation) -> Result<(), StoreError> {
+    let progress = announce(core, &operation);
+    if let Err(error) = store::commit(write).await {
+        core.live.remove(operation.id);
+        return Err(error);
+    }
+    carry(core, operation, progress, true);
+    Ok(())
 }
 
 /// Carries on with every operation that an earlier Panel left without an outcome.
@@ -93,15 +100,21 @@ pub(crate) async fn resume(core: &Arc<Core>) -> Result<usize, StoreError> {
     let open = operation::open(core.store.read()).await?;
     let count = open.len();
     for operation in open {
-        carry(core, operation, false);
+        let progress = announce(core, &operation);
+        carry(core, operation, progress, false);
     }
     Ok(count)
 }
 
-fn carry(core: &Arc<Core>, operation: Operation, fresh: bool) {
+/// Lets an operation be followed from here on.
+fn announce(core: &Core, operation: &Operation) -> watch::Sender<Progress> {
     let first = Progress { outcome: operation.outcome, steps: operation.steps.clone(), error: operation.error.clone() };
     let (progress, follow) = watch::channel(first);
     core.live.add(operation.id, follow);
+    progress
+}
+
+fn carry(core: &Arc<Core>, operation: Operation, progress: watch::Sender<Progress>, fresh: bool) {
     let core = core.clone();
     let tasks = core.tasks.clone();
     tasks.spawn(async move {
