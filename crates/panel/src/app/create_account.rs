@@ -19,7 +19,7 @@ use super::packages::resolve_package;
 use super::plan::{Plan, plan_of};
 use super::run_operation::{commit_and_begin, wait};
 use super::servers::choose_server;
-use super::{Answer, AppError, Caller, Memo, Order, Progress, Refusal, read};
+use super::{Answer, AppError, Caller, Code, Memo, Order, Progress, Refusal, read};
 use crate::core::{Core, compute};
 use crate::store::account::{self, Account, Status};
 use crate::store::activity::{self, Entry};
@@ -232,7 +232,11 @@ async fn repeat(
         return Ok(None);
     }
     same_intent(core, caller, order, &account).await?;
-    Ok(Some(change_until(core, caller, account, &NewPassword(order.password.clone()), request, until).await?.answer))
+    match change_until(core, caller, account, &NewPassword(order.password.clone()), request, until).await {
+        // It was terminated since it was looked at, so that this is an order for a new one.
+        Err(AppError::Refused(refusal)) if refusal.code == Code::AccountGone => Ok(None),
+        changed => Ok(Some(changed?.answer)),
+    }
 }
 
 /// Username, domain, package and server are the intent of an order; the password is not.
