@@ -31,9 +31,11 @@ for id in $(ids); do
         [ ! -e $path ] || echo "path: $path"
     done
 done
-sqlite3 /var/lib/powerdns/opterius.sqlite3 "select 'zone: '||name from domains where name='$domain' union all
-    select 'record: '||name from records where name='$domain' or name like '%.$domain'" 2>/dev/null || true
-sqlite3 /var/lib/opterius-panel/panel.db "select 'row: '||name from claimed_name where name like '%:$user' or name like '%:$domain'" || true
+# A database that is busy is waited for; one that cannot be read is no database without rows.
+rows() { [ ! -e "$1" ] || sqlite3 -readonly -cmd '.timeout 20000' "$1" "$2"; }
+rows /var/lib/powerdns/opterius.sqlite3 "select 'zone: '||name from domains where name='$domain' union all
+    select 'record: '||name from records where name='$domain' or name like '%.$domain'"
+rows /var/lib/opterius-panel/panel.db "select 'row: '||name from claimed_name where name like '%:$user' or name like '%:$domain'"
 "#;
 
 impl Debris {
