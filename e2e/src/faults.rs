@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::account::Debris;
 use crate::order::Order;
+use crate::repository;
 use crate::server::{Output, Server};
 use crate::wait::eventually;
 
@@ -151,7 +152,7 @@ impl Order {
         std::fs::write(&parameters, self.parameters(server).to_string()).expect("the parameters are written");
         let input = std::fs::File::open(&parameters).expect("the parameters can be read");
         Command::new("php")
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../billing/whmcs/tests/order.php"))
+            .arg(repository::path().join("billing/whmcs/tests/order.php"))
             .arg("CreateAccount")
             .stdin(input)
             .stdout(Stdio::null())

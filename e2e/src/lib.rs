@@ -10,7 +10,7 @@ mod dice;
 mod faults;
 mod order;
 mod panel;
-mod repository;
+pub mod repository;
 mod secrets;
 mod server;
 mod tenant;

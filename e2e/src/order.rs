@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::repository;
 use crate::server::{Server, run};
 
 /// One order.
@@ -91,7 +92,7 @@ impl Order {
     /// When the module leaks a secret into its log, or php does not run.
     pub fn call(&self, server: &Server, function: &str) -> Answer {
         let log = tempfile::NamedTempFile::new().expect("a temporary file");
-        let driver = concat!(env!("CARGO_MANIFEST_DIR"), "/../billing/whmcs/tests/order.php");
+        let driver = repository::path().join("billing/whmcs/tests/order.php");
         let output = run(Command::new("php").arg(driver).arg(function).arg("--log").arg(log.path()), self.parameters(server).to_string());
         assert_eq!(output.status, 0, "php {function}: {}{}", output.stdout, output.stderr);
         let answer: Value = serde_json::from_str(&output.stdout).expect("the driver prints JSON");

@@ -2,13 +2,13 @@
 
 use std::process::Command;
 
-use opterius_e2e::Server;
+use opterius_e2e::{Server, repository};
 
 /// The unit tests of the Agent as a program.
 fn agent_tests() -> Vec<u8> {
     let output = Command::new(env!("CARGO"))
         .args(["test", "--locked", "-p", "opterius-agent", "--lib", "--no-run", "--message-format", "json"])
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .current_dir(repository::path())
         .output()
         .expect("cargo runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use opterius_e2e::{Server, Standing, eventually};
+use opterius_e2e::{Server, Standing, eventually, repository};
 use serde_json::{Value, json};
 
 /// Where the build for fault tests reads what to do at which step.
@@ -342,5 +342,5 @@ fn every_fault_at_every_step_of_every_operation_leaves_all_or_nothing() {
         }
     }
     assert_eq!(tables.len(), kinds.len());
-    std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/fault-matrix.md"), page).expect("the matrix is written");
+    std::fs::write(repository::path().join("docs/fault-matrix.md"), page).expect("the matrix is written");
 }

@@ -306,7 +306,6 @@ fn what_a_disk_was_not_told_to_flush_is_lost_with_its_power() {
 }
 
 #[test]
-#[ignore = "takes many minutes on a busy machine, and one look at an account was once answered late: run it by hand"]
 fn a_power_cut_at_any_moment_loses_nothing_acknowledged_and_leaves_no_halves() {
     let seed = seed();
     tell(&format!("OPTERIUS_SEED={seed} repeats the choices"));

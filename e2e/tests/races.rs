@@ -390,15 +390,11 @@ fn explain(heard: &Heard, accounts: &[Account]) -> Result<(), String> {
         (410, "account_gone") => {
             let restore = matches!(asked.verb, Verb::Restore { .. });
             let gone = was(&|state| matches!(state, State::Terminated { kept, .. } if !restore || !kept));
-            // An order may find the account of the same order in the very moment in which it is terminated.
-            let ordered = matches!(asked.verb, Verb::Create { .. }) && was(&|state| matches!(state, State::Live(_)));
             let other = !matches!(asked.verb, Verb::Create { .. } | Verb::Terminate { .. });
-            return says(gone && (other || ordered), "it was not gone");
+            return says(gone && other, "it was not gone");
         }
         (409, "operation_running") => {
-            // The Panel waits for no operation that was put down, and not begun, in the very moment in which it looks.
-            let just_begun = meant.iter().flat_map(|account| &account.operations).any(|one| (heard.from..=heard.to).contains(&one.began));
-            return says((waited || just_begun) && others_ran && !looks, "nothing was in its way for so long");
+            return says(waited && others_ran && !looks, "nothing was in its way for so long");
         }
         (409, "limits_below_use") => {
             let lower = matches!(asked.verb, Verb::Package { package: TINY, force: false }) && live(&|live| live.package != TINY);

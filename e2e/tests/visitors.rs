@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use opterius_e2e::{Server, Tenant, eventually, finish};
+use opterius_e2e::{Server, Tenant, eventually, finish, repository};
 use serde_json::{Value, json};
 
 fn page_of(domain: &str) -> String {
@@ -393,7 +393,7 @@ fn blocks(text: &str) -> Vec<(String, String)> {
 
 #[test]
 fn every_location_that_can_serve_a_file_checks_links() {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/nginx");
+    let directory = repository::path().join("packaging/nginx");
     let mut locations = 0;
     for file in std::fs::read_dir(directory).expect("the configuration is there").flatten() {
         let name = file.file_name().to_string_lossy().into_owned();
