@@ -116,7 +116,7 @@ final class CreateAccountTest extends PanelTestCase
     public function test_an_unknown_package_starts_with_the_words_that_the_instructions_name(): void
     {
         $whmcs = $this->whmcs(['configoption1' => 'starter']);
-        self::assertSentence('Package not found: no package is called `starter`.', $whmcs->create());
+        self::assertSentence('Package not found: there is no package `starter`;', $whmcs->create());
         self::assertSame('Pending', $whmcs->status);
         $this->panel->script(['on' => 'POST /api/accounts', 'fault' => 'reply', 'status' => 404, 'body' => [
             'code' => 'package_not_found', 'detail' => 'There is no such package',
@@ -135,9 +135,11 @@ final class CreateAccountTest extends PanelTestCase
     {
         $this->whmcs(['serviceid' => 1])->create();
         $sentence = $this->whmcs(['domain' => 'example.net'])->create();
-        self::assertSentence('The username `examplec` is taken on this server. Set another username', $sentence);
+        self::assertSentence('The username `examplec` is already used by the account ', $sentence);
+        self::assertStringContainsString('Give this service another username and order it again.', $sentence);
         $sentence = $this->whmcs(['username' => 'other'])->create();
-        self::assertSentence('The domain example.com belongs to another account. Correct the domain', $sentence);
+        self::assertSentence('The domain `example.com` already belongs to the account ', $sentence);
+        self::assertStringContainsString('(`s1`). Order another domain', $sentence);
         $this->assertAccountsAndOrders(1, 3);
     }
 
@@ -310,7 +312,7 @@ final class CreateAccountTest extends PanelTestCase
     {
         $this->panel->script(['on' => 'POST /api/accounts', 'fault' => 'async', 'polls' => 1, 'end' => 'rolled_back']);
         $sentence = $this->whmcs()->create();
-        self::assertSentence('The step dns zone failed; everything was undone.', $sentence);
+        self::assertSentence('The dns zone step failed: the DNS server does not answer. Everything was undone.', $sentence);
         self::assertStringContainsString($this->panel->state()['operations'][0]['id'], $sentence);
         $this->assertAccountsAndOrders(0, 1);
     }
@@ -356,7 +358,7 @@ final class CreateAccountTest extends PanelTestCase
     {
         $this->whmcs(['serviceid' => 1])->create();
         $this->panel->script(['on' => 'POST /api/accounts', 'fault' => 'drop_before']);
-        self::assertSentence('The username `examplec` is taken on this server.', $this->whmcs()->create());
+        self::assertSentence('The username `examplec` is already used by', $this->whmcs()->create());
     }
 
     public function test_every_request_of_a_call_carries_one_id_that_the_sentence_names(): void

@@ -65,7 +65,7 @@ final class DefectsTest extends PanelTestCase
     {
         $this->whmcs(['serviceid' => 99, 'username' => 'stranger'])->create();
         $whmcs = $this->whmcs();
-        self::assertSentence('The domain example.com belongs to another account.', $whmcs->create());
+        self::assertSentence('The domain `example.com` already belongs to the account ', $whmcs->create());
         self::assertSame('Pending', $whmcs->status);
         self::assertSame(['stranger'], array_keys($this->panel->state()['passwords']));
     }

@@ -89,7 +89,7 @@ final class TestConnectionTest extends PanelTestCase
     public function test_a_token_that_the_panel_refuses(): void
     {
         $this->panel->set(['token' => 'another']);
-        $this->assertWrong('The Panel refused the token in the Access Hash. The token is not known.');
+        $this->assertWrong('The Panel refused the token in the Access Hash. The token is not valid.');
     }
 
     public function test_every_missing_scope_is_listed(): void

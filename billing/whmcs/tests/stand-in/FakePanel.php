@@ -20,7 +20,7 @@ final class FakePanel
 
     public function __construct(public readonly Certificate $certificate)
     {
-        $command = ['python3', __DIR__ . '/panel.py', $certificate->file, $certificate->key];
+        $command = ['python3', __DIR__ . '/panel.py', $certificate->file, $certificate->key, $this->pins()];
         $this->process = proc_open($command, [['pipe', 'r'], ['pipe', 'w'], STDERR], $this->pipes);
         $this->port = $this->read()['port'];
     }
@@ -31,7 +31,7 @@ final class FakePanel
         proc_close($this->process);
     }
 
-    /** @param array ...$rules see panel.py; each is used once, by the first request that it fits */
+    /** @param array ...$rules see panel.py; each is used once, or its `times` times, by the first request that it fits */
     public function script(array ...$rules): void
     {
         $this->command(['do' => 'script', 'rules' => $rules]);
@@ -42,14 +42,52 @@ final class FakePanel
         $this->command(['do' => 'set', 'state' => $state]);
     }
 
-    /** @return list<array> */
+    /**
+     * What the module has asked so far, with `headers` (names in lower case), `query` and `body`.
+     *
+     * @param string $path may hold `*` for anything
+     *
+     * @return list<array>
+     */
     public function requests(string $method = '', string $path = ''): array
     {
         return array_values(array_filter(
             $this->command(['do' => 'report'])['requests'],
             static fn (array $request): bool => ($method === '' || $request['method'] === $method)
-                && ($path === '' || $request['path'] === $path),
+                && ($path === '' || fnmatch($path, $request['path'])),
         ));
+    }
+
+    /** How many requests were made that were no mere questions. */
+    public function changes(): int
+    {
+        return count($this->requests()) - count($this->requests('GET'));
+    }
+
+    /**
+     * What the host's own staff does in the Panel, such as `('POST', '/api/accounts/ID/suspend', ['reason' => 'spam'])`,
+     * which sets the hold `abuse`.
+     *
+     * @return array the `data` of the answer
+     */
+    public function asStaff(string $method, string $path, ?array $body = null): array
+    {
+        $reply = $this->command(['do' => 'staff', 'method' => $method, 'path' => $path, 'body' => $body]);
+        return $reply['body']['data'] ?? throw new \RuntimeException($reply['body']['detail']);
+    }
+
+    /** An account of somebody else, which no token of WHMCS may see. */
+    public function strangersAccount(string $username, string $domain): array
+    {
+        return $this->asStaff('POST', '/api/accounts', [
+            'username' => $username, 'domain' => $domain, 'password' => 'of-a-stranger', 'package' => 'Starter',
+        ]);
+    }
+
+    /** The live account with this reference of WHMCS, as the Panel keeps it. */
+    public function account(string $ref): ?array
+    {
+        return array_column($this->state()['accounts'], null, 'external_ref')[$ref] ?? null;
     }
 
     public function state(): array
@@ -57,9 +95,14 @@ final class FakePanel
         return $this->command(['do' => 'report'])['state'];
     }
 
-    public function accessHash(): string
+    public function accessHash(string $token = self::TOKEN): string
     {
-        return 'o1.' . self::TOKEN . '.' . $this->certificate->pin() . ',' . base64_encode(str_repeat('b', 32));
+        return 'o1.' . $token . '.' . $this->pins();
+    }
+
+    private function pins(): string
+    {
+        return $this->certificate->pin() . ',' . base64_encode(str_repeat('b', 32));
     }
 
     private function command(array $command): array
