@@ -7,8 +7,14 @@ namespace WHMCS\Module\Server\Opterius;
 /** The Module Log of WHMCS. Nothing reaches it before the secrets are out, and WHMCS is told to look for them again. */
 final class ModuleLog
 {
-    public function __construct(private readonly string $action, private readonly Secrets $secrets)
+    public function __construct(private readonly string $action, private Secrets $secrets)
     {
+    }
+
+    /** Adds secrets that became known after the call began. */
+    public function hide(#[\SensitiveParameter] string ...$values): void
+    {
+        $this->secrets = $values === [] ? $this->secrets : $this->secrets->with(...$values);
     }
 
     /** One request to the Panel and what came back. */

@@ -23,7 +23,7 @@ final class Order
     public static function fromParams(Params $params): self
     {
         $order = new self(
-            self::refOf($params),
+            (string) Ref::of($params),
             trim($params->text('username')),
             rtrim(trim($params->text('domain')), '.'),
             Entities::decode($params->text('password')),
@@ -105,17 +105,5 @@ final class Order
     {
         $ascii = function_exists('idn_to_ascii') ? idn_to_ascii($this->domain, IDNA_NONTRANSITIONAL_TO_ASCII) : false;
         return strtolower($ascii === false ? $this->domain : $ascii);
-    }
-
-    /** The name of this order in the Panel. Add-ons and services are numbered apart in WHMCS. */
-    private static function refOf(Params $params): string
-    {
-        $addon = $params->number('addonId');
-        $service = $params->number('serviceid');
-        return match (true) {
-            $addon > 0 => 'a' . $addon,
-            $service > 0 => 's' . $service,
-            default => '',
-        };
     }
 }

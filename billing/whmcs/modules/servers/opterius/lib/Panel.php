@@ -36,6 +36,15 @@ final class Panel
         return $this->send('POST', $path, $body, $timeout);
     }
 
+    /**
+     * @param array<string, string|null> $body
+     * @param float $timeout seconds
+     */
+    public function patch(string $path, array $body, float $timeout): Reply
+    {
+        return $this->send('PATCH', $path, $body, $timeout);
+    }
+
     private function send(string $method, string $target, #[\SensitiveParameter] ?array $body, float $timeout): Reply
     {
         $headers = [
@@ -80,10 +89,11 @@ final class Panel
             $this->requestId,
             $reply->errno === 0 ? '' : sprintf(' curl=%d %s', $reply->errno, $reply->error),
         );
+        $this->log->hide(...$reply->secrets());
         $this->log->exchange(
             $method . ' ' . $this->address->url($target) . "\nX-Request-Id: " . $this->requestId . "\n"
             . ($body === null ? '' : self::json(array_intersect_key(['password' => '[password]'], $body) + $body)),
-            'HTTP ' . $reply->status . "\n" . (is_string($answer) ? $answer : ''),
+            'HTTP ' . $reply->status . "\n" . self::shown($target, $reply, is_string($answer) ? $answer : ''),
             $summary,
         );
         return $reply;
@@ -114,9 +124,16 @@ final class Panel
         curl_setopt($handle, CURLOPT_SSL_VERIFYHOST, 0);
     }
 
+    /** The answer as the log may have it. What opens a door is taken out of JSON; out of anything else it cannot be. */
+    private static function shown(string $target, Reply $reply, string $answer): string
+    {
+        $opensDoors = preg_match('#/(sign-in|token)$#D', $target) === 1;
+        return $opensDoors && !$reply->isWellFormed() ? '[' . strlen($answer) . ' bytes, not shown]' : $answer;
+    }
+
     private static function json(#[\SensitiveParameter] array $body): string
     {
         // Throws on text that is not UTF-8, which the Panel could not store as it was meant.
-        return json_encode($body, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_THROW_ON_ERROR);
+        return json_encode($body === [] ? new \stdClass() : $body, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_THROW_ON_ERROR);
     }
 }

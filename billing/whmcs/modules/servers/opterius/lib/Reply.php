@@ -32,6 +32,24 @@ final class Reply
         return in_array($this->status, [200, 201, 202], true) && is_array($data) ? $data : null;
     }
 
+    /** Whether the answer arrived whole and is JSON. */
+    public function isWellFormed(): bool
+    {
+        return $this->json !== null;
+    }
+
+    /**
+     * What an answer hands out that opens a door: the address of a sign-in, or a new token.
+     *
+     * @return list<string>
+     */
+    public function secrets(): array
+    {
+        $data = is_array($this->json['data'] ?? null) ? $this->json['data'] : [];
+        $found = array_intersect_key($data, ['url' => 1, 'token' => 1, 'access_hash' => 1]);
+        return array_values(array_filter($found, 'is_string'));
+    }
+
     /** The cursor of the next page of a list, null on the last one. */
     public function nextPage(): ?string
     {

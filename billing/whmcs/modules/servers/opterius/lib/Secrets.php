@@ -14,10 +14,14 @@ final class Secrets
     private const SHORTEST = 4;
 
     /** @var list<string> */
+    private readonly array $values;
+
+    /** @var list<string> */
     private readonly array $forms;
 
     public function __construct(#[\SensitiveParameter] string ...$values)
     {
+        $this->values = array_values($values);
         $forms = [];
         foreach ($values as $value) {
             if (strlen($value) >= self::SHORTEST) {
@@ -44,6 +48,12 @@ final class Secrets
             explode('.', $hash)[1] ?? '',
             $params->text('serverpassword'),
         );
+    }
+
+    /** These secrets and more. */
+    public function with(#[\SensitiveParameter] string ...$values): self
+    {
+        return new self(...$this->values, ...array_values($values));
     }
 
     /** @return list<string> what WHMCS is to replace in a log entry */
