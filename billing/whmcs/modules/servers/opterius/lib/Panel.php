@@ -23,17 +23,25 @@ final class Panel
      */
     public function get(string $path, array $query, float $timeout): Reply
     {
-        $target = $query === [] ? $path : $path . '?' . http_build_query($query, '', '&', PHP_QUERY_RFC3986);
-        return $this->send('GET', $target, null, $timeout);
+        return $this->send('GET', self::target($path, $query), null, $timeout);
     }
 
     /**
-     * @param array<string, string> $body
+     * @param array<string, mixed> $body
      * @param float $timeout seconds
      */
     public function post(string $path, #[\SensitiveParameter] array $body, float $timeout): Reply
     {
         return $this->send('POST', $path, $body, $timeout);
+    }
+
+    /**
+     * @param array<string, mixed> $body
+     * @param float $timeout seconds
+     */
+    public function put(string $path, #[\SensitiveParameter] array $body, float $timeout): Reply
+    {
+        return $this->send('PUT', $path, $body, $timeout);
     }
 
     /**
@@ -45,6 +53,15 @@ final class Panel
         return $this->send('PATCH', $path, $body, $timeout);
     }
 
+    /**
+     * @param array<string, string|int> $query
+     * @param float $timeout seconds
+     */
+    public function delete(string $path, array $query, float $timeout): Reply
+    {
+        return $this->send('DELETE', self::target($path, $query), null, $timeout);
+    }
+
     private function send(string $method, string $target, #[\SensitiveParameter] ?array $body, float $timeout): Reply
     {
         $headers = [
@@ -52,6 +69,7 @@ final class Panel
             'Authorization: Bearer ' . $this->accessHash->token,
             'X-Request-Id: ' . $this->requestId,
             'User-Agent: Opterius-WHMCS/' . Module::VERSION,
+            'Opterius-Caller: ' . Installation::address(),
         ];
         $handle = curl_init($this->address->url($target));
         if ($body !== null) {
@@ -131,9 +149,15 @@ final class Panel
         return $opensDoors && !$reply->isWellFormed() ? '[' . strlen($answer) . ' bytes, not shown]' : $answer;
     }
 
+    private static function target(string $path, array $query): string
+    {
+        return $query === [] ? $path : $path . '?' . http_build_query($query, '', '&', PHP_QUERY_RFC3986);
+    }
+
     private static function json(#[\SensitiveParameter] array $body): string
     {
         // Throws on text that is not UTF-8, which the Panel could not store as it was meant.
-        return json_encode($body === [] ? new \stdClass() : $body, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_THROW_ON_ERROR);
+        $flags = JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_THROW_ON_ERROR;
+        return json_encode($body === [] ? new \stdClass() : $body, $flags);
     }
 }
