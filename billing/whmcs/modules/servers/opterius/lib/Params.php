@@ -24,8 +24,13 @@ final class Params
 
     public function email(): string
     {
-        $client = $this->params['clientsdetails'] ?? null;
-        return is_array($client) ? trim(self::scalar($client['email'] ?? null)) : '';
+        return trim($this->ofClient('email'));
+    }
+
+    /** The language of the client, as WHMCS names it; empty if it is WHMCS's own. */
+    public function language(): string
+    {
+        return $this->ofClient('language');
     }
 
     /** The service or add-on record, where WHMCS passes one. */
@@ -45,6 +50,12 @@ final class Params
     {
         $hostname = trim($this->text('serverhostname'));
         return $hostname !== '' ? $hostname : trim($this->text('serverip'));
+    }
+
+    private function ofClient(string $key): string
+    {
+        $client = $this->params['clientsdetails'] ?? null;
+        return is_array($client) ? self::scalar($client[$key] ?? null) : '';
     }
 
     private static function scalar(mixed $value): string
