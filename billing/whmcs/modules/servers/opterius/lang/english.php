@@ -45,7 +45,7 @@ return [
     'error.sign_in' => 'Signing in does not work just now. Please try again in a few minutes; if it still does not '
         . 'work then, contact us.',
     'error.none' => 'Your hosting has not been set up yet, so there is nothing to sign in to.',
-    'error.gone' => 'This hosting account was removed on {when}, so there is nothing to sign in to.',
+    'error.gone' => 'This hosting account was removed, so there is nothing to sign in to.',
     'error.measure' => 'The use could not be measured just now. Please try again in a few minutes.',
 
     // How numbers and dates are written.

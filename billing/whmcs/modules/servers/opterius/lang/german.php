@@ -40,7 +40,7 @@ return [
     'error.sign_in' => 'Die Anmeldung ist gerade nicht möglich. Bitte versuchen Sie es in ein paar Minuten noch '
         . 'einmal; wenn es dann noch nicht geht, melden Sie sich bei uns.',
     'error.none' => 'Ihr Hosting ist noch nicht eingerichtet; eine Anmeldung ist deshalb noch nicht möglich.',
-    'error.gone' => 'Dieses Hosting-Konto wurde am {when} entfernt; eine Anmeldung ist nicht mehr möglich.',
+    'error.gone' => 'Dieses Hosting-Konto wurde entfernt; eine Anmeldung ist nicht mehr möglich.',
     'error.measure' => 'Die Nutzung konnte gerade nicht gemessen werden. Bitte versuchen Sie es in ein paar Minuten '
         . 'noch einmal.',
 

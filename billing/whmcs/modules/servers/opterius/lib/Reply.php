@@ -57,6 +57,21 @@ final class Reply
         return is_string($next) && $next !== '' ? $next : null;
     }
 
+    /**
+     * By what pages are known to be of one list.
+     *
+     * @return array{total: int|null, snapshot: string|null}
+     */
+    public function page(): array
+    {
+        $total = $this->json['page']['total'] ?? null;
+        $snapshot = $this->json['page']['snapshot'] ?? null;
+        return [
+            'total' => is_int($total) ? $total : null,
+            'snapshot' => is_string($snapshot) ? $snapshot : null,
+        ];
+    }
+
     /** The problem that the Panel describes; null if this is not an error of the Panel's own. */
     public function problem(): ?array
     {

@@ -1,0 +1,92 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WHMCS\Module\Server\Opterius;
+
+/**
+ * A whole list of the Panel's, page by page. A list of which a part is missing is worse than none: WHMCS offers to mark
+ * every service that is not in it as terminated. So it is whole, and shown to be, or it is an error.
+ */
+final class Listing
+{
+    /** A Panel that never ends its list must not keep us busy. */
+    private const MOST_PAGES = 1000;
+
+    /** How often to begin again when accounts come and go while the list is read. */
+    private const MOST_READINGS = 4;
+
+    public function __construct(private readonly Panel $panel, private readonly Patience $patience)
+    {
+    }
+
+    /**
+     * Every live account, as it was at one moment: all pages are of the same snapshot, and hold as many different
+     * accounts as the Panel counts.
+     *
+     * @return list<array>
+     *
+     * @throws Refusal
+     */
+    public function accounts(): array
+    {
+        for ($reading = 1; $reading <= self::MOST_READINGS; $reading++) {
+            $accounts = $this->read('/api/accounts', 500, true);
+            if ($accounts !== null) {
+                return $accounts;
+            }
+        }
+        throw new Refusal(
+            'The accounts changed while they were read, so the list could not be shown to be complete. Try again in a '
+            . 'minute.'
+        );
+    }
+
+    /**
+     * What every live account uses, as the Panel last measured it.
+     *
+     * @return list<array>
+     *
+     * @throws Refusal
+     */
+    public function usage(): array
+    {
+        return $this->read('/api/usage', 10_000, false) ?? [];
+    }
+
+    /** @return list<array>|null null if it is not whole, which only a list that has to be is held to */
+    private function read(string $path, int $limit, bool $whole): ?array
+    {
+        $rows = [];
+        $query = ['limit' => $limit];
+        $first = null;
+        for ($page = 0; $page < self::MOST_PAGES; $page++) {
+            $reply = $this->panel->get($path, $query, $this->patience->left());
+            $data = $reply->data();
+            if ($data === null) {
+                throw new Refusal(Explanation::of($reply, $this->panel->address));
+            }
+            foreach ($data as $row) {
+                $id = is_array($row) ? $row['id'] ?? $row['account_id'] ?? null : null;
+                if (!is_string($id)) {
+                    throw new Refusal("{$this->panel->address} sent a list that is not an Opterius Panel's.");
+                }
+                $rows[$id] = $row;
+            }
+            $sign = $reply->page();
+            $first ??= $sign;
+            if ($whole && ($sign['total'] === null || $sign['snapshot'] === null)) {
+                throw new Refusal("{$this->panel->address} does not say how long its list is. Update the Panel.");
+            }
+            if ($whole && $sign !== $first) {
+                return null;
+            }
+            $next = $reply->nextPage();
+            if ($next === null) {
+                return !$whole || count($rows) === $first['total'] ? array_values($rows) : null;
+            }
+            $query['cursor'] = $next;
+        }
+        throw new Refusal("The list of {$this->panel->address} does not end.");
+    }
+}
