@@ -9,6 +9,7 @@
 
 declare(strict_types=1);
 
+use WHMCS\Module\Server\Opterius\CustomActions;
 use WHMCS\Module\Server\Opterius\Module;
 
 if (!defined('WHMCS')) {
@@ -48,4 +49,65 @@ function opterius_TestConnection(array $params): array
 function opterius_CreateAccount(array $params): string
 {
     return Module::createAccount($params);
+}
+
+/** WHMCS calls this when somebody clicks, and sends their browser where it says. */
+function opterius_ServiceSingleSignOn(array $params): array
+{
+    return Module::serviceSingleSignOn($params);
+}
+
+function opterius_AdminSingleSignOn(array $params): array
+{
+    return Module::adminSingleSignOn($params);
+}
+
+function opterius_LoginLink(array $params): string
+{
+    return Module::loginLink($params);
+}
+
+function opterius_ClientArea(array $params): array
+{
+    return Module::clientArea($params);
+}
+
+function opterius_ClientAreaCustomButtonArray(array $params = []): array
+{
+    return Module::clientButtons();
+}
+
+function opterius_measureusage(array $params): string
+{
+    return Module::measureUsage($params);
+}
+
+function opterius_AdminServicesTabFields(array $params): array
+{
+    return Module::serviceTab($params);
+}
+
+function opterius_UsageUpdate(array $params): void
+{
+    Module::usageUpdate($params);
+}
+
+function opterius_ListAccounts(array $params): array
+{
+    return Module::listAccounts($params);
+}
+
+// These two speak in classes that WHMCS has from 8.5 and from 7.9 on.
+if (class_exists(\WHMCS\Module\Server\CustomActionCollection::class)) {
+    function opterius_CustomActions(array $params): \WHMCS\Module\Server\CustomActionCollection
+    {
+        return CustomActions::of($params);
+    }
+}
+
+if (interface_exists(\WHMCS\UsageBilling\Contracts\Metrics\ProviderInterface::class)) {
+    function opterius_MetricProvider(array $params): \WHMCS\UsageBilling\Contracts\Metrics\ProviderInterface
+    {
+        return Module::metricProvider($params);
+    }
 }

@@ -15,6 +15,16 @@ final class Module
     /** Seconds for the buttons and fields that somebody sits and waits for. */
     private const QUESTION_BUDGET = 15.0;
 
+    /** Seconds for what stands on a page beside other things: it must not hold the page up. */
+    private const PAGE_BUDGET = 2.5;
+    private const STAFF_PAGE_BUDGET = 6.0;
+
+    /** Seconds for a list of everything. */
+    private const LIST_BUDGET = 25.0;
+
+    /** What a link of ours adds to WHMCS's own for signing in. */
+    public const TARGET_PARAMETER = 'opterius';
+
     public static function metaData(): array
     {
         return [
@@ -22,6 +32,12 @@ final class Module
             'APIVersion' => '1.1',
             'RequiresServer' => true,
             'DefaultSSLPort' => (string) Address::DEFAULT_PORT,
+            'ServiceSingleSignOnLabel' => 'Sign in to the control panel',
+            'AdminSingleSignOnLabel' => 'Sign in to the Opterius Panel',
+            // The account's id never changes and is never used again; names are.
+            'ListAccountsUniqueIdentifierDisplayName' => 'Opterius Account ID',
+            'ListAccountsUniqueIdentifierField' => 'customfield.Opterius Account ID',
+            'ListAccountsProductField' => 'configoption1',
         ];
     }
 
@@ -89,6 +105,137 @@ final class Module
                 return 'success';
             },
             static fn (string $sentence): string => $sentence,
+        );
+    }
+
+    /**
+     * @param string|null $target the page to land on; null for the one that the link names
+     *
+     * @return array{success: bool, redirectTo?: string, errorMsg?: string}
+     */
+    public static function serviceSingleSignOn(array $params, ?string $target = null): array
+    {
+        $asked = $_GET[self::TARGET_PARAMETER] ?? '';
+        $target ??= is_string($asked) ? $asked : '';
+        return self::signedIn(
+            'ServiceSingleSignOn',
+            $params,
+            static fn (SignIn $signIn): string => $signIn->asCustomer($target),
+        );
+    }
+
+    /** @return array{success: bool, redirectTo?: string, errorMsg?: string} */
+    public static function adminSingleSignOn(array $params): array
+    {
+        return self::signedIn(
+            'AdminSingleSignOn',
+            $params,
+            static fn (SignIn $signIn): string => $signIn->asStaff(),
+        );
+    }
+
+    /** A plain link: whoever follows it still has to sign in. */
+    public static function loginLink(array $params): string
+    {
+        try {
+            return Html::link(Address::fromParams(new Params($params))->url('/'), 'Opterius Panel');
+        } catch (Refusal) {
+            return '';
+        }
+    }
+
+    public static function clientArea(array $params, float $budget = self::PAGE_BUDGET): array
+    {
+        return ClientArea::output(Action::perform(
+            'ClientArea',
+            $params,
+            $budget,
+            static fn (Action $action): array => (new ClientArea($action))->pages(),
+            static fn (): array => ClientArea::emptyPages(),
+        ));
+    }
+
+    /** @return array<string, string> label to the name of a function without its prefix */
+    public static function clientButtons(): array
+    {
+        return ['Measure usage now' => 'measureusage'];
+    }
+
+    /** @return string the literal 'success', or a sentence for the client */
+    public static function measureUsage(array $params): string
+    {
+        return Action::perform(
+            'MeasureUsage',
+            $params,
+            self::QUESTION_BUDGET,
+            static function (Action $action): string {
+                (new MeasureUsage($action))->run();
+                return 'success';
+            },
+            static fn (string $sentence): string => $sentence,
+        );
+    }
+
+    /** @return array<string, string> label to HTML */
+    public static function serviceTab(array $params, float $budget = self::STAFF_PAGE_BUDGET): array
+    {
+        return Action::perform(
+            'AdminServicesTabFields',
+            $params,
+            $budget,
+            static fn (Action $action): array => (new ServiceTab($action))->fields(),
+            static fn (string $sentence): array => ServiceTab::failed($sentence),
+        );
+    }
+
+    public static function usageUpdate(array $params): void
+    {
+        Action::perform(
+            'UsageUpdate',
+            $params,
+            self::LIST_BUDGET,
+            static fn (Action $action) => (new UsageUpdate($action))->run(),
+            static function (string $sentence): void {
+                // Nobody sits before the cron, and WHMCS wants no answer of this function: so it stands in the log.
+                if (function_exists('logActivity')) {
+                    logActivity('Opterius: the use of the accounts was not updated. ' . $sentence);
+                }
+            },
+        );
+    }
+
+    public static function metricProvider(array $params): MetricProvider
+    {
+        return new MetricProvider($params, self::LIST_BUDGET);
+    }
+
+    /** @return array{success: bool, accounts?: list<array>, error?: string} */
+    public static function listAccounts(array $params): array
+    {
+        return Action::perform(
+            'ListAccounts',
+            $params,
+            self::LIST_BUDGET,
+            static fn (Action $action): array => [
+                'success' => true,
+                'accounts' => (new ListAccounts($action))->all(),
+            ],
+            static fn (string $sentence): array => ['success' => false, 'error' => $sentence],
+        );
+    }
+
+    /** @param callable(SignIn): string $address */
+    private static function signedIn(string $name, array $params, callable $address): array
+    {
+        return Action::perform(
+            $name,
+            $params,
+            self::QUESTION_BUDGET,
+            static fn (Action $action): array => [
+                'success' => true,
+                'redirectTo' => $address(new SignIn($action)),
+            ],
+            static fn (string $sentence): array => ['success' => false, 'errorMsg' => $sentence],
         );
     }
 }
