@@ -22,9 +22,8 @@ final class ListAccounts
     public function all(): array
     {
         $typed = $this->typedPackages();
-        return array_map(
+        return (new Listing($this->action->panel(), $this->action->patience))->accounts(
             static fn (array $account): array => self::entry($account, $typed),
-            (new Listing($this->action->panel(), $this->action->patience))->accounts(),
         );
     }
 

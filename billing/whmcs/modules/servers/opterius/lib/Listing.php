@@ -24,14 +24,18 @@ final class Listing
      * Every live account, as it was at one moment: all pages are of the same snapshot, and hold as many different
      * accounts as the Panel counts.
      *
-     * @return list<array>
+     * @template T
+     *
+     * @param callable(array): T $keep what to keep of an account: there may be tens of thousands
+     *
+     * @return list<T>
      *
      * @throws Refusal
      */
-    public function accounts(): array
+    public function accounts(callable $keep): array
     {
         for ($reading = 1; $reading <= self::MOST_READINGS; $reading++) {
-            $accounts = $this->read('/api/accounts', 500, true);
+            $accounts = $this->read('/api/accounts', 500, true, $keep);
             if ($accounts !== null) {
                 return $accounts;
             }
@@ -43,6 +47,23 @@ final class Listing
     }
 
     /**
+     * The live account that bears a reference, if there is one.
+     *
+     * @return list<array>
+     *
+     * @throws Refusal
+     */
+    public function account(Ref $ref): array
+    {
+        $query = ['external_ref' => (string) $ref];
+        $accounts = $this->read('/api/accounts', 2, true, static fn (array $account): array => $account, $query) ?? [];
+        return array_values(array_filter(
+            $accounts,
+            static fn (array $account): bool => ($account['external_ref'] ?? null) === (string) $ref,
+        ));
+    }
+
+    /**
      * What every live account uses, as the Panel last measured it.
      *
      * @return list<array>
@@ -51,14 +72,14 @@ final class Listing
      */
     public function usage(): array
     {
-        return $this->read('/api/usage', 10_000, false) ?? [];
+        return $this->read('/api/usage', 10_000, false, static fn (array $usage): array => $usage) ?? [];
     }
 
-    /** @return list<array>|null null if it is not whole, which only a list that has to be is held to */
-    private function read(string $path, int $limit, bool $whole): ?array
+    /** @return list<mixed>|null null if it is not whole, which only a list that has to be is held to */
+    private function read(string $path, int $limit, bool $whole, callable $keep, array $query = []): ?array
     {
         $rows = [];
-        $query = ['limit' => $limit];
+        $query['limit'] = $limit;
         $first = null;
         for ($page = 0; $page < self::MOST_PAGES; $page++) {
             $reply = $this->panel->get($path, $query, $this->patience->left());
@@ -71,7 +92,7 @@ final class Listing
                 if (!is_string($id)) {
                     throw new Refusal("{$this->panel->address} sent a list that is not an Opterius Panel's.");
                 }
-                $rows[$id] = $row;
+                $rows[$id] = $keep($row);
             }
             $sign = $reply->page();
             $first ??= $sign;

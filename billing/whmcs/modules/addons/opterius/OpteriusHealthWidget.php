@@ -1,0 +1,30 @@
+<?php
+
+declare(strict_types=1);
+
+use WHMCS\Module\AbstractWidget;
+use WHMCS\Module\Addon\Opterius\Health;
+
+/** WHMCS makes the widget's id of the name of its class, so this one stands in no namespace. */
+class OpteriusHealthWidget extends AbstractWidget
+{
+    protected $title = 'Opterius';
+    protected $description = 'Where WHMCS and the Opterius Panel do not agree';
+    protected $weight = 150;
+    protected $columns = 1;
+    protected $cache = true;
+
+    /** Seconds. The widget's own button asks anew at once. */
+    protected $cacheExpiry = 900;
+    protected $requiredPermission = 'Perform Server Operations';
+
+    public function getData()
+    {
+        return Health::numbers();
+    }
+
+    public function generateOutput($data)
+    {
+        return Health::html(is_array($data) ? $data : []);
+    }
+}
