@@ -16,14 +16,7 @@ if (!defined('WHMCS')) {
     die('This file cannot be accessed directly');
 }
 
-// WHMCS loads the classes in lib/ by itself; this serves every other program that loads the module.
-spl_autoload_register(static function (string $class): void {
-    $prefix = 'WHMCS\\Module\\Server\\Opterius\\';
-    $file = __DIR__ . '/lib/' . substr($class, strlen($prefix)) . '.php';
-    if (str_starts_with($class, $prefix) && is_file($file)) {
-        require_once $file;
-    }
-});
+require_once __DIR__ . '/autoload.php';
 
 function opterius_MetaData(): array
 {
@@ -49,6 +42,66 @@ function opterius_TestConnection(array $params): array
 function opterius_CreateAccount(array $params): string
 {
     return Module::createAccount($params);
+}
+
+function opterius_SuspendAccount(array $params): string
+{
+    return Module::suspendAccount($params);
+}
+
+function opterius_UnsuspendAccount(array $params): string
+{
+    return Module::unsuspendAccount($params);
+}
+
+function opterius_TerminateAccount(array $params): string
+{
+    return Module::terminateAccount($params);
+}
+
+function opterius_Renew(array $params): string
+{
+    return Module::renew($params);
+}
+
+function opterius_ChangePackage(array $params): string
+{
+    return Module::changePackage($params);
+}
+
+function opterius_ChangePassword(array $params): string
+{
+    return Module::changePassword($params);
+}
+
+function opterius_AdminCustomButtonArray(array $params = []): array
+{
+    return Module::staffButtons();
+}
+
+function opterius_restore(array $params): string
+{
+    return Module::restore($params);
+}
+
+function opterius_reconcile(array $params): string
+{
+    return Module::reconcile($params);
+}
+
+function opterius_showplan(array $params): string
+{
+    return Module::showPlan($params);
+}
+
+function opterius_retryoperation(array $params): string
+{
+    return Module::retryOperation($params);
+}
+
+function opterius_rotatetoken(array $params): string
+{
+    return Module::rotateToken($params);
 }
 
 /** WHMCS calls this when somebody clicks, and sends their browser where it says. */

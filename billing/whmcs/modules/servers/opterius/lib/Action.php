@@ -13,7 +13,7 @@ final class Action
     public readonly Params $params;
     public readonly Patience $patience;
     public readonly ModuleLog $log;
-    private readonly Secrets $secrets;
+    private Secrets $secrets;
 
     private function __construct(string $name, #[\SensitiveParameter] array $params, float $budget)
     {
@@ -61,12 +61,23 @@ final class Action
         return $failed($sentence);
     }
 
-    /** @throws Refusal if the server form in WHMCS is not complete */
-    public function panel(): Panel
+    /** Keeps secrets that became known after the call began out of its log and its sentences. */
+    public function hide(#[\SensitiveParameter] string ...$values): void
+    {
+        $this->secrets = $this->secrets->with(...$values);
+        $this->log->hide(...$values);
+    }
+
+    /**
+     * @param string $accessHash the one of the server form, if nothing is said
+     *
+     * @throws Refusal if the server form in WHMCS is not complete
+     */
+    public function panel(#[\SensitiveParameter] string $accessHash = ''): Panel
     {
         return new Panel(
             Address::fromParams($this->params),
-            AccessHash::parse($this->params->text('serveraccesshash')),
+            AccessHash::parse($accessHash !== '' ? $accessHash : $this->params->text('serveraccesshash')),
             $this->requestId,
             $this->log,
         );

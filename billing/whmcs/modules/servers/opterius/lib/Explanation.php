@@ -7,34 +7,47 @@ namespace WHMCS\Module\Server\Opterius;
 /** Turns a failed request into what the person at the billing desk needs to know and do. */
 final class Explanation
 {
-    /** What to do where the Panel's own problem brings no hint. */
+    /** What to do where the Panel's own problem brings no hint. `%s` is the button that was pressed. */
     private const HINTS = [
         'package_not_found' => 'Choose the package in the product\'s Module Settings, or create it in the Panel under '
             . 'Server Mode > Packages; a typed name must match exactly, capitals too.',
-        'username_taken' => 'Set another username in the service record and press Create again, or delete the '
+        'username_taken' => 'Set another username in the service record and press %s again, or delete the '
             . 'conflicting account in the Panel if it is stale.',
-        'domain_taken' => 'Correct the domain in the service record and press Create again, or delete the conflicting '
+        'domain_taken' => 'Correct the domain in the service record and press %s again, or delete the conflicting '
             . 'account in the Panel if it is stale.',
         'external_ref_mismatch' => 'An account for this service exists already, with other data. Make the service '
-            . 'record match it, or remove it in the Panel, and press Create again.',
+            . 'record match it, or remove it in the Panel, and press %s again.',
+        'external_ref_taken' => 'Terminate the account that this service has now, if the former one is to come back.',
         'account_suspended' => 'Unsuspend the account instead of creating it.',
-        'provisioning_failed' => 'Everything was undone. Press Create again once the cause is mended.',
-        'server_unreachable' => 'Nothing was sent to the server. Press Create again when it is back.',
-        'needs_attention' => 'Somebody with access to the Panel has to look at this account before Create can work.',
+        'server_full' => 'Let the server have more accounts, or choose another server, and press %s again.',
+        'server_not_configured' => 'Finish the set-up of the server in the Panel and press %s again.',
+        'provisioning_failed' => 'Everything was undone. Press %s again once the cause is mended.',
+        'server_unreachable' => 'Nothing was sent to the server. Press %s again when it is back.',
+        'needs_attention' => 'Somebody with access to the Panel has to look at this account before %s can work.',
         'unauthorized' => 'Create a new WHMCS token in the Panel and paste its Access Hash into the server form.',
         'forbidden' => 'Create a new WHMCS token in the Panel, which has all the scopes that this module needs.',
+        'other_caller' => 'If this is the WHMCS that sells, allow it in the Panel with `opterius token allow`; if it '
+            . 'is a copy, give it no server that customers are on.',
         'too_many_requests' => 'Wait a minute and try again.',
         'internal' => 'Search the Panel\'s log for the request id below.',
     ];
 
-    public static function of(Reply $reply, Address $address): string
+    /** What to do where the Panel's hint is for programs and not for the person who pressed a button in WHMCS. */
+    private const HINTS_FOR_STAFF = [
+        'limits_below_use' => 'Have the customer free that much first, or choose a larger package; or let the product '
+            . 'allow it under Module Settings > Less Than Is Used. Then press %s again.',
+        'account_gone' => 'Press Restore to bring it back as long as it is kept, or Create for a new one.',
+    ];
+
+    /** @param string $button what the person has pressed */
+    public static function of(Reply $reply, Address $address, string $button = 'the button'): string
     {
         if ($reply->errno !== 0) {
             return self::ofTransport($reply, $address);
         }
         $problem = $reply->problem();
         if ($problem !== null) {
-            return self::ofProblem($problem);
+            return self::ofProblem($problem, $button);
         }
         return match (true) {
             $reply->status >= 500 => "$address answers with a server error (HTTP {$reply->status}) that is not "
@@ -47,8 +60,11 @@ final class Explanation
         };
     }
 
-    /** @param array $problem as the Panel sends it, in an error or with an operation that failed */
-    public static function ofProblem(array $problem): string
+    /**
+     * @param array $problem as the Panel sends it, in an error or with an operation that failed
+     * @param string $button what the person has pressed
+     */
+    public static function ofProblem(array $problem, string $button = 'the button'): string
     {
         $text = static fn (string $key): string => is_string($problem[$key] ?? null) ? trim($problem[$key]) : '';
         $code = $text('code');
@@ -70,11 +86,12 @@ final class Explanation
                 $sentences[] = $field . $more;
             }
         }
-        $sentences[] = $text('hint') ?: (self::HINTS[$code] ?? '');
+        $ours = str_replace('%s', $button, self::HINTS_FOR_STAFF[$code] ?? self::HINTS[$code] ?? '');
+        $sentences[] = isset(self::HINTS_FOR_STAFF[$code]) ? $ours : ($text('hint') ?: $ours);
         if ($text('operation_id') !== '') {
             $sentences[] = 'Operation ' . $text('operation_id') . '.';
         }
-        return implode(' ', array_map(self::ended(...), array_filter($sentences)));
+        return ucfirst(implode(' ', array_map(self::ended(...), array_filter($sentences))));
     }
 
     private static function ofTransport(Reply $reply, Address $address): string

@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace WHMCS\Module\Server\Opterius;
 
-/** One thing learned about an order. */
+/** One thing learned about a change. */
 final class Finding
 {
     /**

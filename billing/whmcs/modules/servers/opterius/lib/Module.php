@@ -9,8 +9,8 @@ final class Module
 {
     public const VERSION = '0.1.0';
 
-    /** Seconds for a create, all requests and pauses together: web servers in front of WHMCS often give up at 30. */
-    private const CREATE_BUDGET = 24.0;
+    /** Seconds for a renewal, which a payment waits for. */
+    private const RENEWAL_BUDGET = 8.0;
 
     /** Seconds for the buttons and fields that somebody sits and waits for. */
     private const QUESTION_BUDGET = 15.0;
@@ -41,21 +41,9 @@ final class Module
         ];
     }
 
-    /**
-     * WHMCS stores the options by their position: append new ones, never reorder. With a loader WHMCS renders the text
-     * field as a drop-down; in Advanced Mode the same field can be typed into.
-     */
     public static function configOptions(): array
     {
-        return [
-            'Package Name' => [
-                'Type' => 'text',
-                'Size' => '40',
-                'Description' => 'The Opterius package. If typed: its exact name, capitals count.',
-                'Loader' => 'opterius_PackageLoader',
-                'SimpleMode' => true,
-            ],
-        ];
+        return ProductOptions::described();
     }
 
     /**
@@ -93,19 +81,88 @@ final class Module
         );
     }
 
-    /** @return string the literal 'success', or a sentence for the staff */
-    public static function createAccount(array $params, float $budget = self::CREATE_BUDGET): string
+    public static function createAccount(array $params, ?float $budget = null): string
     {
-        return Action::perform(
-            'CreateAccount',
-            $params,
-            $budget,
-            static function (Action $action): string {
-                (new CreateAccount($action))->run();
-                return 'success';
-            },
-            static fn (string $sentence): string => $sentence,
-        );
+        $work = static fn (Action $action) => (new CreateAccount($action))->run();
+        return self::done('CreateAccount', $params, $budget, $work);
+    }
+
+    public static function suspendAccount(array $params, ?float $budget = null): string
+    {
+        $work = static fn (Action $action) => (new SuspendAccount($action))->run();
+        return self::done('SuspendAccount', $params, $budget, $work);
+    }
+
+    public static function unsuspendAccount(array $params, ?float $budget = null): string
+    {
+        $work = static fn (Action $action) => (new UnsuspendAccount($action))->run();
+        return self::done('UnsuspendAccount', $params, $budget, $work);
+    }
+
+    public static function terminateAccount(array $params, ?float $budget = null): string
+    {
+        $work = static fn (Action $action) => (new TerminateAccount($action))->run();
+        return self::done('TerminateAccount', $params, $budget, $work);
+    }
+
+    public static function renew(array $params, ?float $budget = self::RENEWAL_BUDGET): string
+    {
+        $work = static fn (Action $action) => (new RenewAccount($action))->run();
+        return self::done('Renew', $params, $budget, $work);
+    }
+
+    public static function changePackage(array $params, ?float $budget = null): string
+    {
+        $work = static fn (Action $action) => (new ChangePackage($action))->run();
+        return self::done('ChangePackage', $params, $budget, $work);
+    }
+
+    /** The sentence is one for clients, unless staff is in front of WHMCS. */
+    public static function changePassword(array $params, ?float $budget = null): string
+    {
+        return self::done('ChangePassword', $params, $budget, ChangePassword::perform(...));
+    }
+
+    /** @return array<string, string> label to the name of a function without its prefix */
+    public static function staffButtons(): array
+    {
+        return [
+            'Show Plan' => 'showplan',
+            'Reconcile' => 'reconcile',
+            'Retry Operation' => 'retryoperation',
+            'Restore' => 'restore',
+            'Rotate Token' => 'rotatetoken',
+        ];
+    }
+
+    public static function restore(array $params, ?float $budget = null): string
+    {
+        $work = static fn (Action $action) => (new RestoreAccount($action))->run();
+        return self::done('Restore', $params, $budget, $work);
+    }
+
+    public static function reconcile(array $params, ?float $budget = null): string
+    {
+        $work = static fn (Action $action) => (new Reconcile($action))->run();
+        return self::done('Reconcile', $params, $budget, $work);
+    }
+
+    public static function showPlan(array $params, ?float $budget = null): string
+    {
+        $work = static fn (Action $action) => (new ShowPlan($action))->run();
+        return self::done('ShowPlan', $params, $budget, $work);
+    }
+
+    public static function retryOperation(array $params, ?float $budget = null): string
+    {
+        $work = static fn (Action $action) => (new RetryOperation($action))->run();
+        return self::done('RetryOperation', $params, $budget, $work);
+    }
+
+    public static function rotateToken(array $params, ?float $budget = null): string
+    {
+        $work = static fn (Action $action) => (new RotateToken($action))->run();
+        return self::done('RotateToken', $params, $budget, $work);
     }
 
     /**
@@ -221,6 +278,26 @@ final class Module
                 'accounts' => (new ListAccounts($action))->all(),
             ],
             static fn (string $sentence): array => ['success' => false, 'error' => $sentence],
+        );
+    }
+
+    /**
+     * @param float|null $budget seconds for all requests and pauses together; null for what a change may take here
+     * @param callable(Action): void $work
+     *
+     * @return string the literal 'success', or a sentence for who pressed the button
+     */
+    private static function done(string $name, array $params, ?float $budget, callable $work): string
+    {
+        return Action::perform(
+            $name,
+            $params,
+            $budget ?? Patience::budget(),
+            static function (Action $action) use ($work): string {
+                $work($action);
+                return 'success';
+            },
+            static fn (string $sentence): string => $sentence,
         );
     }
 

@@ -27,6 +27,25 @@ final class Params
         return trim($this->ofClient('email'));
     }
 
+    /** The client as the Panel's accounts name it: `c3`; empty if WHMCS did not say who that is. */
+    public function clientRef(): string
+    {
+        $id = (int) $this->ofClient('id') ?: $this->number('userid');
+        return $id > 0 ? 'c' . $id : '';
+    }
+
+    public function customField(string $name): string
+    {
+        return trim($this->entry('customfields', $name));
+    }
+
+    /** @return array<string, string> what the client has chosen, by the name of the configurable option */
+    public function configurableOptions(): array
+    {
+        $options = $this->params['configoptions'] ?? null;
+        return is_array($options) ? array_map(self::scalar(...), $options) : [];
+    }
+
     /** The language of the client, as WHMCS names it; empty if it is WHMCS's own. */
     public function language(): string
     {
@@ -54,8 +73,13 @@ final class Params
 
     private function ofClient(string $key): string
     {
-        $client = $this->params['clientsdetails'] ?? null;
-        return is_array($client) ? self::scalar($client[$key] ?? null) : '';
+        return $this->entry('clientsdetails', $key);
+    }
+
+    private function entry(string $array, string $key): string
+    {
+        $entries = $this->params[$array] ?? null;
+        return is_array($entries) ? self::scalar($entries[$key] ?? null) : '';
     }
 
     private static function scalar(mixed $value): string

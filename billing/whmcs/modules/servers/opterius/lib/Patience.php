@@ -12,12 +12,24 @@ final class Patience
 
     private const LONGEST_PAUSE = 2.0;
 
+    /** For a change while somebody waits at a browser: web servers in front of WHMCS often give up at 30. */
+    private const WEB_BUDGET = 24.0;
+
+    /** For a change in the cron, where nobody waits but the services behind this one. */
+    private const CRON_BUDGET = 60.0;
+
     private readonly float $end;
     private float $pause = 0.2;
 
     public function __construct(float $budget)
     {
         $this->end = self::now() + $budget;
+    }
+
+    /** For one change. WHMCS runs its cron, and nothing else, from the command line. */
+    public static function budget(string $sapi = PHP_SAPI): float
+    {
+        return $sapi === 'cli' ? self::CRON_BUDGET : self::WEB_BUDGET;
     }
 
     public function left(): float

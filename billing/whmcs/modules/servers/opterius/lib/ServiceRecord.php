@@ -1,0 +1,92 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WHMCS\Module\Server\Opterius;
+
+use WHMCS\Database\Capsule;
+
+/** The service or add-on as WHMCS keeps it. What is read may be missing; what is written must never fail an action. */
+final class ServiceRecord
+{
+    public const ACCOUNT_ID = 'Opterius Account ID';
+
+    public function __construct(private readonly Action $action, private readonly Ref $ref)
+    {
+    }
+
+    /** A service property; empty if there is none. */
+    public function property(string $name): string
+    {
+        try {
+            $value = $this->action->params->model()?->serviceProperties->get($name);
+        } catch (\Throwable) {
+            $value = null;
+        }
+        return is_scalar($value) ? trim((string) $value) : '';
+    }
+
+    /** @param array<string, string> $properties */
+    public function save(#[\SensitiveParameter] array $properties): void
+    {
+        $model = $this->action->params->model();
+        if ($model === null) {
+            return;
+        }
+        try {
+            $model->serviceProperties->save($properties);
+        } catch (\Throwable $failure) {
+            $this->action->log->note(
+                'WHMCS did not save ' . implode(', ', array_keys($properties)) . ': ' . $failure->getMessage()
+            );
+        }
+    }
+
+    /** When the next payment is due, as YYYY-MM-DD; null if it never is, or cannot be read. */
+    public function nextDueOn(): ?string
+    {
+        try {
+            $table = $this->ref->kind === Ref::ADDON ? 'tblhostingaddons' : 'tblhosting';
+            // Read anew: the model may have been loaded before a renewal moved the date.
+            $date = Capsule::table($table)->where('id', $this->ref->id)->value('nextduedate');
+        } catch (\Throwable) {
+            $date = $this->action->params->model()->nextduedate ?? null;
+        }
+        $text = $date instanceof \DateTimeInterface ? $date->format('Y-m-d') : (is_string($date) ? $date : '');
+        // 0000-00-00 stands for what is free or paid once.
+        $isDate = preg_match('/^([1-9]\d{3}-\d\d-\d\d)(?:$| )/', $text, $match) === 1;
+        return $isDate ? $match[1] : null;
+    }
+
+    /** Sets the status in WHMCS after a button whose success WHMCS itself draws no conclusion from. */
+    public function setStatus(string $status): void
+    {
+        [$command, $id] = $this->ref->kind === Ref::ADDON ? ['UpdateClientAddon', 'id']
+            : ['UpdateClientProduct', 'serviceid'];
+        $this->quietly("set the status to $status", function () use ($command, $id, $status): void {
+            $result = localAPI($command, [$id => $this->ref->id, 'status' => $status]);
+            if (($result['result'] ?? null) !== 'success') {
+                throw new \RuntimeException(is_string($result['message'] ?? null) ? $result['message'] : 'no reason');
+            }
+        });
+    }
+
+    /** Something that staff should find later: in the Module Log, and in the client's Activity Log. */
+    public function tell(string $sentence): void
+    {
+        $this->action->log->note($sentence);
+        $this->quietly('write to the Activity Log', function () use ($sentence): void {
+            $what = $this->ref->kind === Ref::ADDON ? 'Addon ID' : 'Service ID';
+            logActivity("Opterius: $sentence - $what: {$this->ref->id}", $this->action->params->number('userid'));
+        });
+    }
+
+    private function quietly(string $what, callable $work): void
+    {
+        try {
+            $work();
+        } catch (\Throwable $failure) {
+            $this->action->log->note("WHMCS did not $what: " . $failure->getMessage());
+        }
+    }
+}
