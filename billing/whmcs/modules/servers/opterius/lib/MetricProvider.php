@@ -12,8 +12,8 @@ use WHMCS\UsageBilling\Metrics\Units\GigaBytes;
 use WHMCS\UsageBilling\Metrics\Usage as Amount;
 
 /**
- * What usage billing can price. Only what is measured is in it, and what has not been measured is left without a value:
- * a zero would be billed as one.
+ * What usage billing can price. Only what the Panel measures is in it, and what it has not measured yet is left out: a
+ * zero would be billed as one.
  */
 final class MetricProvider implements ProviderInterface
 {
@@ -72,7 +72,7 @@ final class MetricProvider implements ProviderInterface
     /**
      * @param mixed $tenant the account's id, as ListAccounts gives it
      *
-     * @return array<string, MetricInterface>
+     * @return array<string, MetricInterface> nothing if the Panel does not answer
      */
     public function tenantUsage($tenant): array
     {
@@ -90,7 +90,7 @@ final class MetricProvider implements ProviderInterface
                     $reply->data() ?? throw new Refusal(Explanation::of($reply, $panel->address)),
                 );
             },
-            fn (): array => $this->metrics(),
+            static fn (): array => [],
         );
     }
 
@@ -104,13 +104,13 @@ final class MetricProvider implements ProviderInterface
             self::TRAFFIC => self::gigabytes($usage->trafficBytes),
             self::ACCOUNTS => 1,
         ];
-        $metrics = $this->metrics();
-        foreach ($values as $name => $value) {
-            if ($value !== null) {
-                $metrics[$name] = $metrics[$name]->withUsage(new Amount($value, $at));
+        $measured = [];
+        foreach ($this->metrics() as $name => $metric) {
+            if ($values[$name] !== null) {
+                $measured[$name] = $metric->withUsage(new Amount($values[$name], $at));
             }
         }
-        return $metrics;
+        return $measured;
     }
 
     private static function gigabytes(?int $bytes): ?float

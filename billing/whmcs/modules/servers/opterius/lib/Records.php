@@ -83,7 +83,7 @@ final class Records
                 ->where('tbladdons.module', 'opterius')
         )->orderBy('tblhostingaddons.id')->get([
             'tblhostingaddons.id', 'tblhostingaddons.hostingid', 'tblhostingaddons.addonid', 'tblhosting.userid',
-            'tblhostingaddons.server', 'tblhostingaddons.status', 'tblhostingaddons.nextduedate',
+            'tblhostingaddons.server', 'tblhostingaddons.status', 'tblhostingaddons.nextduedate', 'tblhosting.domain',
         ]);
         $packages = self::addonPackages();
         $records = [];
@@ -94,7 +94,8 @@ final class Records
                 (int) $row->userid,
                 (int) $row->server,
                 (string) $row->status,
-                (string) $properties?->get('Domain'),
+                // An add-on that was given no domain of its own has the one of its service.
+                (string) ($properties?->get('Domain') ?: $row->domain),
                 (string) $properties?->get('Username'),
                 $packages[(int) $row->addonid] ?? '',
                 self::date($row->nextduedate),
