@@ -56,8 +56,13 @@ final class Sale
     /** @return array{package_id: string}|array{package: string} */
     public function package(): array
     {
-        // The drop-down stores ids. A name was typed, or comes from an older set-up.
-        return [preg_match(self::UUID, $this->package) === 1 ? 'package_id' : 'package' => $this->package];
+        return self::choice($this->package);
+    }
+
+    /** @return array{package_id: string}|array{package: string} the drop-down stores ids; a name was typed */
+    public static function choice(string $package): array
+    {
+        return [preg_match(self::UUID, $package) === 1 ? 'package_id' : 'package' => $package];
     }
 
     /** @return array<string, int> the limits that the package does not decide */

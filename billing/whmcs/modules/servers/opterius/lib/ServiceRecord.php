@@ -4,8 +4,6 @@ declare(strict_types=1);
 
 namespace WHMCS\Module\Server\Opterius;
 
-use WHMCS\Database\Capsule;
-
 /** The service or add-on as WHMCS keeps it. What is read may be missing; what is written must never fail an action. */
 final class ServiceRecord
 {
@@ -46,16 +44,12 @@ final class ServiceRecord
     public function nextDueOn(): ?string
     {
         try {
-            $table = $this->ref->kind === Ref::ADDON ? 'tblhostingaddons' : 'tblhosting';
-            // Read anew: the model may have been loaded before a renewal moved the date.
-            $date = Capsule::table($table)->where('id', $this->ref->id)->value('nextduedate');
+            // Read anew: what WHMCS has handed over may be from before a renewal moved the date.
+            $date = Records::find($this->ref)?->nextDueOn;
         } catch (\Throwable) {
-            $date = $this->action->params->model()->nextduedate ?? null;
+            $date = null;
         }
-        $text = $date instanceof \DateTimeInterface ? $date->format('Y-m-d') : (is_string($date) ? $date : '');
-        // 0000-00-00 stands for what is free or paid once.
-        $isDate = preg_match('/^([1-9]\d{3}-\d\d-\d\d)(?:$| )/', $text, $match) === 1;
-        return $isDate ? $match[1] : null;
+        return $date === '' ? null : $date;
     }
 
     /** Sets the status in WHMCS after a button whose success WHMCS itself draws no conclusion from. */
