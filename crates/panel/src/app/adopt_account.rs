@@ -84,6 +84,7 @@ pub(super) async fn take_over(
             spec,
             external_ref: memo.as_ref().and_then(|memo| memo.external_ref.as_deref()),
             email: memo.as_ref().and_then(|memo| memo.email.as_deref()),
+            client: &memo.as_ref().map(|memo| memo.client.clone()).unwrap_or_default(),
             package_id: None,
             server_id: server,
             operation_id: None,

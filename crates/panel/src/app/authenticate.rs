@@ -43,6 +43,11 @@ pub(crate) async fn token(core: &Core, token: &str, from: Option<IpAddr>) -> Res
                 .into());
         }
     }
+    if found.has_former && !found.by_former {
+        let mut write = core.store.write().await?;
+        store::token::forget_former(&mut write, found.id).await?;
+        store::commit(write).await?;
+    }
     let ref_prefix = match found.ref_prefix.as_deref().map(RefPrefix::parse) {
         None => None,
         Some(Ok(prefix)) => Some(prefix),
@@ -56,6 +61,7 @@ pub(crate) async fn token(core: &Core, token: &str, from: Option<IpAddr>) -> Res
         scopes: found.scopes.iter().filter_map(|word| word.parse::<Scope>().ok()).filter(|scope| scope.for_tokens()).collect(),
         ref_prefix,
         expires_at: found.expires_at,
+        token_id: Some(found.id),
     })
 }
 

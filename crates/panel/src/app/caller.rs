@@ -1,9 +1,9 @@
 //! Who asks, and what they may see and do.
 
-use opterius_model::OwnerId;
+use opterius_model::{OwnerId, TokenId};
 use opterius_protocol::Micros;
 
-use super::{ExternalRef, RefPrefix};
+use super::{ClientRef, ExternalRef, RefPrefix};
 use crate::store::word_enum;
 
 word_enum! {
@@ -11,6 +11,8 @@ word_enum! {
     Scope {
         /// Ask who one is.
         SelfRead = "self.read",
+        /// Get another text for one's own token.
+        SelfRotate = "self.rotate",
         /// Look at accounts.
         AccountsRead = "accounts.read",
         /// Order accounts.
@@ -27,6 +29,8 @@ word_enum! {
         AccountsRestore = "accounts.restore",
         /// Make servers as accounts' Specs say.
         AccountsRepair = "accounts.repair",
+        /// Change what is kept with accounts of their clients.
+        AccountsRecord = "accounts.record",
         /// Look at packages.
         PackagesRead = "packages.read",
         /// Make, change and delete packages.
@@ -92,6 +96,8 @@ impl Scope {
             | Self::AccountsTerminate
             | Self::AccountsRestore
             | Self::AccountsRepair
+            | Self::AccountsRecord
+            | Self::SelfRotate
             | Self::PackagesWrite
             | Self::OperationsRetry
             | Self::ServersWrite
@@ -126,6 +132,8 @@ pub(crate) struct Caller {
     /// What the Panel puts in front of every external_ref of this caller.
     pub(crate) ref_prefix: Option<RefPrefix>,
     pub(crate) expires_at: Option<Micros>,
+    /// Of the token that the caller came with.
+    pub(crate) token_id: Option<TokenId>,
 }
 
 impl Caller {
@@ -138,13 +146,14 @@ impl Caller {
             scopes: Scope::ALL.to_vec(),
             ref_prefix: None,
             expires_at: None,
+            token_id: None,
         }
     }
 
     /// An administrator who gave name and password: may look at everything, and change nothing.
     pub(crate) fn administrator(name: String) -> Self {
         let scopes = Scope::ALL.iter().copied().filter(|scope| scope.only_reads()).collect();
-        Self { kind: CallerKind::Administrator, owner: OwnerId::host(), name, scopes, ref_prefix: None, expires_at: None }
+        Self { kind: CallerKind::Administrator, owner: OwnerId::host(), name, scopes, ref_prefix: None, expires_at: None, token_id: None }
     }
 
     /// Whether the caller has this scope.
@@ -163,13 +172,22 @@ impl Caller {
 
     /// The caller's own ref as it is stored.
     pub(crate) fn stored_ref(&self, external_ref: &ExternalRef) -> String {
+        self.prefixed(external_ref.as_str())
+    }
+
+    /// The caller's own name for a client as it is stored.
+    pub(crate) fn stored_client_ref(&self, client_ref: &ClientRef) -> String {
+        self.prefixed(client_ref.as_str())
+    }
+
+    fn prefixed(&self, text: &str) -> String {
         match &self.ref_prefix {
-            Some(prefix) => format!("{}{}", prefix.as_str(), external_ref.as_str()),
-            None => external_ref.as_str().to_owned(),
+            Some(prefix) => format!("{}{text}", prefix.as_str()),
+            None => text.to_owned(),
         }
     }
 
-    /// A stored ref as the caller knows it.
+    /// A stored ref, of an account or a client, as the caller knows it.
     pub(crate) fn shown_ref(&self, stored: Option<&str>) -> Option<String> {
         let stored = stored?;
         match &self.ref_prefix {

@@ -18,7 +18,7 @@ use super::names::check_names;
 use super::packages::resolve_package;
 use super::plan::{Plan, plan_of};
 use super::run_operation::{commit_and_begin, wait};
-use super::servers::choose_server;
+use super::servers::{check_room, choose_server};
 use super::{Answer, AppError, Caller, Code, Memo, Order, Progress, Refusal, read};
 use crate::core::{Core, compute};
 use crate::store::account::{self, Account, Status};
@@ -137,6 +137,8 @@ async fn prepare(
     let package = resolve_package(&mut **write, caller, &order.package).await?;
     let server = choose_server(server::list(&mut **write, &caller.owner).await?, order.server.as_deref())?;
 
+    check_room(write, &server).await?;
+
     let now = core.now();
     let spec = spec(core, caller, order, hash, &server, package.limits);
     check_names(write, caller, spec.account_id, &order.username, &order.domain).await?;
@@ -156,7 +158,7 @@ async fn prepare(
         started_at: now,
         finished_at: None,
         spec: Some(spec.clone()),
-        memo: Some(Memo::of_new(order.external_ref.as_deref(), email, &package, now)),
+        memo: Some(Memo::of_new(order.external_ref.as_deref(), email, &order.client, &package, now)),
         steps: Vec::new(),
         error: None,
         abandoned: false,
@@ -166,6 +168,7 @@ async fn prepare(
         spec: &spec,
         external_ref: order.external_ref.as_deref(),
         email,
+        client: &order.client,
         package_id: Some(package.id),
         server_id: server.id,
         operation_id: Some(operation.id),

@@ -13,6 +13,7 @@ use super::{AppError, Caller, Cidr, Code, RefPrefix, Refusal, Scope, TokenName, 
 use crate::core::Core;
 use crate::store;
 use crate::store::token::{self, Token};
+use crate::store::token_caller;
 
 /// What a token is to be.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ impl NewToken {
     /// What the WHMCS module needs, and nothing else.
     pub(crate) const WHMCS: &[Scope] = &[
         Scope::SelfRead,
+        Scope::SelfRotate,
         Scope::AccountsRead,
         Scope::AccountsCreate,
         Scope::AccountsSuspend,
@@ -36,6 +38,7 @@ impl NewToken {
         Scope::AccountsTerminate,
         Scope::AccountsRestore,
         Scope::AccountsRepair,
+        Scope::AccountsRecord,
         Scope::PackagesRead,
         Scope::OperationsRead,
         Scope::OperationsRetry,
@@ -54,9 +57,7 @@ pub(crate) async fn create_token(
     new: NewToken,
     request: &RequestId,
 ) -> Result<(Token, Zeroizing<String>), AppError> {
-    let mut random = Zeroizing::new([0u8; 32]);
-    getrandom::fill(random.as_mut_slice()).map_err(|_| AppError::Broken("read random bytes"))?;
-    let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(random.as_slice()));
+    let text = new_text()?;
     let row = Token {
         id: TokenId::generate(),
         name: new.name.as_str().to_owned(),
@@ -65,6 +66,8 @@ pub(crate) async fn create_token(
         expires_at: new.expires_at,
         addresses: new.addresses.map(|networks| networks.iter().map(Cidr::to_string).collect()),
         created_at: core.now(),
+        by_former: false,
+        has_former: false,
     };
     let mut write = core.store.write().await?;
     match token::insert(&mut write, &caller.owner, &row, &stored_form(&text)).await {
@@ -88,9 +91,35 @@ pub(crate) async fn create_token(
     Ok((row, text))
 }
 
+/// 256 random bits, as 43 characters.
+fn new_text() -> Result<Zeroizing<String>, AppError> {
+    let mut random = Zeroizing::new([0u8; 32]);
+    getrandom::fill(random.as_mut_slice()).map_err(|_| AppError::Broken("read random bytes"))?;
+    Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(random.as_slice())))
+}
+
+/// Gives a token another text; the only time that it is known. The one in use opens until the new one was used for the first time, so that an answer
+/// that gets lost locks nobody out.
+pub(crate) async fn rotate_token(
+    core: &Arc<Core>,
+    caller: &Caller,
+    id: TokenId,
+    request: &RequestId,
+) -> Result<(Token, Zeroizing<String>), AppError> {
+    let text = new_text()?;
+    let mut write = core.store.write().await?;
+    let row = token::by_id(&mut *write, &caller.owner, id).await?.ok_or_else(|| Refusal::not_found("token", &id.to_string()))?;
+    token::rotate(&mut write, id, &stored_form(&text)).await?;
+    let detail = format!("The token {} got a new text; the old one opens until the new one is used.", row.name);
+    record::done(&mut write, core, caller, "token.rotate", request, detail).await?;
+    store::commit(write).await?;
+    Ok((row, text))
+}
+
 /// Takes a token away; from now on it opens nothing.
 pub(crate) async fn delete_token(core: &Arc<Core>, caller: &Caller, id: TokenId, request: &RequestId) -> Result<(), AppError> {
     let mut write = core.store.write().await?;
+    token_caller::forget(&mut write, id).await?;
     let name = token::delete(&mut write, &caller.owner, id).await?.ok_or_else(|| Refusal::not_found("token", &id.to_string()))?;
     record::done(&mut write, core, caller, "token.delete", request, format!("The token {name} was deleted.")).await?;
     store::commit(write).await?;

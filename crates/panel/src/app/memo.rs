@@ -6,7 +6,7 @@ use opterius_model::{Limit, PackageId};
 use opterius_protocol::Micros;
 use serde::{Deserialize, Serialize};
 
-use crate::store::account::{self, Account};
+use crate::store::account::{self, Account, Client};
 use crate::store::account_hold::{self, AccountHold};
 use crate::store::{StoreError, Write, account_override};
 
@@ -20,6 +20,9 @@ pub(crate) struct Memo {
     pub(crate) version: u32,
     pub(crate) external_ref: Option<String>,
     pub(crate) email: Option<String>,
+    /// Nothing in what an older Panel wrote.
+    #[serde(default)]
+    pub(crate) client: Client,
     pub(crate) package_id: Option<PackageId>,
     pub(crate) package_name: Option<String>,
     pub(crate) overrides: BTreeMap<String, Limit>,
@@ -34,6 +37,7 @@ impl Memo {
             version: VERSION,
             external_ref: account.external_ref.clone(),
             email: account.email.clone(),
+            client: account.client.clone(),
             package_id: account.package.as_ref().map(|package| package.id),
             package_name: account.package.as_ref().map(|package| package.name.clone()),
             overrides: account.overrides.clone(),
@@ -46,6 +50,7 @@ impl Memo {
     pub(crate) fn of_new(
         external_ref: Option<&str>,
         email: Option<&str>,
+        client: &Client,
         package: &crate::store::package::Resolved,
         created_at: Micros,
     ) -> Self {
@@ -53,6 +58,7 @@ impl Memo {
             version: VERSION,
             external_ref: external_ref.map(str::to_owned),
             email: email.map(str::to_owned),
+            client: client.clone(),
             package_id: Some(package.id),
             package_name: Some(package.name.to_string()),
             overrides: BTreeMap::new(),

@@ -5,7 +5,9 @@ mod acknowledge;
 mod adopt_account;
 mod answers;
 mod authenticate;
+mod availability;
 mod caller;
+mod calls_from;
 mod change_account;
 mod change_account_package;
 mod change_password;
@@ -22,6 +24,7 @@ mod packages;
 mod plan;
 mod read;
 mod record;
+mod record_account;
 mod record_drift;
 mod refusal;
 mod repair_account;
@@ -39,24 +42,29 @@ mod usage;
 pub(crate) use acknowledge::Acknowledger;
 pub(crate) use answers::Answer;
 pub(crate) use authenticate::{Throttle, administrator, token};
+pub(crate) use availability::{Availability, Wish, availability};
 pub(crate) use caller::{Caller, CallerKind, Scope};
+pub(crate) use calls_from::{CallsFrom, admit, allow, may_change};
 pub(crate) use change_account::{Verb, change_account};
 pub(crate) use change_account_package::PackageChange;
 pub(crate) use change_password::NewPassword;
 pub(crate) use count_refused::{RefusedCallers, keep_counting};
 pub(crate) use create_account::{create_account, plan_order};
 pub(crate) use create_administrator::{change_administrator_password, create_administrator};
-pub(crate) use create_token::{NewToken, create_token, delete_token};
+pub(crate) use create_token::{NewToken, create_token, delete_token, rotate_token};
 pub(crate) use forget_hashes::keep_forgetting;
 pub(crate) use memo::Memo;
+pub(crate) use names::reserved;
 pub(crate) use order::{
-    AdministratorName, Cidr, EmailAddress, ExternalRef, InvalidAdministratorName, InvalidCidr, InvalidEmailAddress, InvalidExternalRef,
-    InvalidReason, InvalidRefPrefix, InvalidTokenName, Order, PackageChoice, Reason, RefPrefix, Reference, TokenName,
+    AdministratorName, Cidr, ClientRef, Edit, EmailAddress, ExternalRef, InvalidAdministratorName, InvalidCidr, InvalidClientRef,
+    InvalidEmailAddress, InvalidExternalRef, InvalidReason, InvalidRefPrefix, InvalidTokenName, Order, PackageChoice, Reason, RefPrefix,
+    Reference, TokenName, day,
 };
 pub(crate) use packages::{LimitChanges, change_package, create_package, delete_package};
 pub(crate) use plan::{Obstacle, Plan, plan_change};
 pub(crate) use read::{account, operation, package, server};
 pub(crate) use record::record_refusal;
+pub(crate) use record_account::{ClientChange, record_account};
 pub(crate) use record_drift::record_drift;
 pub(crate) use refusal::{AppError, Code, Conflict, FieldProblem, Refusal};
 pub(crate) use repair_account::Repair;

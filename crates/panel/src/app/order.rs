@@ -3,7 +3,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use opterius_model::{AccountId, DomainName, PackageId, PackageName, Password, Username};
+
+use crate::store::account::Client;
 
 /// An order for an account, every part of it checked.
 #[derive(Debug)]
@@ -17,6 +20,38 @@ pub(crate) struct Order {
     pub(crate) server: Option<String>,
     /// As it is stored, the caller's prefix in front.
     pub(crate) external_ref: Option<String>,
+    pub(crate) client: Client,
+}
+
+/// What is to become of something that may be there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Edit<T> {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// It goes.
+    Clear,
+    /// It becomes this.
+    Set(T),
+}
+
+impl<T> Edit<T> {
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Edit<U> {
+        match self {
+            Self::Keep => Edit::Keep,
+            Self::Clear => Edit::Clear,
+            Self::Set(value) => Edit::Set(change(value)),
+        }
+    }
+
+    /// What it is afterwards, if it is `now` before.
+    pub(crate) fn of(self, now: Option<T>) -> Option<T> {
+        match self {
+            Self::Keep => now,
+            Self::Clear => None,
+            Self::Set(value) => Some(value),
+        }
+    }
 }
 
 /// How an order names its package.
@@ -104,6 +139,13 @@ checked_text! {
     /// The caller's own name for an account: 1 to 100 of `A-Za-z0-9._:-`.
     ExternalRef, InvalidExternalRef,
     "`{given}` is not an external_ref: use 1 to 100 letters, digits and `. _ : -`",
+    |text| (1..=100).contains(&text.len()) && text.bytes().all(ref_character)
+}
+
+checked_text! {
+    /// The caller's own name for a client: 1 to 100 of `A-Za-z0-9._:-`.
+    ClientRef, InvalidClientRef,
+    "`{given}` is not a client_ref: use 1 to 100 letters, digits and `. _ : -`",
     |text| (1..=100).contains(&text.len()) && text.bytes().all(ref_character)
 }
 
@@ -199,6 +241,12 @@ impl std::fmt::Display for Cidr {
     }
 }
 
+/// A day as in 2026-12-31.
+pub(crate) fn day(text: &str) -> Result<Date, String> {
+    let day = text.parse::<Date>().ok().filter(|day| day.to_string() == text && day.year() >= 1970);
+    day.ok_or_else(|| format!("`{}` is not a day: use one such as 2026-12-31", shown(text)))
+}
+
 /// A refused text as it may be shown back: escaped and short.
 pub(crate) fn shown(text: &str) -> String {
     text.chars().take(60).flat_map(char::escape_debug).collect()
@@ -244,6 +292,17 @@ mod tests {
             "a@example.com,b@example.com",
         ] {
             assert!(EmailAddress::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn days_are_written_in_one_way() {
+        assert_eq!(day("2026-12-31").unwrap().to_string(), "2026-12-31");
+        assert!(day("2028-02-29").is_ok());
+        for bad in
+            ["", "2026-02-29", "2026-13-01", "0000-00-00", "31.12.2026", "20261231", "2026-12-31T00:00:00", "2026-1-2", "-002026-12-31"]
+        {
+            assert!(day(bad).is_err(), "{bad}");
         }
     }
 

@@ -34,6 +34,8 @@ pub(crate) enum Code {
     BodyTooSlow,
     UnsupportedMediaType,
     TooManyRequests,
+    OtherCaller,
+    ServerFull,
     ServerUnreachable,
     ServerNotConfigured,
     ProvisioningFailed,
@@ -276,6 +278,12 @@ impl Refusal {
     pub(crate) fn server_unreachable(server: &str, cause: &str) -> Self {
         Self::new(Code::ServerUnreachable, format!("The server `{server}` could not be reached, so nothing was begun: {}", sentence(cause)))
             .hint("Look at `systemctl status opterius-agent` on the server, then try again.")
+    }
+
+    /// The server has as many accounts as it takes.
+    pub(crate) fn server_full(server: &str, max_accounts: u32) -> Self {
+        Self::new(Code::ServerFull, format!("The server `{server}` takes {max_accounts} accounts and has as many, so nothing was begun."))
+            .hint(format!("Order on another server, or let it take more with `opterius server set {server} --max-accounts`."))
     }
 
     /// The Agent refused to begin.

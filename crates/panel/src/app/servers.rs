@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use opterius_model::{DomainName, RequestId};
+use sqlx::SqliteConnection;
 
 use super::{AppError, Caller, Refusal, record};
 use crate::core::Core;
@@ -17,6 +18,14 @@ pub(crate) fn choose_server(servers: Vec<Server>, choice: Option<&str>) -> Resul
         return Err(Refusal::server_not_configured(&server.name).into());
     }
     Ok(server)
+}
+
+/// Checks that a server takes one more account. Accounts that come back to it are not kept out.
+pub(super) async fn check_room(db: &mut SqliteConnection, server: &Server) -> Result<(), AppError> {
+    if server.max_accounts == 0 || server::count_accounts(db, server.id).await? < i64::from(server.max_accounts) {
+        return Ok(());
+    }
+    Err(Refusal::server_full(&server.name, server.max_accounts).into())
 }
 
 /// The server of this id or name; `default` is the default one whatever its name.
@@ -41,6 +50,8 @@ pub(crate) struct ServerChange {
     pub(crate) ipv4: Vec<Ipv4Addr>,
     pub(crate) ipv6: Vec<Ipv6Addr>,
     pub(crate) nameservers: Vec<DomainName>,
+    /// As it is, if nothing is said.
+    pub(crate) max_accounts: Option<u32>,
 }
 
 /// Sets a server's names and addresses. Accounts that are there keep theirs.
@@ -53,8 +64,14 @@ pub(crate) async fn change_server(
 ) -> Result<Server, AppError> {
     let mut write = core.store.write().await?;
     let server = find(server::list_counted(&mut *write, &caller.owner).await?, choice)?;
-    let server =
-        Server { hostname: Some(change.hostname), ipv4: change.ipv4, ipv6: change.ipv6, nameservers: change.nameservers, ..server };
+    let server = Server {
+        hostname: Some(change.hostname),
+        ipv4: change.ipv4,
+        ipv6: change.ipv6,
+        nameservers: change.nameservers,
+        max_accounts: change.max_accounts.unwrap_or(server.max_accounts),
+        ..server
+    };
     server::update(&mut write, &caller.owner, &server).await?;
     record::done(&mut write, core, caller, "server.change", request, format!("The server {} was configured.", server.name)).await?;
     store::commit(write).await?;

@@ -9,12 +9,13 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use opterius_model::RequestId;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::problem::{Problem, status};
-use crate::app::{self, AppError, Caller, Code, Refusal, Scope};
+use crate::app::{self, AppError, Caller, CallsFrom, Code, Refusal, Scope};
 use crate::core::Core;
 
 /// Where a request comes from. The listener puts it into the request's extensions.
@@ -103,7 +104,12 @@ pub(crate) async fn guard(State((core, access)): State<(Arc<Core>, Arc<Access>)>
     };
     let Rule::Scope(scope) = &entry.rule else { return next.run(request).await };
     let asker = Asker::of(&request);
-    match admitted(&core, &asker, *scope).await {
+    let calls_from = match calls_from(request.headers()) {
+        Ok(calls_from) => calls_from.filter(|_| !asker.only_looks),
+        Err(problem) => return problem.into_response(),
+    };
+    let request_id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
+    match admitted(&core, &asker, *scope, calls_from, &request_id).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
@@ -112,9 +118,25 @@ pub(crate) async fn guard(State((core, access)): State<(Arc<Core>, Arc<Access>)>
     }
 }
 
-async fn admitted(core: &Arc<Core>, asker: &Asker, scope: Scope) -> Result<Caller, AppError> {
+/// Where the calling installation says it is.
+pub(super) fn calls_from(headers: &HeaderMap) -> Result<Option<CallsFrom>, Problem> {
+    let Some(text) = headers.get("opterius-caller") else { return Ok(None) };
+    let from = CallsFrom::from_header(text.to_str().unwrap_or_default());
+    from.map(Some).map_err(|detail| Refusal::invalid_field("Opterius-Caller", "invalid", detail).into())
+}
+
+async fn admitted(
+    core: &Arc<Core>,
+    asker: &Asker,
+    scope: Scope,
+    changes_from: Option<CallsFrom>,
+    request: &RequestId,
+) -> Result<Caller, AppError> {
     let caller = who(core, asker).await?;
     if caller.may(scope) {
+        if let Some(from) = changes_from {
+            app::admit(core, &caller, from, request).await?;
+        }
         return Ok(caller);
     }
     let who = match caller.kind {

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::problem::Problem;
-use crate::app::{AppError, Code, FieldProblem, LimitChanges, Refusal};
+use crate::app::{AppError, Code, Edit, FieldProblem, LimitChanges, Refusal};
 
 /// The largest body there is, in bytes.
 pub(crate) const LARGEST_BODY: usize = 64 * 1024;
@@ -90,6 +90,7 @@ classed!(
     opterius_model::InvalidPackageName,
     opterius_model::InvalidId,
     opterius_model::InvalidHold,
+    crate::app::InvalidClientRef,
     crate::app::InvalidExternalRef,
     crate::app::InvalidReason,
     crate::app::InvalidRefPrefix,
@@ -229,6 +230,15 @@ impl Fields {
         self.parsed(field, value, parse)
     }
 
+    /// A text to set, or null to take away what is there.
+    pub(crate) fn edit<T, E: Classed>(&mut self, field: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Edit<T> {
+        match self.rest.remove(field) {
+            None => Edit::Keep,
+            Some(Value::Null) => Edit::Clear,
+            Some(value) => self.parsed(field, value, parse).map_or(Edit::Keep, Edit::Set),
+        }
+    }
+
     /// A password, which is moved and not copied.
     pub(crate) fn password(&mut self, field: &str) -> Option<Password> {
         let Some(value) = self.take(field) else {
@@ -294,10 +304,17 @@ impl Fields {
 
     /// A whole number that must be there.
     pub(crate) fn required_number<T, E: Classed>(&mut self, field: &str, parse: impl FnOnce(u64) -> Result<T, E>) -> Option<T> {
-        let Some(value) = self.take(field) else {
+        if !self.has(field) {
+            self.take(field);
             self.refuse(field, "missing", format!("`{field}` is missing"));
             return None;
-        };
+        }
+        self.number(field, parse)
+    }
+
+    /// A whole number that may be there.
+    pub(crate) fn number<T, E: Classed>(&mut self, field: &str, parse: impl FnOnce(u64) -> Result<T, E>) -> Option<T> {
+        let value = self.take(field)?;
         let Some(number) = value.as_u64() else {
             self.refuse(field, "wrong_type", format!("`{field}` must be a whole number from 0, and is {}", kind(&value)));
             return None;

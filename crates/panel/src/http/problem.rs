@@ -101,9 +101,10 @@ pub(crate) fn status(code: Code) -> StatusCode {
         | Code::LimitsBelowUse
         | Code::OperationRunning
         | Code::PackageInUse
+        | Code::ServerFull
         | Code::NameTaken => StatusCode::CONFLICT,
         Code::Unauthorized => StatusCode::UNAUTHORIZED,
-        Code::Forbidden => StatusCode::FORBIDDEN,
+        Code::Forbidden | Code::OtherCaller => StatusCode::FORBIDDEN,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::AccountGone => StatusCode::GONE,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -137,6 +138,8 @@ fn title(code: Code) -> &'static str {
         Code::BodyTooSlow => "The body did not arrive in time",
         Code::UnsupportedMediaType => "The body is not JSON",
         Code::TooManyRequests => "Too many requests",
+        Code::OtherCaller => "Called from another installation",
+        Code::ServerFull => "The server is full",
         Code::ServerUnreachable => "The server could not be reached",
         Code::ServerNotConfigured => "The server is not configured",
         Code::ProvisioningFailed => "The account could not be provisioned",

@@ -2,16 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use opterius_model::{
     AccountId, DomainName, Generation, Limit, OperationId, OwnerId, PackageId, PasswordHash, ServerId, Spec, State, Uid, Username,
 };
 use opterius_protocol::Micros;
+use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, QueryBuilder, Row, Sqlite, SqliteConnection, SqliteExecutor};
 
 use super::account_hold::AccountHold;
 use super::operation::{Kind, Outcome};
-use super::{Doing, StoreError, json, json_if_there, parsed, to_json, word_enum};
+use super::{Doing, StoreError, json, json_if_there, parsed, parsed_if_there, to_json, word_enum};
 
 word_enum! {
     /// What has become of an account.
@@ -52,6 +54,7 @@ pub(crate) struct Account {
     pub(crate) username: Username,
     pub(crate) domain: DomainName,
     pub(crate) email: Option<String>,
+    pub(crate) client: Client,
     pub(crate) package: Option<PackageRef>,
     pub(crate) server: ServerRef,
     pub(crate) status: Status,
@@ -69,6 +72,15 @@ pub(crate) struct Account {
     pub(crate) terminated_at: Option<Micros>,
     /// Until when it can be restored, if it is terminated.
     pub(crate) kept_until: Option<Micros>,
+}
+
+/// What a billing system keeps with an account of the client that it is for. It changes nothing on the server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Client {
+    /// The caller's own name for the client, as it is stored, the caller's prefix in front.
+    pub(crate) client_ref: Option<String>,
+    /// When the client pays next.
+    pub(crate) next_due_on: Option<Date>,
 }
 
 #[derive(Debug, Clone)]
@@ -112,6 +124,7 @@ impl FromRow<'_, SqliteRow> for Account {
             username: parsed(row, "username")?,
             domain: parsed(row, "domain")?,
             email: row.try_get("email")?,
+            client: Client { client_ref: row.try_get("client_ref")?, next_due_on: parsed_if_there(row, "next_due_on")? },
             package,
             server: ServerRef {
                 id: parsed(row, "server_id")?,
@@ -192,6 +205,7 @@ pub(crate) struct New<'a> {
     pub(crate) spec: &'a Spec,
     pub(crate) external_ref: Option<&'a str>,
     pub(crate) email: Option<&'a str>,
+    pub(crate) client: &'a Client,
     pub(crate) package_id: Option<PackageId>,
     pub(crate) server_id: ServerId,
     /// Nothing if the account was found on its server.
@@ -203,7 +217,8 @@ pub(crate) struct New<'a> {
 pub(crate) async fn insert(db: &mut SqliteConnection, new: &New<'_>) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO account (id, owner, external_ref, username, domain, email, package_id, server_id, status, generation, spec, \
-         last_operation_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'provisioning', $9, $10, $11, $12)",
+         last_operation_id, created_at, client_ref, next_due_on) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'provisioning', $9, $10, $11, $12, $13, $14)",
     )
     .bind(new.spec.account_id.to_string())
     .bind(new.spec.owner_id.as_str())
@@ -217,9 +232,24 @@ pub(crate) async fn insert(db: &mut SqliteConnection, new: &New<'_>) -> Result<(
     .bind(to_json(new.spec))
     .bind(new.operation_id.map(|operation| operation.to_string()))
     .bind(new.now.0)
+    .bind(&new.client.client_ref)
+    .bind(new.client.next_due_on.map(|day| day.to_string()))
     .execute(db)
     .await
     .doing("put a new account down")?;
+    Ok(())
+}
+
+/// Records the e-mail address and what else is kept of the client.
+pub(crate) async fn set_client(db: &mut SqliteConnection, id: AccountId, email: Option<&str>, client: &Client) -> Result<(), StoreError> {
+    sqlx::query("UPDATE account SET email = $2, client_ref = $3, next_due_on = $4 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(email)
+        .bind(&client.client_ref)
+        .bind(client.next_due_on.map(|day| day.to_string()))
+        .execute(db)
+        .await
+        .doing("record whose an account is")?;
     Ok(())
 }
 
@@ -397,6 +427,7 @@ pub(crate) struct Filter {
     pub(crate) username: Option<String>,
     pub(crate) domain: Option<String>,
     pub(crate) external_ref: Option<String>,
+    pub(crate) client_ref: Option<String>,
     /// Only refs that start so.
     pub(crate) ref_prefix: Option<String>,
     /// Live accounts where nothing is said.
@@ -413,7 +444,13 @@ impl Filter {
             None => sql.push(" AND a.status NOT IN ('terminated', 'failed')"),
         };
         sql.push(" AND a.created_at <= ").push_bind(self.snapshot.0);
-        for (column, value) in [("username", &self.username), ("domain", &self.domain), ("external_ref", &self.external_ref)] {
+        let columns = [
+            ("username", &self.username),
+            ("domain", &self.domain),
+            ("external_ref", &self.external_ref),
+            ("client_ref", &self.client_ref),
+        ];
+        for (column, value) in columns {
             if let Some(value) = value {
                 sql.push(" AND a.").push(column).push(" = ").push_bind(value.clone());
             }

@@ -13,6 +13,7 @@ pub(crate) mod server;
 pub(crate) mod setting;
 pub(crate) mod shared_parent_domain;
 pub(crate) mod token;
+pub(crate) mod token_caller;
 
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -128,6 +129,11 @@ impl Store {
         &self.read
     }
 
+    /// One connection to read with, for whoever asks several things.
+    pub(crate) async fn connection(&self) -> Result<sqlx::pool::PoolConnection<Sqlite>, StoreError> {
+        self.read.acquire().await.doing("get a connection to the database")
+    }
+
     /// Waits until nothing uses the database, and closes it.
     pub(crate) async fn close(&self) {
         self.read.close().await;
@@ -143,6 +149,14 @@ pub(crate) async fn commit(write: Write) -> Result<(), StoreError> {
 /// A column that holds the text form of `T`.
 fn parsed<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(row: &SqliteRow, column: &str) -> Result<T, sqlx::Error> {
     row.try_get::<String, _>(column)?.parse().map_err(|source| undecodable(column, source))
+}
+
+/// A text column in the form of a type, or nothing.
+fn parsed_if_there<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    row: &SqliteRow,
+    column: &str,
+) -> Result<Option<T>, sqlx::Error> {
+    row.try_get::<Option<String>, _>(column)?.map(|text| text.parse().map_err(|source| undecodable(column, source))).transpose()
 }
 
 /// A column that holds JSON.
@@ -228,7 +242,11 @@ mod tests {
 
     #[test]
     fn the_tables_hold_nothing_but_text_and_bigint() {
-        let schema = concat!(include_str!("../../migrations/0001_init.sql"), include_str!("../../migrations/0002_lifecycle.sql"));
+        let schema = concat!(
+            include_str!("../../migrations/0001_init.sql"),
+            include_str!("../../migrations/0002_lifecycle.sql"),
+            include_str!("../../migrations/0003_billing.sql")
+        );
         let added = schema.lines().filter_map(|line| line.strip_prefix("ALTER TABLE")?.split_once(" ADD COLUMN").map(|(_, column)| column));
         let made = schema.lines().filter(|line| line.starts_with("    ") && !line.trim_start().starts_with("--"));
         for line in made.chain(added) {

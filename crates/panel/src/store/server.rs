@@ -19,6 +19,8 @@ pub(crate) struct Server {
     pub(crate) ipv4: Vec<Ipv4Addr>,
     pub(crate) ipv6: Vec<Ipv6Addr>,
     pub(crate) nameservers: Vec<DomainName>,
+    /// How many accounts it takes; 0 for any number.
+    pub(crate) max_accounts: u32,
     /// How many live accounts are on it.
     pub(crate) accounts: i64,
 }
@@ -37,6 +39,7 @@ impl FromRow<'_, SqliteRow> for Server {
             ipv4: json(row, "ipv4")?,
             ipv6: json(row, "ipv6")?,
             nameservers: json(row, "nameservers")?,
+            max_accounts: row.try_get("max_accounts")?,
             accounts: row.try_get("accounts")?,
         })
     }
@@ -63,6 +66,15 @@ pub(crate) async fn list(db: impl SqliteExecutor<'_>, owner: &OwnerId) -> Result
         .doing("list the servers")
 }
 
+/// How many live accounts are on a server, those that are being made included.
+pub(crate) async fn count_accounts(db: impl SqliteExecutor<'_>, server: ServerId) -> Result<i64, StoreError> {
+    sqlx::query_scalar("SELECT COUNT(*) FROM account WHERE server_id = $1 AND status NOT IN ('terminated', 'failed')")
+        .bind(server.to_string())
+        .fetch_one(db)
+        .await
+        .doing("count the accounts of a server")
+}
+
 /// Makes the row of the server that the Panel's own machine is, unless there is one.
 pub(crate) async fn ensure_default(db: &mut SqliteConnection, owner: &OwnerId, now: Micros) -> Result<(), StoreError> {
     sqlx::query(
@@ -80,13 +92,14 @@ pub(crate) async fn ensure_default(db: &mut SqliteConnection, owner: &OwnerId, n
 
 /// Changes what names of accounts on this server point to.
 pub(crate) async fn update(db: &mut SqliteConnection, owner: &OwnerId, server: &Server) -> Result<(), StoreError> {
-    sqlx::query("UPDATE server SET hostname = $3, ipv4 = $4, ipv6 = $5, nameservers = $6 WHERE owner = $1 AND id = $2")
+    sqlx::query("UPDATE server SET hostname = $3, ipv4 = $4, ipv6 = $5, nameservers = $6, max_accounts = $7 WHERE owner = $1 AND id = $2")
         .bind(owner.as_str())
         .bind(server.id.to_string())
         .bind(server.hostname.as_ref().map(DomainName::as_str))
         .bind(to_json(&server.ipv4))
         .bind(to_json(&server.ipv6))
         .bind(to_json(&server.nameservers))
+        .bind(server.max_accounts)
         .execute(db)
         .await
         .doing("change a server")?;

@@ -19,6 +19,10 @@ pub(crate) struct Token {
     /// Networks (CIDR) that it may come from; any, if nothing is said.
     pub(crate) addresses: Option<Vec<String>>,
     pub(crate) created_at: Micros,
+    /// Whether it was found by the text that it had before it was rotated.
+    pub(crate) by_former: bool,
+    /// Whether there is such a text, so that the new one was not used yet.
+    pub(crate) has_former: bool,
 }
 
 impl FromRow<'_, SqliteRow> for Token {
@@ -31,13 +35,15 @@ impl FromRow<'_, SqliteRow> for Token {
             expires_at: row.try_get::<Option<i64>, _>("expires_at")?.map(Micros),
             addresses: json_if_there(row, "addresses")?,
             created_at: Micros(row.try_get("created_at")?),
+            by_former: row.try_get::<i64, _>("by_former")? != 0,
+            has_former: row.try_get::<Option<String>, _>("former_hash")?.is_some(),
         })
     }
 }
 
-/// The token with this hash. There is one owner for now, so a token's owner is `host`; the column is there for the others.
+/// The token with this hash, or that had it and whose new one was not used yet. There is one owner for now, so a token's owner is `host`; the column is there for the others.
 pub(crate) async fn by_hash(db: impl SqliteExecutor<'_>, owner: &OwnerId, hash: &str) -> Result<Option<Token>, StoreError> {
-    sqlx::query_as("SELECT * FROM token WHERE owner = $1 AND hash = $2")
+    sqlx::query_as("SELECT *, hash <> $2 AS by_former FROM token WHERE owner = $1 AND (hash = $2 OR former_hash = $2)")
         .bind(owner.as_str())
         .bind(hash)
         .fetch_optional(db)
@@ -47,7 +53,11 @@ pub(crate) async fn by_hash(db: impl SqliteExecutor<'_>, owner: &OwnerId, hash: 
 
 /// Every token.
 pub(crate) async fn list(db: impl SqliteExecutor<'_>, owner: &OwnerId) -> Result<Vec<Token>, StoreError> {
-    sqlx::query_as("SELECT * FROM token WHERE owner = $1 ORDER BY id").bind(owner.as_str()).fetch_all(db).await.doing("list tokens")
+    sqlx::query_as("SELECT *, 0 AS by_former FROM token WHERE owner = $1 ORDER BY id")
+        .bind(owner.as_str())
+        .fetch_all(db)
+        .await
+        .doing("list tokens")
 }
 
 /// Puts a token down under its hash.
@@ -68,6 +78,37 @@ pub(crate) async fn insert(db: &mut SqliteConnection, owner: &OwnerId, token: &T
     .execute(db)
     .await
     .doing("put a token down")?;
+    Ok(())
+}
+
+/// The token with this id.
+pub(crate) async fn by_id(db: impl SqliteExecutor<'_>, owner: &OwnerId, id: TokenId) -> Result<Option<Token>, StoreError> {
+    sqlx::query_as("SELECT *, 0 AS by_former FROM token WHERE owner = $1 AND id = $2")
+        .bind(owner.as_str())
+        .bind(id.to_string())
+        .fetch_optional(db)
+        .await
+        .doing("read a token")
+}
+
+/// Gives a token another hash. The one that is in use opens, too, until the new one was used: the one before, unless that was never used itself.
+pub(crate) async fn rotate(db: &mut SqliteConnection, id: TokenId, hash: &str) -> Result<(), StoreError> {
+    sqlx::query("UPDATE token SET former_hash = COALESCE(former_hash, hash), hash = $2 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(hash)
+        .execute(db)
+        .await
+        .doing("rotate a token")?;
+    Ok(())
+}
+
+/// Forgets the hash that a token had before it was rotated.
+pub(crate) async fn forget_former(db: &mut SqliteConnection, id: TokenId) -> Result<(), StoreError> {
+    sqlx::query("UPDATE token SET former_hash = NULL WHERE id = $1")
+        .bind(id.to_string())
+        .execute(db)
+        .await
+        .doing("forget the text that a token had before")?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ mod accounts;
 mod activity;
 mod administrators;
 mod api;
+mod billing;
 mod drift;
 mod faults;
 mod migrations;

@@ -18,6 +18,7 @@ async fn a_token_is_shown_once_and_stored_as_a_hash() {
     assert_eq!(made["access_hash"], format!("o1.{token}"), "without keys there are no pins");
     let scopes = [
         "self.read",
+        "self.rotate",
         "accounts.read",
         "accounts.create",
         "accounts.suspend",
@@ -26,6 +27,7 @@ async fn a_token_is_shown_once_and_stored_as_a_hash() {
         "accounts.terminate",
         "accounts.restore",
         "accounts.repair",
+        "accounts.record",
         "packages.read",
         "operations.read",
         "operations.retry",

@@ -18,14 +18,14 @@ use super::operations::{OperationView, patience, running};
 use super::plan::{ChangeView, ConflictView, MissingView, PlanView};
 use super::shape::{Data, Id, List, Page, data};
 use crate::app::{
-    self, Answer, Caller, EmailAddress, ExternalRef, KeptDays, NewPassword, Obstacle, Order, PackageChange, PackageChoice, Plan, Reason,
-    Reference, Repair, Restore, Suspend, Terminate, Unsuspend, Verb,
+    self, Answer, Caller, ClientChange, ClientRef, EmailAddress, ExternalRef, KeptDays, NewPassword, Obstacle, Order, PackageChange,
+    PackageChoice, Plan, Reason, Reference, Repair, Restore, Suspend, Terminate, Unsuspend, Verb,
 };
 use crate::core::Core;
 use crate::http::fields::{Body, Fields, OptionalBody, QueryFields};
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
-use crate::store::account::{self, Account, Filter, Status};
+use crate::store::account::{self, Account, Client, Filter, Status};
 
 /// One customer's hosting.
 #[derive(Debug, Serialize, ToSchema)]
@@ -40,6 +40,10 @@ pub(crate) struct AccountView {
     /// The primary domain, as a lower-case A-label.
     domain: String,
     email: Option<String>,
+    /// The caller's own name for the client that it is for, without the token's prefix.
+    client_ref: Option<String>,
+    /// When the client pays next, as in 2026-12-31.
+    next_due_on: Option<String>,
     package: PackageName_,
     server: ServerName,
     /// `provisioning`, `active`, `suspended`, `needs_attention`; `terminated` only in lists that ask for it.
@@ -51,6 +55,8 @@ pub(crate) struct AccountView {
     ipv4: Vec<String>,
     ipv6: Vec<String>,
     nameservers: Vec<String>,
+    /// Of its site.
+    php_version: Option<String>,
     /// Of its Linux user, once it is there.
     uid: Option<u32>,
     created_at: i64,
@@ -189,10 +195,12 @@ impl AccountView {
         let drift = core.fleet.drift(account.server.id, account.id).map(DriftView::from);
         let package = account.package.map(|package| (package.id.to_string(), package.name)).unwrap_or_default();
         let (mut ipv4, mut ipv6, mut nameservers, mut limits) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
+        let mut php_version = None;
         if let Some(spec) = account.spec {
             ipv4 = spec.addresses.ipv4.iter().map(ToString::to_string).collect();
             ipv6 = spec.addresses.ipv6.iter().map(ToString::to_string).collect();
             nameservers = spec.nameservers.iter().map(ToString::to_string).collect();
+            php_version = spec.pools.first().map(|pool| pool.php_version.to_string());
             limits = spec.limits.named().into_iter().map(|(name, limit)| (name.to_owned(), u64::from(limit))).collect();
         }
         // A terminated account remembers who held it, and is held by nobody.
@@ -208,6 +216,8 @@ impl AccountView {
             username: account.username.to_string(),
             domain: account.domain.to_string(),
             email: account.email,
+            client_ref: caller.shown_ref(account.client.client_ref.as_deref()),
+            next_due_on: account.client.next_due_on.map(|day| day.to_string()),
             package: PackageName_ { id: package.0, name: package.1 },
             server: ServerName {
                 id: account.server.id.to_string(),
@@ -223,6 +233,7 @@ impl AccountView {
             ipv4,
             ipv6,
             nameservers,
+            php_version,
             uid: account.uid,
             created_at: account.created_at.0,
             terminated_at: account.terminated_at.map(|at| at.0),
@@ -268,6 +279,10 @@ struct CreateAccountBody {
     server: Option<String>,
     /// The caller's own name for the account, 1 to 100 of `A-Za-z0-9._:-`. With it, the same order may be sent any number of times.
     external_ref: Option<String>,
+    /// The caller's own name for the client, 1 to 100 of `A-Za-z0-9._:-`.
+    client_ref: Option<String>,
+    /// When the client pays next, as in 2026-12-31.
+    next_due_on: Option<String>,
 }
 
 /// Order an account
@@ -364,15 +379,16 @@ async fn order(core: &Core, caller: &Caller, mut fields: Fields) -> Result<Order
     let password = fields.password("password");
     let package = package_choice(&mut fields);
     let email = fields.optional("email", EmailAddress::parse);
-    let server = fields.optional("server", |text| match text.chars().count() {
-        1..=64 => Ok(text.to_owned()),
-        _ => Err("`server` must be the id or the name of a server".to_owned()),
-    });
+    let server = fields.optional("server", server_choice);
     let external_ref = if caller.ref_prefix.is_some() {
         // Without one, the token that ordered the account could never see it.
         fields.required("external_ref", ExternalRef::parse)
     } else {
         fields.optional("external_ref", ExternalRef::parse)
+    };
+    let client = Client {
+        client_ref: fields.optional("client_ref", ClientRef::parse).map(|client_ref| caller.stored_client_ref(&client_ref)),
+        next_due_on: fields.optional("next_due_on", app::day),
     };
     let order = (|| {
         Some(Order {
@@ -383,22 +399,28 @@ async fn order(core: &Core, caller: &Caller, mut fields: Fields) -> Result<Order
             email,
             server,
             external_ref: external_ref.map(|external_ref| caller.stored_ref(&external_ref)),
+            client,
         })
     })();
     fields.finish(order)
 }
 
+/// How an order names its server.
+pub(super) fn server_choice(text: &str) -> Result<String, String> {
+    match text.chars().count() {
+        1..=64 => Ok(text.to_owned()),
+        _ => Err("`server` must be the id or the name of a server".to_owned()),
+    }
+}
+
 /// A name that no account gets.
 fn refuse_reserved(fields: &mut Fields, domain: Option<&DomainName>, reserved: &[DomainName]) {
-    if let Some(domain) = domain
-        && reserved.iter().any(|own| own == domain || own.is_below(domain))
-    {
-        let detail = format!("`{domain}` is a name of the Panel, a server or a name server, or contains one: order another domain");
+    if let Some(detail) = domain.and_then(|domain| app::reserved(domain, reserved)) {
         fields.refuse("domain", "reserved", detail);
     }
 }
 
-fn package_choice(fields: &mut Fields) -> Option<PackageChoice> {
+pub(super) fn package_choice(fields: &mut Fields) -> Option<PackageChoice> {
     match (fields.has("package"), fields.has("package_id")) {
         // Here as everywhere, a field that is null is one that is not given; taken, so that it is not called unknown.
         (_, false) => {
@@ -426,6 +448,7 @@ fn package_choice(fields: &mut Fields) -> Option<PackageChoice> {
         ("username" = Option<String>, Query, description = "Only this one."),
         ("domain" = Option<String>, Query, description = "Only this one."),
         ("external_ref" = Option<String>, Query, description = "Only this one, as the caller knows it."),
+        ("client_ref" = Option<String>, Query, description = "Only those of this client, as the caller knows it."),
         ("status" = Option<String>, Query, description = "Only accounts with this status; `terminated` is only listed when asked for."),
         ("cursor" = Option<String>, Query, description = "`next` of the page before."),
         ("limit" = Option<u32>, Query, description = "At most so many, 1 to 500; 100 if nothing is said."),
@@ -457,6 +480,7 @@ fn asked(core: &Core, caller: &Caller, mut fields: Fields) -> Result<(Filter, Op
     let username = fields.optional("username", Username::parse);
     let domain = fields.optional("domain", DomainName::parse);
     let external_ref = fields.optional("external_ref", ExternalRef::parse);
+    let client_ref = fields.optional("client_ref", ClientRef::parse);
     let status = fields.optional("status", |text| match text.parse::<Status>() {
         Ok(Status::Failed) => Err("an account whose create failed is in no list: look at its operation".to_owned()),
         Ok(status) => Ok(status),
@@ -471,6 +495,7 @@ fn asked(core: &Core, caller: &Caller, mut fields: Fields) -> Result<(Filter, Op
         username: username.map(|name| name.to_string()),
         domain: domain.map(|name| name.to_string()),
         external_ref: external_ref.map(|external_ref| caller.stored_ref(&external_ref)),
+        client_ref: client_ref.map(|client_ref| caller.stored_client_ref(&client_ref)),
         ref_prefix: caller.ref_prefix.as_ref().map(|prefix| prefix.as_str().to_owned()),
         status,
         snapshot: cursor.map_or_else(|| core.now(), |(snapshot, _)| Micros(snapshot)),
@@ -488,6 +513,43 @@ fn asked(core: &Core, caller: &Caller, mut fields: Fields) -> Result<(Filter, Op
 )]
 pub(crate) async fn get(State(core): State<Arc<Core>>, call: Call, Id(id): Id<Reference>) -> Result<Json<Data<AccountView>>, Problem> {
     let account = app::account(&core, &call.caller, &id).await?;
+    Ok(data(AccountView::new(&core, &call.caller, account)))
+}
+
+/// What is kept with an account of its client. What is not given stays as it is, and null takes it away.
+#[derive(ToSchema)]
+#[schema(as = RecordAccount)]
+#[expect(dead_code, reason = "describes the body in the document")]
+struct RecordBody {
+    email: Option<String>,
+    /// The caller's own name for the client, 1 to 100 of `A-Za-z0-9._:-`.
+    client_ref: Option<String>,
+    /// When the client pays next, as in 2026-12-31.
+    next_due_on: Option<String>,
+}
+
+/// Change what is kept of an account's client
+///
+/// Only the Panel keeps it: there is no operation, and the account's server is not asked.
+#[utoipa::path(
+    patch, path = "/api/accounts/{id}", operation_id = "account.record", tag = "accounts", security(("token" = ["accounts.record"])),
+    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref.")),
+    request_body = RecordBody,
+    responses((status = 200, description = "The account.", body = Data<AccountView>))
+)]
+pub(crate) async fn record(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Id(id): Id<Reference>,
+    Body(mut fields): Body,
+) -> Result<Json<Data<AccountView>>, Problem> {
+    let change = ClientChange {
+        email: fields.edit("email", EmailAddress::parse),
+        client_ref: fields.edit("client_ref", ClientRef::parse).map(|client_ref| call.caller.stored_client_ref(&client_ref)),
+        next_due_on: fields.edit("next_due_on", app::day),
+    };
+    let change = fields.finish(Some(change))?;
+    let account = app::record_account(&core, &call.caller, &id, change, &call.request_id).await?;
     Ok(data(AccountView::new(&core, &call.caller, account)))
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod activity;
 pub(crate) mod administrators;
+pub(crate) mod availability;
 pub(crate) mod health;
 pub(crate) mod operations;
 pub(crate) mod own;

@@ -32,6 +32,8 @@ pub(crate) struct ServerView {
     reachable: bool,
     /// How many accounts are on it.
     accounts: i64,
+    /// How many it takes; 0 for any number.
+    max_accounts: u32,
     /// Whether orders that name no server go here.
     default: bool,
     /// For every limit: `enforced`, `not enforced on this server`, or `unknown` while the server does not answer.
@@ -48,6 +50,7 @@ impl ServerView {
             nameservers: server.nameservers.iter().map(ToString::to_string).collect(),
             reachable: core.fleet.reachable(server.id),
             accounts: server.accounts,
+            max_accounts: server.max_accounts,
             default: server.is_default,
             enforcement: core.fleet.enforcement(server.id),
             name: server.name,
@@ -66,6 +69,8 @@ struct ChangeServerBody {
     ipv6: Option<Vec<String>>,
     /// At least two.
     nameservers: Vec<String>,
+    /// How many accounts it takes; 0 for any number. As it is, if nothing is said.
+    max_accounts: Option<u32>,
 }
 
 /// List servers
@@ -113,13 +118,16 @@ pub(crate) async fn change(
     let ipv4 = fields.required_list("ipv4", str::parse::<Ipv4Addr>);
     let ipv6 = fields.list("ipv6", str::parse::<Ipv6Addr>).unwrap_or_default();
     let nameservers = fields.required_list("nameservers", DomainName::parse);
+    let max_accounts = fields.number("max_accounts", |number| {
+        u32::try_from(number).map_err(|_| "`max_accounts` is too large: use at most 4294967295, or 0 for any number".to_owned())
+    });
     if ipv4.as_ref().is_some_and(Vec::is_empty) {
         fields.refuse("ipv4", "empty", "a server needs at least one IPv4 address");
     }
     if nameservers.as_ref().is_some_and(|names| names.len() < 2 || names.iter().enumerate().any(|(at, name)| names[..at].contains(name))) {
         fields.refuse("nameservers", "invalid", "a zone needs at least two different name servers");
     }
-    let change = (|| Some(ServerChange { hostname: hostname?, ipv4: ipv4?, ipv6, nameservers: nameservers? }))();
+    let change = (|| Some(ServerChange { hostname: hostname?, ipv4: ipv4?, ipv6, nameservers: nameservers?, max_accounts }))();
     let change = fields.finish(change)?;
     let server = app::change_server(&core, &call.caller, &id, change, &call.request_id).await?;
     Ok(data(ServerView::new(&core, server)))

@@ -1,5 +1,6 @@
 //! Tokens.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -11,12 +12,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::shape::{Data, Id, List, data, whole};
-use crate::app::{self, Cidr, NewToken, RefPrefix, Scope, TokenName};
+use crate::app::{self, CallsFrom, Cidr, NewToken, RefPrefix, Scope, TokenName};
 use crate::core::Core;
 use crate::http::fields::{Body, Fields, QueryFields};
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
 use crate::store::token::{self, Token};
+use crate::store::token_caller::{self, TokenCaller};
 
 /// A token, without its text.
 #[derive(Debug, Serialize, ToSchema)]
@@ -31,11 +33,33 @@ pub(crate) struct TokenView {
     /// Networks that it may come from; any, if null.
     addresses: Option<Vec<String>>,
     created_at: i64,
+    /// The installations that use it, or wanted to.
+    callers: Vec<TokenCallerView>,
 }
 
-impl From<Token> for TokenView {
-    fn from(token: Token) -> Self {
+/// An installation of a billing system.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TokenCaller)]
+pub(crate) struct TokenCallerView {
+    /// Its address on the web.
+    url: String,
+    directory: String,
+    /// Whether it may change anything.
+    allowed: bool,
+    /// When it was first seen, or allowed.
+    since: i64,
+}
+
+impl From<TokenCaller> for TokenCallerView {
+    fn from(caller: TokenCaller) -> Self {
+        Self { url: caller.url, directory: caller.directory, allowed: caller.allowed, since: caller.since.0 }
+    }
+}
+
+impl TokenView {
+    fn new(token: Token, callers: Vec<TokenCallerView>) -> Self {
         Self {
+            callers,
             id: token.id.to_string(),
             name: token.name,
             scopes: token.scopes,
@@ -62,6 +86,23 @@ pub(crate) struct NewTokenView {
     created_at: i64,
     /// What WHMCS takes as a server's Access Hash: the token with the pins of the Panel's keys.
     access_hash: String,
+}
+
+impl NewTokenView {
+    pub(super) fn new(core: &Core, token: Token, text: &str) -> Self {
+        let pins = core.pins.as_ref().map(|pins| format!(".{},{}", pins.tls_pin, pins.tls_backup_pin)).unwrap_or_default();
+        Self {
+            id: token.id.to_string(),
+            name: token.name,
+            token: text.to_owned(),
+            scopes: token.scopes,
+            ref_prefix: token.ref_prefix,
+            expires_at: token.expires_at.map(|at| at.0),
+            addresses: token.addresses,
+            created_at: token.created_at.0,
+            access_hash: format!("o1.{text}{pins}"),
+        }
+    }
 }
 
 /// A token to make.
@@ -97,12 +138,7 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Json<Data<NewTokenView>>), Problem> {
     let new = wanted(&core, fields)?;
     let (token, text) = app::create_token(&core, &call.caller, new, &call.request_id).await?;
-    let pins = core.pins.as_ref().map(|pins| format!(".{},{}", pins.tls_pin, pins.tls_backup_pin)).unwrap_or_default();
-    let access_hash = format!("o1.{}{pins}", text.as_str());
-    let view = TokenView::from(token);
-    let TokenView { id, name, scopes, ref_prefix, expires_at, addresses, created_at } = view;
-    let view = NewTokenView { id, name, token: text.to_string(), scopes, ref_prefix, expires_at, addresses, created_at, access_hash };
-    Ok((StatusCode::CREATED, data(view)))
+    Ok((StatusCode::CREATED, data(NewTokenView::new(&core, token, &text))))
 }
 
 fn wanted(core: &Core, mut fields: Fields) -> Result<NewToken, Problem> {
@@ -146,7 +182,68 @@ pub(crate) async fn list(
 ) -> Result<Json<List<TokenView>>, Problem> {
     let () = fields.finish(Some(()))?;
     let tokens = token::list(core.store.read(), &call.caller.owner).await?;
-    Ok(whole(tokens.into_iter().map(TokenView::from).collect(), core.now().0))
+    let mut callers: BTreeMap<String, Vec<TokenCallerView>> = BTreeMap::new();
+    for caller in token_caller::list_all(core.store.read()).await? {
+        callers.entry(caller.token_id.clone()).or_default().push(caller.into());
+    }
+    let view = |token: Token| {
+        let callers = callers.remove(&token.id.to_string()).unwrap_or_default();
+        TokenView::new(token, callers)
+    };
+    Ok(whole(tokens.into_iter().map(view).collect(), core.now().0))
+}
+
+/// Give a token another text
+///
+/// The answer is the only place where it is ever shown. The old one opens until the new one is used for the first time.
+#[utoipa::path(
+    post, path = "/api/tokens/{id}/rotate", operation_id = "token.rotate", tag = "tokens", security(("token" = ["tokens.write"])),
+    params(("id" = String, Path, description = "The token's id.")),
+    responses((status = 201, description = "The token has a new text.", body = Data<NewTokenView>))
+)]
+pub(crate) async fn rotate(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Id(id): Id<TokenId>,
+) -> Result<(StatusCode, Json<Data<NewTokenView>>), Problem> {
+    let (token, text) = app::rotate_token(&core, &call.caller, id, &call.request_id).await?;
+    Ok((StatusCode::CREATED, data(NewTokenView::new(&core, token, &text))))
+}
+
+/// An installation that may use a token.
+#[derive(ToSchema)]
+#[schema(as = AllowCaller)]
+#[expect(dead_code, reason = "describes the body in the document")]
+struct AllowBody {
+    /// Its address on the web.
+    url: String,
+    directory: String,
+    /// Whether all others may change nothing any more, as when it has moved; false if nothing is said.
+    only: Option<bool>,
+}
+
+/// Allow an installation to use a token
+///
+/// The first installation that changes something with a token is allowed by that; any other is refused until it is allowed here.
+#[utoipa::path(
+    post, path = "/api/tokens/{id}/callers", operation_id = "token.allow", tag = "tokens", security(("token" = ["tokens.write"])),
+    params(("id" = String, Path, description = "The token's id.")),
+    request_body = AllowBody,
+    responses((status = 200, description = "Every installation that was seen with the token.", body = List<TokenCallerView>))
+)]
+pub(crate) async fn allow(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Id(id): Id<TokenId>,
+    Body(mut fields): Body,
+) -> Result<Json<List<TokenCallerView>>, Problem> {
+    let url = fields.required("url", |text| CallsFrom::new(text, "/").map(|_| text.to_owned()));
+    let directory = fields.required("directory", |text| CallsFrom::new("https://a.example", text).map(|_| text.to_owned()));
+    let only = fields.truth("only", false);
+    let from = (|| CallsFrom::new(&url?, &directory?).ok())();
+    let from = fields.finish(from)?;
+    let callers = app::allow(&core, &call.caller, id, from, only, &call.request_id).await?;
+    Ok(whole(callers.into_iter().map(TokenCallerView::from).collect(), core.now().0))
 }
 
 /// Delete a token
