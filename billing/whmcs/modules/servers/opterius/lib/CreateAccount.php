@@ -72,6 +72,15 @@ final class CreateAccount extends SaleChange
         };
     }
 
+    protected function refused(array $problem): Finding
+    {
+        if (($problem['code'] ?? null) === 'domain_taken' && $this->ref->kind === Ref::ADDON) {
+            $problem['hint'] = 'An add-on is an account of its own: enter a domain of its own in its field Domain and '
+                . 'press Create again.';
+        }
+        return parent::refused($problem);
+    }
+
     /** An add-on's own fields are service properties; what WHMCS hands over beside them is its service's. */
     private function own(string $property, string $param): string
     {
@@ -81,7 +90,12 @@ final class CreateAccount extends SaleChange
 
     private function domain(): string
     {
-        return Domain::clean($this->own('Domain', 'domain'));
+        $domain = Domain::clean($this->own('Domain', 'domain'));
+        if ($this->ref->kind === Ref::ADDON && $domain !== '' && $this->record->property('Domain') === '') {
+            // WHMCS has no field for it before something is kept there.
+            $this->record->save(['Domain' => $domain]);
+        }
+        return $domain;
     }
 
     /**

@@ -8,7 +8,26 @@ namespace WHMCS\Module\Server\Opterius;
 final class TestConnection
 {
     private const API_VERSION = 1;
-    private const SCOPES = ['accounts.create', 'accounts.read', 'packages.read', 'operations.read'];
+
+    /** What the module does with each scope. */
+    private const SCOPES = [
+        'self.read' => 'Test Connection',
+        'self.rotate' => 'Rotate Token',
+        'self.sign_in' => 'signing staff in',
+        'accounts.read' => 'seeing what became of a change',
+        'accounts.create' => 'Create',
+        'accounts.suspend' => 'Suspend and Unsuspend',
+        'accounts.package' => 'Change Package',
+        'accounts.password' => 'Change Password',
+        'accounts.terminate' => 'Terminate',
+        'accounts.restore' => 'Restore',
+        'accounts.repair' => 'Reconcile',
+        'accounts.record' => 'Renew',
+        'accounts.sign_in' => 'signing clients in',
+        'packages.read' => 'choosing a package',
+        'operations.read' => 'seeing what became of a change',
+        'operations.retry' => 'Retry Operation',
+    ];
 
     /** Seconds. Beyond this the ages of requests and tokens can no longer be trusted. */
     private const MOST_SKEW = 300;
@@ -27,6 +46,7 @@ final class TestConnection
         }
         $this->checkVersion($self['api_version']);
         $this->checkClock($self['server_time_at'] ?? null);
+        $this->checkCaller(is_array($self['caller'] ?? null) ? $self['caller'] : []);
         $this->checkScopes($self['caller']['scopes'] ?? null);
         if ($this->ask($panel, '/api/packages') === []) {
             throw new Refusal(Packages::none());
@@ -64,12 +84,30 @@ final class TestConnection
         }
     }
 
+    /** A copy of a WHMCS may look, but change nothing. */
+    private function checkCaller(array $caller): void
+    {
+        if (($caller['allowed'] ?? true) !== true) {
+            throw new Refusal(sprintf(
+                'The Panel knows this token from another WHMCS than this one (%s in %s), which may be a copy: it refuses '
+                . 'every change. If this is the WHMCS that sells, run `opterius token allow %s` on the Panel\'s server; '
+                . 'if it is a copy, give it a Panel of its own.',
+                Installation::url() ?: 'no System URL',
+                Installation::directory(),
+                is_string($caller['name'] ?? null) ? $caller['name'] : 'NAME',
+            ));
+        }
+    }
+
     private function checkScopes(mixed $scopes): void
     {
-        $missing = array_diff(self::SCOPES, is_array($scopes) ? $scopes : []);
-        if ($missing !== []) {
+        $lacking = [];
+        foreach (array_diff(array_keys(self::SCOPES), is_array($scopes) ? $scopes : []) as $scope) {
+            $lacking[] = $scope . ' (' . self::SCOPES[$scope] . ')';
+        }
+        if ($lacking !== []) {
             throw new Refusal(
-                'The token in the Access Hash lacks ' . implode(', ', $missing) . '. Create a new WHMCS token in the '
+                'The token in the Access Hash lacks ' . implode(', ', $lacking) . '. Create a new WHMCS token in the '
                 . 'Panel, which has all the scopes that this module needs, and paste its Access Hash.'
             );
         }
