@@ -35,8 +35,8 @@ final class Module
             'ServiceSingleSignOnLabel' => 'Sign in to the control panel',
             'AdminSingleSignOnLabel' => 'Sign in to the Opterius Panel',
             // The account's id never changes and is never used again; names are.
-            'ListAccountsUniqueIdentifierDisplayName' => 'Opterius Account ID',
-            'ListAccountsUniqueIdentifierField' => 'customfield.Opterius Account ID',
+            'ListAccountsUniqueIdentifierDisplayName' => ServiceRecord::ACCOUNT_ID,
+            'ListAccountsUniqueIdentifierField' => 'customfield.' . ServiceRecord::ACCOUNT_ID,
             'ListAccountsProductField' => 'configoption1',
         ];
     }
