@@ -1,60 +1,82 @@
 <?php
 
 /**
- * Calls the module as WHMCS does, from the command line.
+ * Does with one service what WHMCS does, from the command line, and calls the module for it.
  *
- *   php order.php TestConnection|CreateAccount|PackageLoader [--log FILE] [--params FILE] < params.json
+ *   php order.php ACTION [--log FILE] [--params FILE] [--database FILE] [--url URL] [--directory DIRECTORY] < params.json
  *
  * Reads the parameters that WHMCS would hand over as one JSON object, from FILE or standard input, never from the
- * command line, which everybody on a machine can read. Appends each entry of the Module Log, masked as WHMCS masks it,
- * to the log file as one line of JSON. Prints one JSON object: `result` is what the function returned; `exception` is
- * there instead if it threw, as a loader does; `status` is what WHMCS makes of the service; `saved` holds the service
- * properties that the module wrote; `leaks` names each secret that survived masking. Ends with 0 whatever the result
- * says, 1 if a secret leaked, 2 if it was called wrongly.
+ * command line, which everybody on a machine can read. With --database the rows of WHMCS are kept in that file, so that
+ * the next call goes on with the same service; --url and --directory say which installation it is.
+ *
+ * The actions are the functions of the module, done by the stand-in with what belongs to them: CreateAccount,
+ * SuspendAccount, UnsuspendAccount, TerminateAccount, Renew, ChangePackage, ChangePassword, TestConnection,
+ * PackageLoader, ServiceSingleSignOn, AdminSingleSignOn, CustomActions, ClientArea, AdminServicesTabFields,
+ * AdminCustomButtonArray, ClientAreaCustomButtonArray, ListAccounts, UsageUpdate, MetricProvider, ConfigOptions; and
+ * what WHMCS does by itself: Retry, ModuleQueue, Cron, EditClient, Checkout, AdminHome, AddonModule. Beside the
+ * parameters of WHMCS, the object may hold what an action needs: `suspendreason`, `newpassword`, `nextduedate`,
+ * `choices` (configurable options by name), `button` (a label), `action` (of the client's buttons, the function; of
+ * CustomActions, the identifier), `client` (the columns that change), `products` (in the cart), `request` (the query).
+ *
+ * The action Script reads `{"params": {…}, "script": [{"action": …, "params": {…}}, …]}`: each step has the common
+ * parameters and its own. It prints `steps` with one object each.
+ *
+ * Appends each entry of the Module Log, masked as WHMCS masks it, to the log file as one line of JSON. Prints one JSON
+ * object: `result` is what the function returned; `exception` is there instead if it threw, as a loader does; `status`
+ * is what WHMCS makes of the service; `saved` holds the service properties that the module wrote; `leaks` names each
+ * secret that survived masking. Ends with 0 whatever the result says, 1 if a secret leaked, 2 if it was called wrongly.
  */
 
 declare(strict_types=1);
 
+use Opterius\Whmcs\StandIn\CommandLine;
 use Opterius\Whmcs\StandIn\Whmcs;
 
-require __DIR__ . '/bootstrap.php';
-
-$usage = static function (string $problem): never {
-    fwrite(STDERR, "order.php: $problem\nusage: php order.php TestConnection|CreateAccount|PackageLoader"
-        . " [--log FILE] [--params FILE] < params.json\n");
+$refuse = static function (string $problem): never {
+    fwrite(STDERR, "order.php: $problem\nusage: php order.php ACTION [--log FILE] [--params FILE] [--database FILE]"
+        . " [--url URL] [--directory DIRECTORY] < params.json\n");
     exit(2);
 };
 
-$options = ['--log' => null, '--params' => 'php://stdin'];
+$options = [
+    '--log' => null, '--params' => 'php://stdin', '--database' => ':memory:', '--url' => 'https://billing.example.com',
+    '--directory' => '/srv/whmcs',
+];
 $arguments = array_slice($argv, 1);
 $action = array_shift($arguments);
-if (!in_array($action, ['TestConnection', 'CreateAccount', 'PackageLoader'], true)) {
-    $usage('name one of the three actions');
-}
 while ($arguments !== []) {
     $name = array_shift($arguments);
     $value = array_shift($arguments);
     if (!array_key_exists($name, $options) || $value === null) {
-        $usage("what is $name?");
+        $refuse("what is $name?");
     }
     $options[$name] = $value;
 }
-$params = json_decode((string) file_get_contents($options['--params']), true);
-if (!is_array($params)) {
-    $usage('the parameters are not a JSON object');
+// WHMCS defines it before anything else runs.
+define('ROOTDIR', rtrim($options['--directory'], '/'));
+require __DIR__ . '/bootstrap.php';
+
+if ($action !== 'Script' && !in_array($action, CommandLine::ACTIONS, true)) {
+    $refuse('name one of ' . implode(', ', CommandLine::ACTIONS) . ' or Script');
+}
+$given = json_decode((string) file_get_contents($options['--params']), true);
+if (!is_array($given)) {
+    $refuse('the parameters are not a JSON object');
+}
+$line = new CommandLine(Whmcs::install($options['--database'], $options['--url']));
+if ($action === 'Script') {
+    $printed = ['steps' => []];
+    foreach ($given['script'] ?? $refuse('the script is missing') as $step) {
+        if (!in_array($step['action'] ?? null, CommandLine::ACTIONS, true)) {
+            $refuse('a step names no action');
+        }
+        $params = array_replace($given['params'] ?? [], $step['params'] ?? []);
+        $printed['steps'][] = ['action' => $step['action']] + $line->perform($step['action'], $params);
+    }
+} else {
+    $printed = $line->perform($action, $given);
 }
 
-$whmcs = new Whmcs($params);
-$printed = [];
-try {
-    $printed['result'] = $action === 'CreateAccount' ? $whmcs->create() : ('opterius_' . $action)($params);
-} catch (Exception $exception) {
-    $printed['exception'] = $exception->getMessage();
-}
-if ($action === 'CreateAccount') {
-    $printed['status'] = $whmcs->status;
-    $printed['saved'] = (object) $whmcs->properties->saved;
-}
 $log = Whmcs::log();
 $json = JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE;
 $log->lookForSecrets(json_encode($printed, $json), 'the result');

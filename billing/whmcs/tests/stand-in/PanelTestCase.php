@@ -6,23 +6,28 @@ namespace Opterius\Whmcs\StandIn;
 
 use PHPUnit\Framework\TestCase;
 
-/** A test against the fake Panel. Whatever it tests, no secret may leak and no TLS check may be off without pins. */
+/**
+ * A test of a WHMCS whose server 1 is the fake Panel. Whatever it tests, no secret may leak and no TLS check may be off
+ * without pins.
+ */
 abstract class PanelTestCase extends TestCase
 {
     /** Seconds for an order, for tests in which the outcome stays open until the time is up. */
     protected const SHORT_BUDGET = 2.0;
 
     protected FakePanel $panel;
+    protected Whmcs $installation;
 
     private static ?Certificate $certificate = null;
 
     protected function setUp(): void
     {
-        Whmcs::log(new: true);
         CurlWatch::$violations = [];
         CurlWatch::$refusePins = false;
         self::$certificate ??= Certificate::selfSigned();
         $this->panel = new FakePanel(self::$certificate);
+        $this->installation = Whmcs::install();
+        $this->serverForm();
     }
 
     protected function assertPostConditions(): void
@@ -32,16 +37,24 @@ abstract class PanelTestCase extends TestCase
         self::assertSame([], $this->panel->requests('GET', '/elsewhere'), 'a redirect was followed');
     }
 
-    protected function params(array $changes = []): array
+    /** A service that waits to be created; what is given stands in its parameters, whatever its rows can hold. */
+    protected function whmcs(array $changes = []): Service
     {
-        $params = Whmcs::params($this->panel, $changes);
-        Whmcs::log()->watch($params);
-        return $params;
+        $this->serverForm();
+        return $this->installation->adopt($changes + ['serverid' => 1]);
     }
 
-    protected function whmcs(array $changes = []): Whmcs
+    /** Server 1 as the host has entered it. */
+    private function serverForm(): void
     {
-        return new Whmcs($this->params($changes));
+        $this->installation->server($this->panel, ['id' => 1, 'password' => encrypt('server-password-1')]);
+    }
+
+    /** What WHMCS calls the module with for such a service, without the model. */
+    protected function params(array $changes = []): array
+    {
+        $params = $this->whmcs($changes)->params();
+        return isset($changes['model']) ? $params : array_diff_key($params, ['model' => true]);
     }
 
     /** How many accounts the Panel has, and how many orders it has seen. */
