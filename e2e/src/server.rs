@@ -145,7 +145,7 @@ impl Server {
         server.admin_password = text(&setup["admin_password"]);
         let package = server.ok(&["opterius", "package", "create", "Starter", "--disk-mib", "10240", "--json"]);
         server.starter = text(&json(&package)["id"]);
-        let token = json(&server.ok(&["opterius", "token", "create", "--purpose", "whmcs", "--name", "test", "--json"]));
+        let token = json(&server.ok(&["opterius", "token", "create", "--for", "whmcs", "--name", "test", "--json"]));
         server.token = text(&token["token"]);
         server.access_hash = text(&token["access_hash"]);
         server.panel_port = server.forward(8443);

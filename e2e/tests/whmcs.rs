@@ -1,0 +1,263 @@
+//! The WHMCS module against a real Panel, over a connection that goes wrong, with an Agent that is killed: whatever happens, WHMCS, the Panel and the server
+//! come to say the same of an account, and one more press of the button brings it to what was wanted.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use opterius_e2e::{Order, Pressed, Server, Shop, Standing, eventually};
+use serde_json::{Value, json};
+
+/// Every way in which a request can go wrong once, and some that last longer than the module's patience.
+const FAULTS: [&str; 13] =
+    ["before", "after", "half", "late", "silence", "409", "429", "500", "502", "garbage", "redirect", "99*502", "99*after"];
+
+/// A function of the module, as a button in WHMCS.
+struct Button {
+    action: &'static str,
+    /// The buttons that were pressed before.
+    before: &'static [&'static str],
+    /// What belongs to it.
+    said: fn(&Server) -> Value,
+    /// How the account stands once it is done.
+    wanted: Standing,
+    /// The service's status in WHMCS then.
+    status: &'static str,
+    /// What else is true then.
+    also: fn(&Server, &Value) -> bool,
+    /// Where the Agent is killed.
+    killed_at: &'static str,
+}
+
+const BUTTONS: [Button; 6] = [
+    Button {
+        action: "CreateAccount",
+        before: &[],
+        said: |_| json!({}),
+        wanted: Standing::Whole,
+        status: "Active",
+        also: |_, account| account["status"] == "active",
+        killed_at: "site",
+    },
+    Button {
+        action: "SuspendAccount",
+        before: &["CreateAccount"],
+        said: |_| json!({ "suspendreason": "Überfällig & \"unbezahlt\"" }),
+        wanted: Standing::Suspended,
+        status: "Suspended",
+        also: |_, account| account["holds"][0]["reason"] == "Überfällig & \"unbezahlt\"",
+        killed_at: "site",
+    },
+    Button {
+        action: "UnsuspendAccount",
+        before: &["CreateAccount", "SuspendAccount"],
+        said: |_| json!({}),
+        wanted: Standing::Whole,
+        status: "Active",
+        also: |_, account| account["holds"] == json!([]),
+        killed_at: "site",
+    },
+    Button {
+        action: "ChangePackage",
+        before: &["CreateAccount"],
+        said: |server| json!({ "configoption1": large(server) }),
+        wanted: Standing::Whole,
+        status: "Active",
+        also: |_, account| account["package"]["name"] == "Large" && account["limits"]["disk_mib"] == 20480,
+        killed_at: "php pool",
+    },
+    Button {
+        action: "ChangePassword",
+        before: &["CreateAccount"],
+        said: |_| json!({ "newpassword": NEW_PASSWORD }),
+        wanted: Standing::Whole,
+        status: "Active",
+        also: |server, account| server.has_password(account["username"].as_str().unwrap_or_default(), NEW_PASSWORD),
+        killed_at: "password",
+    },
+    Button {
+        action: "TerminateAccount",
+        before: &["CreateAccount"],
+        said: |_| json!({}),
+        wanted: Standing::Kept,
+        status: "Terminated",
+        also: |_, account| account["status"] == "terminated",
+        killed_at: "home",
+    },
+];
+
+const NEW_PASSWORD: &str = "Neu & <gut> \"'#%:\\$ ☃";
+
+static SERVICE: AtomicU32 = AtomicU32::new(100);
+
+fn large(server: &Server) -> String {
+    server.admin("GET", "/api/packages").1["data"]
+        .as_array()
+        .and_then(|packages| packages.iter().find(|package| package["name"] == "Large"))
+        .and_then(|package| package["id"].as_str())
+        .expect("there is the package Large")
+        .to_owned()
+}
+
+fn server(name: &str) -> Server {
+    let server = Server::new(name);
+    server.ok(&["opterius", "package", "create", "Large", "--disk-mib", "20480", "--php-workers", "6"]);
+    server
+}
+
+/// The account of an order as the Panel knows it, once nothing of it is going on; its status is `none` if it never came to be.
+fn settled(server: &Server, order: &Order) -> Value {
+    eventually("nothing of the account is going on", || {
+        let live = server.admin("GET", &format!("/api/accounts?username={}", order.username)).1;
+        let ended = server.admin("GET", &format!("/api/accounts?status=terminated&username={}", order.username)).1;
+        let account = live["data"].get(0).or(ended["data"].get(0)).cloned().unwrap_or_else(|| json!({ "status": "none" }));
+        let done = account["status"] != "provisioning" && account["operation"]["outcome"] != "running";
+        done.then_some(account)
+    })
+}
+
+/// What the Panel and the server say of an order's account, which must be the same.
+fn agreed(server: &Server, order: &Order, context: &str) -> (Value, Standing) {
+    let account = settled(server, order);
+    let expected = match account["status"].as_str() {
+        Some("active") => Standing::Whole,
+        Some("suspended") => Standing::Suspended,
+        Some("terminated") => Standing::Kept,
+        Some("none") => Standing::Gone,
+        _ => panic!("{context}: {account}"),
+    };
+    let standing = Standing::of(server, &order.username, &order.domain);
+    assert_eq!(standing, expected, "{context}: {account}");
+    (account, standing)
+}
+
+fn press(shop: &Shop<'_>, server: &Server, order: &Order, button: &Button) -> Pressed {
+    match button.action {
+        "CreateAccount" => shop.create(order),
+        action => shop.press(action, order, &(button.said)(server)),
+    }
+}
+
+/// Presses a button while something goes wrong, and once more when nothing does.
+fn try_one(shop: &Shop<'_>, server: &Server, button: &Button, what: &str, faults: &str, go_wrong: impl FnOnce(), go_right: impl FnOnce()) {
+    let service = SERVICE.fetch_add(1, Ordering::Relaxed);
+    let username = format!("w{service}x");
+    let order = Order::new(server, service, &username, &format!("{username}.example"));
+    let mut status = "Pending".to_owned();
+    for action in button.before {
+        let done = BUTTONS.iter().find(|one| one.action == *action).map(|one| press(shop, server, &order, one)).expect("it is a button");
+        assert!(done.is_success(), "{action} of {username}: {}", done.result);
+        status = done.status;
+    }
+    let context = format!("{}, {what}", button.action);
+    go_wrong();
+    shop.goes_wrong(faults);
+    let first = press(shop, server, &order, button);
+    shop.goes_wrong("");
+    go_right();
+    let (account, standing) = agreed(server, &order, &context);
+    if first.is_success() {
+        assert_eq!((&standing, first.status.as_str()), (&button.wanted, button.status), "{context}");
+        assert!((button.also)(server, &account), "{context}: {account}");
+    } else {
+        let sentence = first.result.as_str().unwrap_or_default();
+        assert!(sentence.contains("(request "), "{context}: {}", first.result);
+        assert_eq!(first.status, status, "{context}: what was not done is not believed to be");
+    }
+    let again = press(shop, server, &order, button);
+    assert!(again.is_success(), "{context}, first {}, pressed again: {}", first.result, again.result);
+    let (account, standing) = agreed(server, &order, &context);
+    assert_eq!((&standing, again.status.as_str()), (&button.wanted, button.status), "{context}, pressed again");
+    assert!((button.also)(server, &account), "{context}, pressed again: {account}");
+    let total = server.admin("GET", &format!("/api/accounts?username={username}")).1["page"]["total"].clone();
+    assert_eq!(total, json!(i32::from(button.wanted != Standing::Kept)), "{context}: there is one account at most");
+}
+
+#[test]
+fn whatever_happens_to_a_request_the_next_press_brings_the_account_to_what_was_wanted() {
+    let server = server("faults");
+    std::thread::scope(|scope| {
+        for button in &BUTTONS {
+            let server = &server;
+            scope.spawn(move || {
+                let shop = Shop::new(server);
+                for faults in FAULTS {
+                    try_one(&shop, server, button, faults, faults, || {}, || {});
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_killed_agent_and_a_lost_answer_together_leave_nothing_in_doubt() {
+    let server = server("killed");
+    let shop = Shop::new(&server);
+    for button in &BUTTONS {
+        for faults in ["pass", "before", "after", "late"] {
+            for at in ["before", "after"] {
+                let point = format!("step.forward.{}.{at}=kill", button.killed_at);
+                let go_right = || {
+                    server.fail_at("");
+                    server.wait_until_ready();
+                };
+                try_one(&shop, &server, button, &format!("{faults} with {point}"), faults, || server.fail_at(&point), go_right);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_copy_of_the_installation_changes_nothing_until_a_person_allows_it() {
+    let server = server("copy");
+    let shop = Shop::new(&server);
+    let order = Order::new(&server, 1, "alice", "alice.example");
+    assert!(shop.create(&order).is_success());
+    let copy = shop.copied("https://staging.example.com", "/srv/staging");
+    for (action, said) in [("SuspendAccount", json!({ "suspendreason": "overdue" })), ("TerminateAccount", json!({}))] {
+        let refused = copy.press(action, &order, &said);
+        let sentence = refused.result.as_str().unwrap_or_default();
+        assert!(sentence.contains("https://staging.example.com") && sentence.contains("copy"), "{action}: {sentence}");
+        assert_eq!(refused.status, "Active");
+    }
+    assert_eq!(agreed(&server, &order, "the original").1, Standing::Whole);
+    let test = copy.press("TestConnection", &order, &json!({}));
+    assert!(test.result["success"] == false && test.result["error"].as_str().unwrap_or_default().contains("copy"), "{}", test.result);
+    assert!(shop.press("SuspendAccount", &order, &json!({ "suspendreason": "overdue" })).is_success());
+    server.ok(&["opterius", "token", "allow", "test"]);
+    assert!(copy.press("UnsuspendAccount", &order, &json!({})).is_success());
+    assert_eq!(agreed(&server, &order, "allowed").1, Standing::Whole);
+}
+
+#[test]
+fn a_new_account_after_a_termination_says_that_the_old_one_could_have_been_restored() {
+    let server = server("again");
+    let shop = Shop::new(&server);
+    let order = Order::new(&server, 1, "alice", "alice.example");
+    assert!(shop.create(&order).is_success());
+    let first = settled(&server, &order)["id"].clone();
+    assert!(shop.press("TerminateAccount", &order, &json!({})).is_success());
+    assert!(shop.press("TerminateAccount", &order, &json!({})).is_success(), "the Panel removed it, and says so");
+    assert!(shop.create(&order).is_success());
+    let second = settled(&server, &order)["id"].clone();
+    assert_ne!(first, second);
+    assert!(shop.press("TerminateAccount", &order, &json!({})).is_success());
+    let restored = shop.press("AdminCustomButtonArray", &order, &json!({ "button": "Restore" }));
+    assert!(restored.is_success(), "{}", restored.result);
+    assert_eq!((settled(&server, &order)["id"].clone(), settled(&server, &order)["status"].clone()), (second, json!("active")));
+}
+
+#[test]
+fn a_hold_of_the_host_outlasts_the_end_of_a_suspension_for_billing() {
+    let server = server("holds");
+    let shop = Shop::new(&server);
+    let order = Order::new(&server, 1, "alice", "alice.example");
+    assert!(shop.create(&order).is_success());
+    assert!(shop.press("SuspendAccount", &order, &json!({ "suspendreason": "overdue" })).is_success());
+    server.ok(&["opterius", "account", "suspend", "alice", "--reason", "sends spam"]);
+    let lifted = shop.press("UnsuspendAccount", &order, &json!({}));
+    assert!(!lifted.is_success() && lifted.result.to_string().contains("sends spam"), "{}", lifted.result);
+    let account = settled(&server, &order);
+    assert_eq!((&account["holds"][0]["hold"], account["holds"].as_array().map(Vec::len)), (&json!("abuse"), Some(1)));
+    server.ok(&["opterius", "account", "unsuspend", "alice"]);
+    assert!(shop.press("UnsuspendAccount", &order, &json!({})).is_success());
+    assert_eq!(agreed(&server, &order, "both lifted").1, Standing::Whole);
+}
