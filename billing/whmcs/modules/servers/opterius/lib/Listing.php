@@ -34,16 +34,7 @@ final class Listing
      */
     public function accounts(callable $keep): array
     {
-        for ($reading = 1; $reading <= self::MOST_READINGS; $reading++) {
-            $accounts = $this->read('/api/accounts', 500, true, $keep);
-            if ($accounts !== null) {
-                return $accounts;
-            }
-        }
-        throw new Refusal(
-            'The accounts changed while they were read, so the list could not be shown to be complete. Try again in a '
-            . 'minute.'
-        );
+        return $this->whole('/api/accounts', ['limit' => 500], ['total', 'snapshot'], $keep);
     }
 
     /**
@@ -55,16 +46,16 @@ final class Listing
      */
     public function account(Ref $ref): array
     {
-        $query = ['external_ref' => (string) $ref];
-        $accounts = $this->read('/api/accounts', 2, true, static fn (array $account): array => $account, $query) ?? [];
+        $query = ['external_ref' => (string) $ref, 'limit' => 2];
         return array_values(array_filter(
-            $accounts,
+            $this->whole('/api/accounts', $query, ['total', 'snapshot'], static fn (array $account): array => $account),
             static fn (array $account): bool => ($account['external_ref'] ?? null) === (string) $ref,
         ));
     }
 
     /**
-     * What every live account uses, as the Panel last measured it.
+     * What every live account uses, as the Panel last measured it. The pages are of different moments, which does not
+     * matter here; that none is missing does.
      *
      * @return list<array>
      *
@@ -72,14 +63,33 @@ final class Listing
      */
     public function usage(): array
     {
-        return $this->read('/api/usage', 10_000, false, static fn (array $usage): array => $usage) ?? [];
+        return $this->whole('/api/usage', ['limit' => 10_000], ['total'], static fn (array $usage): array => $usage);
     }
 
-    /** @return list<mixed>|null null if it is not whole, which only a list that has to be is held to */
-    private function read(string $path, int $limit, bool $whole, callable $keep, array $query = []): ?array
+    /**
+     * @param array<string, string|int> $query
+     * @param list<string> $signs by what pages are known to be of one list
+     *
+     * @return list<mixed>
+     */
+    private function whole(string $path, array $query, array $signs, callable $keep): array
+    {
+        for ($reading = 1; $reading <= self::MOST_READINGS; $reading++) {
+            $rows = $this->read($path, $query, $signs, $keep);
+            if ($rows !== null) {
+                return $rows;
+            }
+        }
+        throw new Refusal(
+            'The accounts changed while they were read, so the list could not be shown to be complete. Try again in a '
+            . 'minute.'
+        );
+    }
+
+    /** @return list<mixed>|null null if it is not whole */
+    private function read(string $path, array $query, array $signs, callable $keep): ?array
     {
         $rows = [];
-        $query['limit'] = $limit;
         $first = null;
         for ($page = 0; $page < self::MOST_PAGES; $page++) {
             $reply = $this->panel->get($path, $query, $this->patience->left());
@@ -94,17 +104,17 @@ final class Listing
                 }
                 $rows[$id] = $keep($row);
             }
-            $sign = $reply->page();
-            $first ??= $sign;
-            if ($whole && ($sign['total'] === null || $sign['snapshot'] === null)) {
+            $sign = array_intersect_key($reply->page(), array_flip($signs));
+            if (in_array(null, $sign, true)) {
                 throw new Refusal("{$this->panel->address} does not say how long its list is. Update the Panel.");
             }
-            if ($whole && $sign !== $first) {
+            $first ??= $sign;
+            if ($sign !== $first) {
                 return null;
             }
             $next = $reply->nextPage();
             if ($next === null) {
-                return !$whole || count($rows) === $first['total'] ? array_values($rows) : null;
+                return count($rows) === $first['total'] ? array_values($rows) : null;
             }
             $query['cursor'] = $next;
         }
