@@ -62,6 +62,7 @@ impl<'a> Shop<'a> {
     ///
     /// # Panics
     /// When there is no database yet.
+    #[must_use]
     pub fn copied(&self, url: &str, root: &str) -> Self {
         let copy = Self { url: url.to_owned(), root: root.to_owned(), ..Self::new(self.server) };
         std::fs::copy(self.directory.path().join("whmcs.sqlite"), copy.directory.path().join("whmcs.sqlite"))
@@ -81,7 +82,7 @@ impl<'a> Shop<'a> {
 
     /// Orders a service and presses the button "Create".
     pub fn create(&self, order: &Order) -> Pressed {
-        self.press_with("CreateAccount", order, self.parameters(order))
+        self.press_with("CreateAccount", order, &self.parameters(order))
     }
 
     /// Presses a button of a service that was ordered, saying what belongs to it.
@@ -94,7 +95,7 @@ impl<'a> Shop<'a> {
         for (name, value) in said.as_object().into_iter().flatten() {
             parameters[name] = value.clone();
         }
-        self.press_with(action, order, parameters)
+        self.press_with(action, order, &parameters)
     }
 
     fn parameters(&self, order: &Order) -> Value {
@@ -104,7 +105,7 @@ impl<'a> Shop<'a> {
         parameters
     }
 
-    fn press_with(&self, action: &str, order: &Order, parameters: Value) -> Pressed {
+    fn press_with(&self, action: &str, order: &Order, parameters: &Value) -> Pressed {
         let mut command = Command::new("php");
         command.arg(repository::path().join("billing/whmcs/tests/order.php")).arg(action);
         command.arg("--database").arg(self.directory.path().join("whmcs.sqlite"));
