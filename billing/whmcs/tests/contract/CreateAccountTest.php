@@ -7,6 +7,7 @@ namespace Opterius\Whmcs\Contract;
 use Opterius\Whmcs\StandIn\FakePanel;
 use Opterius\Whmcs\StandIn\PanelTestCase;
 use Opterius\Whmcs\StandIn\Whmcs;
+use WHMCS\Database\Capsule;
 
 final class CreateAccountTest extends PanelTestCase
 {
@@ -25,9 +26,11 @@ final class CreateAccountTest extends PanelTestCase
             'username' => 'examplec',
             'domain' => 'example.com',
             'password' => 'Kx7dQ2mVw9',
-            'package_id' => FakePanel::PACKAGE_ID,
             'external_ref' => 's12',
             'email' => 'ada@example.org',
+            'client_ref' => 'c3',
+            'next_due_on' => $whmcs->row()['nextduedate'],
+            'package_id' => FakePanel::PACKAGE_ID,
         ], $order['body']);
         self::assertMatchesRegularExpression('/^[A-Za-z0-9._-]{8,64}$/D', $order['request_id']);
     }
@@ -69,22 +72,218 @@ final class CreateAccountTest extends PanelTestCase
         self::assertSame(['examplec' => 'R&D<"1\'>x'], $this->panel->state()['passwords']);
     }
 
+    public function test_the_account_is_made_on_the_server_that_the_product_names(): void
+    {
+        $this->panel->set(['servers' => [
+            ['id' => 's1', 'name' => 'web1', 'hostname' => 'web1.test', 'reachable' => true],
+            ['id' => 's2', 'name' => 'web2', 'hostname' => 'web2.test', 'reachable' => true],
+        ]]);
+        self::assertSame('success', $this->whmcs(['configoption6' => ' web2 '])->create());
+        self::assertSame('web2', $this->panel->state()['accounts'][0]['server']['name']);
+    }
+
+    public function test_the_limits_that_were_sold_beside_the_package_are_set(): void
+    {
+        $whmcs = $this->whmcs([
+            'configoption7' => '20 GB',
+            'configoption12' => 'unlimited',
+            'configoptions' => ['disk_mib' => 51200, 'databases' => '3', 'mailboxes' => 0, 'Backups' => 'weekly'],
+        ]);
+        self::assertSame('success', $whmcs->create());
+        self::assertSame(
+            ['disk_mib' => 51200, 'cpu_percent' => 0, 'databases' => 3],
+            $this->panel->state()['accounts'][0]['overrides'],
+        );
+        self::assertStringContainsString(
+            'These configurable options mean nothing to the Panel: Backups',
+            Whmcs::log()->text(),
+        );
+        // Again: nothing to set any more.
+        self::assertSame('success', $whmcs->create());
+        self::assertCount(1, $this->panel->requests('PUT'));
+    }
+
+    public function test_an_account_without_the_limits_that_were_sold_is_no_success(): void
+    {
+        $this->panel->script(['on' => 'PUT /api/accounts/*/package', 'fault' => 'reply', 'status' => 503, 'body' => [
+            'code' => 'server_unreachable', 'detail' => 'The server web1 does not answer.',
+        ]]);
+        $whmcs = $this->whmcs(['configoption7' => '20 GB']);
+        self::assertSentence(
+            'The account was created, but does not yet have the limits that were sold. The server web1 does not answer.',
+            $whmcs->create(),
+        );
+        self::assertSame('Pending', $whmcs->status);
+        self::assertSame('success', $whmcs->create());
+        self::assertSame(['disk_mib' => 20480], $this->panel->state()['accounts'][0]['overrides']);
+        self::assertCount(1, $this->panel->state()['accounts']);
+    }
+
+    // Add-ons and resellers.
+
     public function test_an_addon_is_ordered_under_its_own_reference(): void
     {
         self::assertSame('success', $this->whmcs(['addonId' => 7])->create());
         self::assertSame('a7', $this->panel->state()['accounts'][0]['external_ref']);
     }
 
+    public function test_an_addon_is_an_account_beside_its_services(): void
+    {
+        $service = $this->whmcs();
+        self::assertSame('success', $service->create());
+        $addon = $this->installation->addon($service, ['id' => 7]);
+        $addon->properties->save(['Domain' => 'second.example']);
+        self::assertSame('success', $addon->create());
+        self::assertSame('Active', $addon->status);
+        $account = $this->panel->state()['accounts'][1];
+        self::assertSame(['a7', 'second.example', 'c3'], [
+            $account['external_ref'], $account['domain'], $account['client_ref'],
+        ]);
+        // What WHMCS did not have is now in the fields of the add-on.
+        self::assertSame($account['username'], $addon->properties->get('Username'));
+        self::assertSame($account['id'], $addon->properties->get('Opterius Account ID'));
+        self::assertSame('192.0.2.1', $addon->properties->get('Dedicated IP'));
+        $password = $addon->properties->get('Password');
+        self::assertSame($password, $this->panel->state()['passwords'][$account['username']]);
+        self::assertStringNotContainsString($password, Whmcs::log()->text());
+        // Again: the same account, name and password.
+        self::assertSame('success', $addon->create());
+        self::assertCount(2, $this->panel->state()['accounts']);
+        self::assertSame($password, $this->panel->state()['passwords'][$account['username']]);
+    }
+
+    public function test_an_addon_with_its_services_domain_says_where_to_enter_another(): void
+    {
+        $service = $this->whmcs();
+        $service->create();
+        $addon = $this->installation->addon($service);
+        $sentence = $addon->create();
+        self::assertSentence('The domain `example.com` already belongs to the account', $sentence);
+        self::assertStringContainsString('enter a domain of its own in its field Domain', $sentence);
+        self::assertSame('example.com', $addon->properties->get('Domain'));
+        $addon->properties->save(['Domain' => 'second.example']);
+        self::assertSame('success', $addon->create());
+    }
+
+    public function test_a_reseller_account_is_refused_with_a_sentence(): void
+    {
+        $whmcs = $this->whmcs(['producttype' => 'reselleraccount']);
+        self::assertSentence('This product is a reseller account, which Opterius does not have yet.', $whmcs->create());
+        self::assertSame([], $this->panel->requests());
+    }
+
+    public function test_one_client_on_two_servers_has_two_accounts_of_one_number(): void
+    {
+        $other = new FakePanel($this->panel->certificate);
+        $this->installation->server($other, ['id' => 2]);
+        self::assertSame('success', $this->whmcs()->create());
+        $moved = $this->installation->adopt(['serverid' => 2]);
+        self::assertSame('success', $moved->create());
+        self::assertSame('success', $moved->suspend('moved'));
+        self::assertSame('suspended', $other->state()['accounts'][0]['status']);
+        self::assertSame('active', $this->panel->state()['accounts'][0]['status']);
+    }
+
+    // What WHMCS does not know.
+
+    public function test_a_client_without_a_last_name_is_a_client(): void
+    {
+        self::assertSame('success', $this->whmcs(['clientsdetails' => ['id' => 3, 'lastname' => '']])->create());
+        self::assertArrayNotHasKey('email', $this->panel->requests('POST')[0]['body']);
+    }
+
+    public function test_a_service_without_a_domain_says_so(): void
+    {
+        $sentence = $this->whmcs(['domain' => ' '])->create();
+        self::assertSentence('This service has no domain. Enter one in the service record. Then press', $sentence);
+        self::assertSame([], $this->panel->requests());
+    }
+
+    public function test_a_service_without_a_username_gets_one_that_is_free_and_keeps_it(): void
+    {
+        $this->whmcs(['serviceid' => 1, 'domain' => 'example.net', 'username' => 'example'])->create();
+        $this->panel->script(['on' => 'POST /api/accounts', 'fault' => 'reply', 'status' => 503, 'body' => [
+            'code' => 'server_unreachable', 'detail' => 'The server web1 does not answer.',
+        ]]);
+        $whmcs = $this->whmcs(['username' => '']);
+        self::assertNotSame('success', $whmcs->create());
+        self::assertSame('example2', $whmcs->row()['username']);
+        self::assertSame('success', $whmcs->create());
+        self::assertSame('example2', $this->panel->state()['accounts'][1]['username']);
+    }
+
+    public function test_a_service_whose_username_was_lost_finds_it_again(): void
+    {
+        $this->whmcs(['username' => 'chosen'])->create();
+        $whmcs = $this->whmcs(['username' => '']);
+        self::assertSame('success', $whmcs->create());
+        self::assertSame('chosen', $whmcs->row()['username']);
+        self::assertCount(1, $this->panel->state()['accounts']);
+    }
+
+    public function test_a_username_is_made_up_where_the_panel_gives_none(): void
+    {
+        $this->panel->script(
+            ['on' => 'GET /api/accounts/ref:s12', 'fault' => 'html', 'status' => 502],
+            ['on' => 'GET /api/availability', 'fault' => 'html', 'status' => 502],
+        );
+        self::assertSame('success', $this->whmcs(['username' => ''])->create());
+        self::assertSame('example12', $this->panel->state()['accounts'][0]['username']);
+    }
+
+    public function test_a_service_that_is_free_has_no_due_date(): void
+    {
+        $whmcs = $this->whmcs();
+        $whmcs->edit(['nextduedate' => '0000-00-00']);
+        self::assertSame('success', $whmcs->create());
+        self::assertArrayNotHasKey('next_due_on', $this->panel->requests('POST')[0]['body']);
+    }
+
+    public function test_an_international_domain_is_sent_as_an_a_label_and_shown_as_it_was_sold(): void
+    {
+        foreach (['Bücher.Example', 'xn--bcher-kva.example', ' bücher.example. '] as $number => $domain) {
+            $service = $this->whmcs(['domain' => $domain]);
+            self::assertSame('success', $service->create(), $domain);
+            self::assertSame('xn--bcher-kva.example', $this->panel->requests('POST')[$number]['body']['domain']);
+            self::assertSame($domain, $service->row()['domain']);
+        }
+        self::assertCount(1, $this->panel->state()['accounts']);
+    }
+
     // What is written back.
 
-    public function test_the_id_of_the_account_is_saved(): void
+    public function test_the_id_and_the_address_of_the_account_are_saved(): void
+    {
+        $whmcs = $this->whmcs(['domain' => 'Example.COM']);
+        $whmcs->create();
+        self::assertSame(
+            ['Opterius Account ID' => $this->panel->state()['accounts'][0]['id'], 'Dedicated IP' => '192.0.2.1'],
+            $whmcs->properties->saved,
+        );
+        self::assertSame('192.0.2.1', $whmcs->row()['dedicatedip']);
+        self::assertSame('Example.COM', $whmcs->row()['domain']);
+    }
+
+    public function test_a_returning_client_gets_a_new_account_and_staff_hear_what_could_be_restored(): void
     {
         $whmcs = $this->whmcs();
         $whmcs->create();
-        self::assertSame(
-            ['Opterius Account ID' => $this->panel->state()['accounts'][0]['id']],
-            $whmcs->properties->saved,
-        );
+        $former = $this->panel->state()['accounts'][0]['id'];
+        self::assertSame('success', $whmcs->terminate());
+        self::assertSame('success', $whmcs->create());
+        $now = $this->panel->state()['accounts'][0]['id'];
+        self::assertNotSame($former, $now);
+        self::assertSame($now, $whmcs->properties->get('Opterius Account ID'));
+        $until = gmdate('Y-m-d', intdiv($this->panel->state()['terminated'][0]['restorable_until'], 1_000_000));
+        $told = "The former account of this service ($former) was terminated and can be restored until $until";
+        self::assertStringContainsString($told, Whmcs::log()->text());
+        self::assertStringContainsString($told, $this->activity());
+        self::assertStringContainsString('Service ID: 12', $this->activity());
+    }
+
+    private function activity(): string
+    {
+        return Capsule::table('tblactivitylog')->pluck('description')->implode("\n");
     }
 
     public function test_a_username_that_the_panel_changed_is_saved(): void
@@ -97,10 +296,11 @@ final class CreateAccountTest extends PanelTestCase
 
     public function test_a_failure_to_save_does_not_fail_the_order(): void
     {
-        $whmcs = new Whmcs($this->params(), brokenProperties: true);
+        $whmcs = $this->whmcs();
+        $whmcs->properties->broken = true;
         self::assertSame('success', $whmcs->create());
         self::assertStringContainsString(
-            'The account was created, but WHMCS did not save Opterius Account ID',
+            'WHMCS did not save Opterius Account ID, Dedicated IP: SQLSTATE',
             Whmcs::log()->text(),
         );
     }
@@ -339,7 +539,7 @@ final class CreateAccountTest extends PanelTestCase
         ))));
         $sentence = $this->whmcs()->create(self::SHORT_BUDGET);
         self::assertSentence('It is not known whether the account was created: ', $sentence);
-        self::assertStringContainsString('Press Create again: that is safe', $sentence);
+        self::assertStringContainsString('press Create again: that is safe', $sentence);
         self::assertLessThanOrEqual(3, count($this->panel->requests('POST')));
     }
 
