@@ -22,11 +22,11 @@ final class Hooks
         usort(self::$registered[$point], static fn (array $a, array $b): int => $a[0] <=> $b[0]);
     }
 
-    /** Forgets what a test has registered; the first call remembers what the module did, which stays. */
+    /** Forgets what a test has registered; the first call that finds any remembers what the module did, which stays. */
     public static function reset(): void
     {
-        self::$ofTheModule ??= self::$registered;
-        self::$registered = self::$ofTheModule;
+        self::$ofTheModule ??= self::$registered === [] ? null : self::$registered;
+        self::$registered = self::$ofTheModule ?? [];
         self::$runs = [];
     }
 

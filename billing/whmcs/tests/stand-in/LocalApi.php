@@ -27,7 +27,11 @@ final class LocalApi
             'modulechangepw' => $this->said($this->service($values)->changePassword(
                 (string) ($values['servicepassword'] ?? $this->service($values)->properties->get('Password'))
             )),
-            'modulecustom' => $this->said($this->service($values)->adminButton((string) $values['func_name'])),
+            'modulecustom' => $this->said($this->service($values)->adminButton((string) array_search(
+                $values['func_name'],
+                opterius_AdminCustomButtonArray($this->service($values)->params()),
+                true,
+            ))),
             'getmodulequeue' => $this->queue($values),
             'getclientsproducts' => $this->products($values),
             'updateclientproduct' => $this->update($values),
