@@ -47,7 +47,7 @@ class Server:
             "--nameserver", "ns1.opterius.test", "--nameserver", "ns2.opterius.test",
         )  # fmt: skip
         self.run("opterius", "package", "create", "Starter", "--disk-mib", "10240", "--json")
-        self.token = json.loads(self.run("opterius", "token", "create", "--purpose", "whmcs", "--name", "bench", "--json"))["token"]
+        self.token = json.loads(self.run("opterius", "token", "create", "--for", "whmcs", "--name", "bench", "--json"))["token"]
 
     def run(self, *command):
         return call(SANDBOX, "run", self.name, *command)

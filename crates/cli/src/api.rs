@@ -14,6 +14,12 @@ pub(crate) struct Account {
     pub(crate) username: String,
     pub(crate) domain: String,
     pub(crate) email: Option<String>,
+    /// The billing system's own name for the client.
+    #[serde(default)]
+    pub(crate) client_ref: Option<String>,
+    /// When the client pays next: a date.
+    #[serde(default)]
+    pub(crate) next_due_on: Option<String>,
     /// None, or one without a name, if the package is not known here.
     #[serde(default)]
     pub(crate) package: Option<Named>,
@@ -30,6 +36,9 @@ pub(crate) struct Account {
     pub(crate) ipv6: Vec<String>,
     #[serde(default)]
     pub(crate) nameservers: Vec<String>,
+    /// Of its site.
+    #[serde(default)]
+    pub(crate) php_version: Option<String>,
     pub(crate) uid: Option<u32>,
     pub(crate) created_at: i64,
     #[serde(default)]
@@ -177,6 +186,12 @@ pub(crate) struct Server {
     pub(crate) default: bool,
     #[serde(default)]
     pub(crate) reachable: bool,
+    /// How many accounts are on it.
+    #[serde(default)]
+    pub(crate) accounts: u64,
+    /// How many it takes; 0 for any number.
+    #[serde(default)]
+    pub(crate) max_accounts: u32,
     #[serde(default)]
     pub(crate) enforcement: BTreeMap<String, String>,
 }
@@ -268,6 +283,21 @@ pub(crate) struct Token {
     pub(crate) access_hash: Option<String>,
     #[serde(default, rename = "token")]
     pub(crate) secret: Option<String>,
+    /// The installations that use it, or wanted to.
+    #[serde(default)]
+    pub(crate) callers: Vec<TokenCaller>,
+}
+
+/// An installation of a billing system, as it calls itself.
+#[derive(Debug, Deserialize)]
+pub(crate) struct TokenCaller {
+    /// Its address on the web.
+    pub(crate) url: String,
+    pub(crate) directory: String,
+    /// Whether it may change anything.
+    pub(crate) allowed: bool,
+    /// When it was first seen, or allowed.
+    pub(crate) since: i64,
 }
 
 /// The server that the Panel itself runs on, or the only one there is.

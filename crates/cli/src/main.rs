@@ -14,6 +14,7 @@ mod package;
 mod panel;
 mod resync;
 mod secret;
+mod server;
 mod settings;
 mod setup;
 mod system;
@@ -58,6 +59,9 @@ enum Command {
     /// Accounts: one customer's hosting each
     #[command(subcommand)]
     Account(account::Command),
+    /// Servers: where accounts are
+    #[command(subcommand)]
+    Server(server::Command),
     /// Operations: what was done to an account, step by step
     #[command(subcommand)]
     Operation(operation::Command),
@@ -88,6 +92,7 @@ async fn run(command: Command, panel: &Panel, format: Format) -> Result<ExitCode
         Command::Token(command) => token::run(command, panel, format).await?,
         Command::Package(command) => package::run(command, panel, format).await?,
         Command::Account(command) => account::run(command, panel, format).await?,
+        Command::Server(command) => server::run(command, panel, format).await?,
         Command::Operation(command) => operation::run(command, panel, format).await?,
         Command::Resync(options) => resync::run(&options, panel, format).await?,
         Command::Settings(command) => settings::run(command, panel, format).await?,

@@ -93,6 +93,9 @@ pub(super) fn facts(account: &Account) -> Facts {
         .add("Nameservers", account.nameservers.join(", "))
         .add_some("E-mail", account.email.as_ref())
         .add_some("Reference", account.external_ref.as_ref())
+        .add_some("Client", account.client_ref.as_ref())
+        .add_some("Next due", account.next_due_on.as_ref())
+        .add_some("PHP", account.php_version.as_ref())
         .add_some("Uid", account.uid)
         .add("Created", output::moment(account.created_at));
     if let Some(operation) = &account.operation {

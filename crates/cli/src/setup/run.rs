@@ -208,7 +208,7 @@ fn show(summary: &Summary) {
     let mut next = Facts::new();
     next.add("opterius doctor", "see that every part is well")
         .add("opterius package create Starter --disk-mib 10240", "make something to sell")
-        .add("opterius token create --purpose whmcs", "connect WHMCS");
+        .add("opterius token create --for whmcs", "connect WHMCS");
     output::blank();
     output::line("This server is ready.");
     output::blank();

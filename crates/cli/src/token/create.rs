@@ -14,9 +14,9 @@ use crate::panel::{Panel, read, read_all};
 #[derive(Args)]
 pub(crate) struct Options {
     /// What the token is for, which decides what it may do
-    #[arg(long)]
+    #[arg(long = "for", alias = "purpose", value_name = "PURPOSE")]
     purpose: Purpose,
-    /// What the token is called in lists [default: the purpose]
+    /// What the token is called in lists [default: what it is for]
     #[arg(long)]
     name: Option<String>,
     /// End the token's validity after so many days

@@ -172,6 +172,9 @@ async fn an_account_is_shown_by_id_username_or_domain() {
          \u{20} Nameservers  ns1.opterius.test, ns2.opterius.test\n\
          \u{20} E-mail       alice@example.net\n\
          \u{20} Reference    s12\n\
+         \u{20} Client       c7\n\
+         \u{20} Next due     2026-12-31\n\
+         \u{20} PHP          8.2\n\
          \u{20} Uid          20001\n\
          \u{20} Created      2026-11-23 21:34:26 UTC\n\
          \u{20} Operation    0193a5e0-7c1e-7000-8000-00000000000d (create, committed)\n\n\

@@ -165,7 +165,7 @@ async fn answer(State(script): State<Arc<Mutex<Script>>>, method: Method, uri: U
 pub(crate) fn account() -> Value {
     json!({
         "id": "0193a5e0-7c1e-7000-8000-00000000000a", "owner": "host", "external_ref": "s12", "username": "alice", "domain": "example.com",
-        "email": "alice@example.net", "package": {"id": "0193a5e0-7c1e-7000-8000-00000000000b", "name": "Starter"},
+        "email": "alice@example.net", "client_ref": "c7", "next_due_on": "2026-12-31", "php_version": "8.2", "package": {"id": "0193a5e0-7c1e-7000-8000-00000000000b", "name": "Starter"},
         "server": {"id": "0193a5e0-7c1e-7000-8000-00000000000c", "name": "server1", "hostname": "server1.opterius.test"},
         "status": "active", "ipv4": ["192.0.2.10"], "ipv6": ["2001:db8::10"], "nameservers": ["ns1.opterius.test", "ns2.opterius.test"],
         "uid": 20001, "created_at": 1_795_469_666_000_000_i64,
@@ -190,7 +190,7 @@ pub(crate) fn operation(outcome: &str) -> Value {
 pub(crate) fn servers() -> Value {
     json!([{
         "id": "0193a5e0-7c1e-7000-8000-00000000000c", "name": "server1", "hostname": "panel.opterius.test", "ipv4": ["192.0.2.10"], "ipv6": [],
-        "nameservers": ["ns1.opterius.test", "ns2.opterius.test"], "reachable": true, "accounts": 1, "default": true,
+        "nameservers": ["ns1.opterius.test", "ns2.opterius.test"], "reachable": true, "accounts": 1, "max_accounts": 0, "default": true,
         "enforcement": {"disk_mib": "not enforced on this server", "php_workers": "enforced"}
     }])
 }

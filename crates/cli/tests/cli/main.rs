@@ -6,6 +6,7 @@ mod life;
 mod operation;
 mod package;
 mod resync;
+mod server;
 mod settings;
 mod token;
 mod usage;
