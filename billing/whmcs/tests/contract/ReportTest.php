@@ -18,7 +18,6 @@ final class ReportTest extends PanelTestCase
     {
         parent::setUp();
         $_SESSION = [];
-        require_once dirname(__DIR__, 2) . '/modules/addons/opterius/hooks.php';
     }
 
     protected function tearDown(): void

@@ -9,20 +9,31 @@ use PHPUnit\Framework\TestCase;
 /** The functions as WHMCS finds them. */
 final class EntryPointsTest extends TestCase
 {
-    public function test_nothing_is_defined_that_does_not_work_yet(): void
+    private const MODULE = '/modules/servers/opterius/opterius.php';
+
+    public function test_nothing_is_defined_that_does_not_work(): void
     {
         $functions = array_filter(
             get_defined_functions()['user'],
-            static fn (string $name): bool => str_starts_with($name, 'opterius_'),
+            static fn (string $name): bool => str_ends_with(
+                (string) (new \ReflectionFunction($name))->getFileName(),
+                self::MODULE,
+            ) && str_starts_with($name, 'opterius_'),
         );
+        $known = array_map(static fn (array $function): string => strtolower($function[0]), $this->functions());
         sort($functions);
-        self::assertSame([
-            'opterius_configoptions',
-            'opterius_createaccount',
-            'opterius_metadata',
-            'opterius_packageloader',
-            'opterius_testconnection',
-        ], $functions);
+        sort($known);
+        self::assertSame($known, $functions);
+    }
+
+    public function test_no_button_is_without_its_function(): void
+    {
+        foreach ([opterius_AdminCustomButtonArray(), opterius_ClientAreaCustomButtonArray()] as $buttons) {
+            self::assertNotEmpty($buttons);
+            foreach ($buttons as $label => $function) {
+                self::assertTrue(function_exists('opterius_' . $function), $label);
+            }
+        }
     }
 
     /** @dataProvider functions */
@@ -39,6 +50,29 @@ final class EntryPointsTest extends TestCase
             ['opterius_PackageLoader', 'array'],
             ['opterius_TestConnection', 'array'],
             ['opterius_CreateAccount', 'string'],
+            ['opterius_SuspendAccount', 'string'],
+            ['opterius_UnsuspendAccount', 'string'],
+            ['opterius_TerminateAccount', 'string'],
+            ['opterius_Renew', 'string'],
+            ['opterius_ChangePackage', 'string'],
+            ['opterius_ChangePassword', 'string'],
+            ['opterius_AdminCustomButtonArray', 'array'],
+            ['opterius_restore', 'string'],
+            ['opterius_reconcile', 'string'],
+            ['opterius_showplan', 'string'],
+            ['opterius_retryoperation', 'string'],
+            ['opterius_rotatetoken', 'string'],
+            ['opterius_ServiceSingleSignOn', 'array'],
+            ['opterius_AdminSingleSignOn', 'array'],
+            ['opterius_LoginLink', 'string'],
+            ['opterius_ClientArea', 'array'],
+            ['opterius_ClientAreaCustomButtonArray', 'array'],
+            ['opterius_measureusage', 'string'],
+            ['opterius_AdminServicesTabFields', 'array'],
+            ['opterius_UsageUpdate', 'null'],
+            ['opterius_ListAccounts', 'array'],
+            ['opterius_CustomActions', \WHMCS\Module\Server\CustomActionCollection::class],
+            ['opterius_MetricProvider', \WHMCS\Module\Server\Opterius\MetricProvider::class],
         ];
     }
 
@@ -68,6 +102,11 @@ final class EntryPointsTest extends TestCase
             'APIVersion' => '1.1',
             'RequiresServer' => true,
             'DefaultSSLPort' => '8443',
+            'ServiceSingleSignOnLabel' => 'Sign in to the control panel',
+            'AdminSingleSignOnLabel' => 'Sign in to the Opterius Panel',
+            'ListAccountsUniqueIdentifierDisplayName' => 'Opterius Account ID',
+            'ListAccountsUniqueIdentifierField' => 'customfield.Opterius Account ID',
+            'ListAccountsProductField' => 'configoption1',
         ], opterius_MetaData());
     }
 
