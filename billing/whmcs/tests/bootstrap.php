@@ -15,10 +15,10 @@ spl_autoload_register(static function (string $class): void {
     }
 });
 
-// WHMCS has its database before it has any module, and loads the hooks of a module that a product uses on every page.
+// WHMCS has its database before it has any module, and loads the hooks of what is in use on every page.
 Opterius\Whmcs\StandIn\Whmcs::install();
-$module = dirname(__DIR__) . '/modules/servers/opterius/';
-require_once $module . 'opterius.php';
-if (is_file($module . 'hooks.php')) {
-    require_once $module . 'hooks.php';
-}
+$modules = dirname(__DIR__) . '/modules/';
+require_once $modules . 'servers/opterius/opterius.php';
+require_once $modules . 'servers/opterius/hooks.php';
+require_once $modules . 'addons/opterius/hooks.php';
+Opterius\Whmcs\StandIn\Hooks::keep();

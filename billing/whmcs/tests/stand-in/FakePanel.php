@@ -76,6 +76,12 @@ final class FakePanel
         return $reply['body']['data'] ?? throw new \RuntimeException($reply['body']['detail']);
     }
 
+    /** `opterius token allow`: another installation may change things, too. */
+    public function allow(string $url, string $directory): void
+    {
+        $this->set(['callers' => [...$this->state()['callers'], "$url in $directory"]]);
+    }
+
     /** An account of somebody else, which no token of WHMCS may see. */
     public function strangersAccount(string $username, string $domain): array
     {

@@ -10,8 +10,8 @@ final class Hooks
     /** @var array<string, list<array{int, callable}>> */
     private static array $registered = [];
 
-    /** @var array<string, list<array{int, callable}>>|null what the module's own hooks.php registered */
-    private static ?array $ofTheModule = null;
+    /** @var array<string, list<array{int, callable}>> what the module's own hooks.php registered */
+    private static array $ofTheModule = [];
 
     /** @var list<array{string, mixed}> every run, by its point and what it was given */
     public static array $runs = [];
@@ -22,11 +22,16 @@ final class Hooks
         usort(self::$registered[$point], static fn (array $a, array $b): int => $a[0] <=> $b[0]);
     }
 
-    /** Forgets what a test has registered; the first call that finds any remembers what the module did, which stays. */
+    /** What is registered by now is the module's own, and stays. */
+    public static function keep(): void
+    {
+        self::$ofTheModule = self::$registered;
+    }
+
+    /** Forgets what a test has registered. */
     public static function reset(): void
     {
-        self::$ofTheModule ??= self::$registered === [] ? null : self::$registered;
-        self::$registered = self::$ofTheModule ?? [];
+        self::$registered = self::$ofTheModule;
         self::$runs = [];
     }
 

@@ -366,12 +366,17 @@ final class Whmcs
         return ['redirect' => $target];
     }
 
-    /** The page of the add-on module in the admin area. */
-    public function addonModulePage(array $request = []): string
+    /**
+     * The page of the add-on module in the admin area.
+     *
+     * @param array<string, mixed> $query  what stands behind the address
+     * @param array<string, mixed> $posted what a button of the page sends
+     */
+    public function addonModulePage(array $query = [], array $posted = []): string
     {
         require_once dirname(__DIR__, 2) . '/modules/addons/opterius/opterius.php';
         $config = opterius_config();
-        $_REQUEST = $_GET = $request;
+        [$_GET, $_POST, $_REQUEST] = [$query, $posted, $posted + $query];
         ob_start();
         try {
             opterius_output([
@@ -379,7 +384,7 @@ final class Whmcs
             ] + Capsule::table('tbladdonmodules')->where('module', 'opterius')->pluck('value', 'setting')->all());
         } finally {
             $page = (string) ob_get_clean();
-            $_REQUEST = $_GET = [];
+            $_GET = $_POST = $_REQUEST = [];
         }
         $this->moduleLog->lookForSecrets($page, 'the page of the add-on module');
         return $page;

@@ -65,7 +65,7 @@ state = {
     "expires_at": None,
     "scopes": SCOPES,
     "ref_prefix": "whmcs:i:",
-    # The addresses ({"url", "directory"}) that may change something with the token; the first one becomes it.
+    # The installations ("URL in DIRECTORY") that may change something with the token; the first one becomes it.
     "callers": [],
     "version": "0.1.0",
     "api_version": 1,
@@ -76,7 +76,7 @@ state = {
     "packages_per_page": 100,
     "accounts_per_page": 500,
     "servers": [
-        {"id": "s1", "name": "web1", "hostname": "web1.test", "reachable": True, "max_accounts": None},
+        {"id": "s1", "name": "web1", "hostname": "web1.test", "reachable": True, "max_accounts": 0},
     ],
     "shared_parent_domains": [],
     "terminated_kept_days": 30,
@@ -280,12 +280,13 @@ def client_ref_rule(text):
 
 
 def date_rule(text):
+    wrong = ValueError(f"`{text[:60]}` is not a day: use one such as 2026-12-31")
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", text) is None or text < "1970":
+        raise wrong
     try:
         time.strptime(text, "%Y-%m-%d")
     except ValueError:
-        text = ""
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", text) is None:
-        raise ValueError("`next_due_on` is not a date: use one such as `2026-12-31`")
+        raise wrong from None
     return text
 
 
@@ -396,12 +397,13 @@ def choose_server(choice):
 
 
 def full(server):
-    most = server.get("max_accounts")
+    most = server.get("max_accounts") or 0
     count = sum(1 for a in state["accounts"] if a["server"]["id"] == server["id"])
-    if most is not None and count >= most:
-        return Problem("server_full", f"The server `{server['name']}` has {count} accounts and takes {most}.",
-                       "Order on another server, or raise the server's number of accounts.")
-    return None
+    if most == 0 or count < most:
+        return None
+    return Problem("server_full", f"The server `{server['name']}` takes {most} accounts and has as many, so nothing was "
+                   "begun.", "Order on another server, or let it take more with `opterius server set "
+                   f"{server['name']} --max-accounts`.")
 
 
 def find_package(name, package_id):
@@ -624,7 +626,9 @@ class Api:
         fields.finish()
         state["next_token"] = base64.urlsafe_b64encode(uuid.uuid4().bytes + uuid.uuid4().bytes).decode().rstrip("=")
         return 201, {"data": {
-            "token": state["next_token"], "former_valid_until": now() + DAY,
+            "id": "01890000-0000-7000-8000-00000000000f", "name": "whmcs", "token": state["next_token"],
+            "scopes": state["scopes"], "ref_prefix": state["ref_prefix"], "expires_at": state["expires_at"],
+            "addresses": None, "created_at": 1,
             "access_hash": "o1." + state["next_token"] + ("." + pins if pins else ""),
         }}
 
@@ -672,58 +676,53 @@ class Api:
 
         def checked(given, rule, taken):
             if given is None:
-                return None, None
+                return None
             try:
-                parsed = rule(given)
+                name = rule(given)
+                found = taken(caller, name)
             except ValueError as error:
-                return {"given": given, "name": None, "available": False,
-                        "problem": {"code": "invalid_request", "detail": str(error) + "."}}, None
-            found = problem(taken(caller, parsed))
-            return {"given": given, "name": parsed, "available": found is None, "problem": found}, parsed
+                name, found = None, Problem.invalid([{"field": "", "code": "invalid", "detail": str(error)}])
+            name = name if found is None else None
+            return {"given": given, "name": name, "available": found is None, "problem": problem(found)}
 
-        domain, domain_name = checked(domain_given, domain_rule, domain_problem)
-        username, username_name = checked(username_given, username_rule, username_problem)
-        if username is not None:
-            del username["name"]
+        domain = checked(domain_given, domain_rule, domain_problem)
+        username = checked(username_given, username_rule, username_problem)
         package = None
         if name is not None or package_id is not None:
-            package = {"id": None, "name": None, "problem": None}
             try:
-                found = find_package(name, package_id)
-                package.update(id=found["id"], name=found["name"])
+                package = {"name": find_package(name, package_id)["name"], "problem": None}
             except Problem as error:
-                package["problem"] = problem(error)
-        server = choose_server(server_given)
-        unreachable = None if server["reachable"] else Problem(
-            "server_unreachable", f"The server `{server['name']}` could not be reached.")
-        server_problem = problem(full(server)) or problem(unreachable)
-        parts = [part for part in (domain, username, package) if part is not None]
+                package = {"name": None, "problem": problem(error)}
+        try:
+            chosen = choose_server(server_given)
+            unreachable = None if chosen["reachable"] else Problem(
+                "server_unreachable", f"The server `{chosen['name']}` could not be reached, so nothing was begun: its Agent "
+                "does not answer.")
+            server = {"id": chosen["id"], "name": chosen["name"], "reachable": chosen["reachable"],
+                      "problem": problem(full(chosen) or unreachable)}
+        except Problem as error:
+            server = {"id": None, "name": None, "reachable": False, "problem": problem(error)}
+        parts = [part for part in (domain, username, package, server) if part is not None]
+        free = username["name"] if username is not None else None
         return 200, {"data": {
-            "orderable": server_problem is None and all(part["problem"] is None for part in parts),
-            "domain": domain, "username": username,
-            "suggestion": Api.suggestion(caller, username_name, username_given, domain_name or domain_given),
-            "package": package,
-            "server": {"id": server["id"], "name": server["name"], "reachable": server["reachable"],
-                       "problem": server_problem},
+            "orderable": all(part["problem"] is None for part in parts), "domain": domain, "username": username,
+            "suggestion": free or Api.suggestion(caller, username_given, domain_given), "package": package,
+            "server": server,
         }}
 
     @staticmethod
-    def suggestion(caller, valid, given, domain):
-        def free(name):
-            return name not in RESERVED_USERNAMES and username_problem(caller, name) is None
-        if valid is not None and free(valid):
-            return valid
-        base = ""
-        for source in (given, (domain or "").split(".")[0]):
-            base = re.sub("[^a-z0-9]", "", (source or "").lower()).lstrip("0123456789")[:16]
-            if base:
-                break
-        base = (base or "account").ljust(3, "x")
-        number, name = 1, base
-        while not free(name):
-            number += 1
-            name = base[:16 - len(str(number))] + str(number)
-        return name
+    def suggestion(caller, username, domain):
+        label = (domain or "").removeprefix("www.").split(".")[0]
+        for source in (username or "", label, "account"):
+            stem = re.sub("[^a-z0-9]", "", source.lower()).lstrip("0123456789")[:16]
+            for number in [""] + [str(number) for number in range(2, 1000)] if stem else []:
+                candidate = stem[:16 - len(number)] + number
+                try:
+                    if username_problem(caller, username_rule(candidate)) is None:
+                        return candidate
+                except ValueError:
+                    continue
+        return None
 
     @staticmethod
     def create(caller, request, fields):
@@ -1146,6 +1145,22 @@ ROUTES = [
 ]
 
 
+def calls_from(header):
+    """Which installation asks; two ways to write its address are one."""
+    if header is None:
+        return None
+    sent = sorted(urllib.parse.parse_qsl(header))
+    detail = "`Opterius-Caller` must be `url=…&directory=…`, each once and percent-encoded"
+    if [name for name, _ in sent] == ["directory", "url"]:
+        (_, directory), (_, url) = sent
+        parts = re.fullmatch(r"(https?)://([^/\s]+)(/\S*)?", url, re.IGNORECASE)
+        if parts is not None and directory != "":
+            address = f"{parts[1].lower()}://{parts[2].lower()}{parts[3] or ''}".rstrip("/")
+            return f"{address} in {directory.rstrip('/') or '/'}"
+        detail = f"`{url}` is not the address of an installation: use one such as `https://billing.example.com`"
+    raise Problem.invalid([{"field": "Opterius-Caller", "code": "invalid", "detail": detail}])
+
+
 def admit(request, scope):
     """Who asks, if they may."""
     token = (request["authorization"] or "").removeprefix("Bearer ")
@@ -1160,17 +1175,15 @@ def admit(request, scope):
     if scope not in state["scopes"]:
         raise Problem("forbidden", f"The token `whmcs` may not do this: it has no scope `{scope}`.",
                       "Use a token with that scope, or do it on the server with the `opterius` command.")
-    sent = dict(urllib.parse.parse_qsl(request["headers"].get("opterius-caller", "")))
-    origin = {"url": sent.get("url", ""), "directory": sent.get("directory", "")} if sent else None
+    origin = calls_from(request["headers"].get("opterius-caller"))
     if request["method"] != "GET" and origin is not None:
         if not state["callers"]:
             state["callers"].append(origin)
         if origin not in state["callers"]:
-            first = state["callers"][0]
             raise Problem(
-                "other_caller", f"This WHMCS ({origin['url']} in {origin['directory']}) is not the one that the token was "
-                f"used from before ({first['url']} in {first['directory']}): it may be a copy. Nothing was changed.",
-                "If it is the same WHMCS in a new place, run `opterius token allow whmcs` on the server.")
+                "other_caller", f"This installation ({origin}) is not the one that uses the token `whmcs` "
+                f"({'; '.join(state['callers'])}): it may be a copy, so nothing was changed.",
+                "If it is no copy but has moved, allow it with `opterius token allow 'whmcs'`.")
     return Caller(False, origin)
 
 
