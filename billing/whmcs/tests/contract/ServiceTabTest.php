@@ -24,10 +24,10 @@ final class ServiceTabTest extends PanelTestCase
         self::assertStringContainsString('Username examplec Domain example.com Package Starter Server web1 web1.test', $fields['Account']);
         self::assertStringContainsString('Addresses 192.0.2.1 Nameservers ns1.web1.test, ns2.web1.test PHP version 8.2', $fields['Account']);
         self::assertStringContainsString($this->panel->account('s12')['id'], $fields['Account']);
-        self::assertStringContainsString('Disk 2.5 GiB 10 GiB', $fields['Limits and Use']);
-        self::assertStringContainsString('Bandwidth 1 GiB 100 GiB', $fields['Limits and Use']);
+        self::assertStringContainsString('Disk Space 2.5 GiB 10 GiB', $fields['Limits and Use']);
+        self::assertStringContainsString('Traffic 1 GiB 100 GiB', $fields['Limits and Use']);
         self::assertStringContainsString('Files 1234 unlimited', $fields['Limits and Use']);
-        self::assertStringContainsString('PHP memory 256 MiB', $fields['Limits and Use']);
+        self::assertStringContainsString('PHP Memory 256 MiB', $fields['Limits and Use']);
         self::assertMatchesRegularExpression('/Create, [0-9: -]+: done .*site done 1.0 ms/', $fields['Last Operation']);
         self::assertStringContainsString($this->panel->state()['operations'][0]['id'], $fields['Last Operation']);
         self::assertStringContainsString('None', $fields['Drift']);
@@ -90,8 +90,8 @@ final class ServiceTabTest extends PanelTestCase
             'enforcement' => ['disk_mib' => 'enforced', 'cpu_percent' => 'not enforced on this server'],
         ] + $this->panel->account('s12'));
         $text = self::text($service->adminFields()['Limits and Use']);
-        self::assertMatchesRegularExpression('/Disk (0 B )?20 GiB not the package\'s/', $text);
-        self::assertStringContainsString('CPU percent 50 % not enforced on this server', $text);
+        self::assertMatchesRegularExpression('/Disk Space (0 B )?20 GiB not the package\'s/', $text);
+        self::assertStringContainsString('CPU 50 % not enforced on this server', $text);
     }
 
     public function test_a_service_without_an_account_says_so(): void

@@ -126,6 +126,7 @@ final class ServiceTab
             'bandwidth_gib' => self::size($usage['traffic_bytes'] ?? null),
             'processes' => self::number($usage['processes'] ?? null),
         ];
+        $labels = Limits::labels();
         $rows = '';
         foreach ($limits as $name => $limit) {
             $notes = [];
@@ -136,7 +137,7 @@ final class ServiceTab
                 $notes[] = 'not enforced on this server';
             }
             $rows .= self::row([
-                ucfirst(str_replace(['_mib', '_gib', '_', 'php', 'cpu'], ['', '', ' ', 'PHP', 'CPU'], (string) $name)),
+                $labels[$name] ?? (string) $name,
                 $used[$name] ?? '',
                 self::limit((string) $name, $limit),
                 implode('; ', $notes),
