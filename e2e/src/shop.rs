@@ -35,7 +35,6 @@ pub struct Shop<'a> {
     directory: TempDir,
     proxy: FaultProxy,
     access_hash: String,
-    url: String,
     root: String,
 }
 
@@ -53,18 +52,17 @@ impl<'a> Shop<'a> {
             directory: tempfile::tempdir().expect("a temporary directory"),
             proxy,
             access_hash,
-            url: "https://billing.example.com".to_owned(),
             root: "/srv/whmcs".to_owned(),
         }
     }
 
-    /// A copy of this installation, as somebody makes it to try something out: the same database at another address.
+    /// A copy of this installation, as somebody makes it to try something out: the same database in another directory.
     ///
     /// # Panics
     /// When there is no database yet.
     #[must_use]
-    pub fn copied(&self, url: &str, root: &str) -> Self {
-        let copy = Self { url: url.to_owned(), root: root.to_owned(), ..Self::new(self.server) };
+    pub fn copied(&self, root: &str) -> Self {
+        let copy = Self { root: root.to_owned(), ..Self::new(self.server) };
         std::fs::copy(self.directory.path().join("whmcs.sqlite"), copy.directory.path().join("whmcs.sqlite"))
             .expect("the database is copied");
         copy
@@ -109,7 +107,7 @@ impl<'a> Shop<'a> {
         let mut command = Command::new("php");
         command.arg(repository::path().join("billing/whmcs/tests/order.php")).arg(action);
         command.arg("--database").arg(self.directory.path().join("whmcs.sqlite"));
-        command.args(["--url", &self.url, "--directory", &self.root]);
+        command.args(["--directory", &self.root]);
         let output = run(&mut command, parameters.to_string());
         assert_eq!(output.status, 0, "php {action} of {}: {}{}", order.username, output.stdout, output.stderr);
         let answer: Value = serde_json::from_str(&output.stdout).expect("the driver prints JSON");

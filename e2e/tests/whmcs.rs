@@ -124,8 +124,10 @@ fn agreed(server: &Server, order: &Order, context: &str) -> (Value, Standing) {
         Some("none") => Standing::Gone,
         _ => panic!("{context}: {account}"),
     };
-    let standing = Standing::of(server, &order.username, &order.domain);
-    assert_eq!(standing, expected, "{context}: {account}");
+    // What is being staged or put into the trash for other accounts at this moment bears no name.
+    let standing = eventually(&format!("{context}: {expected:?}"), || {
+        Some(Standing::of(server, &order.username, &order.domain)).filter(|standing| *standing == expected)
+    });
     (account, standing)
 }
 
@@ -211,11 +213,12 @@ fn a_copy_of_the_installation_changes_nothing_until_a_person_allows_it() {
     let shop = Shop::new(&server);
     let order = Order::new(&server, 1, "alice", "alice.example");
     assert!(shop.create(&order).is_success());
-    let copy = shop.copied("https://staging.example.com", "/srv/staging");
+    // The System URL is in the database, and so in the copy's.
+    let copy = shop.copied("/srv/staging");
     for (action, said) in [("SuspendAccount", json!({ "suspendreason": "overdue" })), ("TerminateAccount", json!({}))] {
         let refused = copy.press(action, &order, &said);
         let sentence = refused.result.as_str().unwrap_or_default();
-        assert!(sentence.contains("https://staging.example.com") && sentence.contains("copy"), "{action}: {sentence}");
+        assert!(sentence.contains("/srv/staging") && sentence.contains("copy"), "{action}: {sentence}");
         assert_eq!(refused.status, "Active");
     }
     assert_eq!(agreed(&server, &order, "the original").1, Standing::Whole);
