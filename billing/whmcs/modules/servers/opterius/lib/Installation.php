@@ -12,10 +12,21 @@ use WHMCS\Database\Capsule;
  */
 final class Installation
 {
-    /** As the header of every request has it (application/x-www-form-urlencoded). */
+    /**
+     * As the header of every request has it (application/x-www-form-urlencoded).
+     *
+     * @throws Refusal if there is no address to tell: without one, a copy would pass for the original
+     */
     public static function address(): string
     {
-        return http_build_query(['url' => self::url(), 'directory' => self::directory()]);
+        $url = self::url();
+        if (preg_match('#^https?://[^/\s]+(/\S*)?$#Di', $url) !== 1) {
+            throw new Refusal(
+                "The System URL of this WHMCS reads `$url`, which is no address on the web. Correct it under Setup > "
+                . 'General Settings > WHMCS System URL; the Panel tells a copy of this WHMCS by it.'
+            );
+        }
+        return http_build_query(['url' => $url, 'directory' => self::directory()]);
     }
 
     /** The System URL of WHMCS; empty if it cannot be read. */
