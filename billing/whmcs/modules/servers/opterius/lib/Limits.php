@@ -125,8 +125,8 @@ final class Limits
         $counted = self::LIMITS[$name][1];
         if ($counted === null) {
             // `5`, and also `5 Databases` or `200 %`, as choices are often worded.
-            $whole = preg_match('/^([1-9]\d{0,8})(\s*%|\s+\p{L}[\p{L} ]{2,})?$/Du', $text, $match) === 1;
-            return $whole ? (int) $match[1] : null;
+            $word = $name === 'cpu_percent' ? '\s*%' : '\s+\p{L}[\p{L} ]{2,}';
+            return preg_match("/^([1-9]\\d{0,8})($word)?$/Du", $text, $match) === 1 ? (int) $match[1] : null;
         }
         if (preg_match('/^(\d{1,9}(?:[.,]\d{1,3})?)\s*([a-z]*)$/D', $text, $match) !== 1) {
             return null;
