@@ -76,6 +76,58 @@ final class EntryPointsTest extends TestCase
         ];
     }
 
+    /**
+     * What the sample module that WHMCS publishes tests of any module: each of these functions, if it is there, returns
+     * its type when it is given nothing at all.
+     *
+     * @dataProvider ofTheSample
+     */
+    public function test_the_functions_of_the_official_sample_return_what_it_asks_for(
+        string $function,
+        string $type,
+        bool $offered = true,
+    ): void {
+        self::assertSame($offered, function_exists($function), 'a function that is there makes WHMCS show its form');
+        if ($offered) {
+            self::assertSame($type, get_debug_type($function([])));
+        }
+    }
+
+    public function ofTheSample(): array
+    {
+        return [
+            ['opterius_ConfigOptions', 'array'],
+            ['opterius_MetaData', 'array'],
+            ['opterius_CreateAccount', 'string'],
+            ['opterius_SuspendAccount', 'string'],
+            ['opterius_UnsuspendAccount', 'string'],
+            ['opterius_TerminateAccount', 'string'],
+            ['opterius_ChangePassword', 'string'],
+            ['opterius_ChangePackage', 'string'],
+            ['opterius_TestConnection', 'array'],
+            ['opterius_AdminCustomButtonArray', 'array'],
+            ['opterius_ClientAreaCustomButtonArray', 'array'],
+            ['opterius_AdminServicesTabFields', 'array'],
+            // The staff's tab has nothing to save.
+            ['opterius_AdminServicesTabFieldsSave', 'null', false],
+            ['opterius_ServiceSingleSignOn', 'array'],
+            ['opterius_AdminSingleSignOn', 'array'],
+            ['opterius_ClientArea', 'array'],
+        ];
+    }
+
+    public function test_a_function_that_has_nothing_to_work_with_says_so_and_never_that_it_is_done(): void
+    {
+        foreach ($this->functions() as [$function, $type]) {
+            $result = $type === 'string' ? $function([]) : null;
+            self::assertNotSame('success', $result, $function);
+        }
+        self::assertFalse(opterius_TestConnection([])['success']);
+        self::assertFalse(opterius_ServiceSingleSignOn([])['success']);
+        self::assertFalse(opterius_AdminSingleSignOn([])['success']);
+        self::assertFalse(opterius_ListAccounts([])['success']);
+    }
+
     public function test_every_function_survives_params_of_the_wrong_types(): void
     {
         $keys = [

@@ -5,6 +5,10 @@ declare(strict_types=1);
 use WHMCS\Module\AbstractWidget;
 use WHMCS\Module\Addon\Opterius\Health;
 
+if (!defined('WHMCS')) {
+    die('This file cannot be accessed directly');
+}
+
 /** WHMCS makes the widget's id of the name of its class, so this one stands in no namespace. */
 class OpteriusHealthWidget extends AbstractWidget
 {
