@@ -30,7 +30,7 @@ final class ReportTest extends PanelTestCase
         $this->active(101);
         $page = $this->page();
         self::assertStringContainsString('WHMCS and the Panel agree about everything.', $page);
-        self::assertStringContainsString('1 services and add-ons in WHMCS, 1 accounts in the Panel, 0 differences.', $page);
+        self::assertStringContainsString('Services and add-ons in WHMCS: 1. Accounts in the Panel: 1. Differences: 0.', $page);
         self::assertStringNotContainsString('<form', $page);
     }
 
@@ -200,7 +200,7 @@ final class ReportTest extends PanelTestCase
         $second->script(['on' => '*', 'fault' => 'html', 'status' => 502, 'times' => 0]);
         $page = $this->page();
         self::assertStringContainsString('web2 (server 2) was left out, and nothing is said of its services: ', $page);
-        self::assertStringContainsString('0 differences', $page);
+        self::assertStringContainsString('Differences: 0.', $page);
         self::assertStringNotContainsString('agree about everything', $page);
         self::assertSame('Active', $service->status);
     }

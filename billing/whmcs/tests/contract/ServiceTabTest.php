@@ -21,7 +21,7 @@ final class ServiceTabTest extends PanelTestCase
         $fields = array_map(self::text(...), $service->adminFields());
         self::assertSame(['Opterius', 'Account', 'Limits and Use', 'Last Operation', 'Drift'], array_keys($fields));
         self::assertSame('active', $fields['Opterius']);
-        self::assertStringContainsString('Username examplec Domain example.com Package Starter Server web1 web1.test', $fields['Account']);
+        self::assertStringContainsString('Username examplec Domain example.com Package Starter Server web1 (web1.test)', $fields['Account']);
         self::assertStringContainsString('Addresses 192.0.2.1 Nameservers ns1.web1.test, ns2.web1.test PHP version 8.2', $fields['Account']);
         self::assertStringContainsString($this->panel->account('s12')['id'], $fields['Account']);
         self::assertStringContainsString('Disk Space 2.5 GiB 10 GiB', $fields['Limits and Use']);

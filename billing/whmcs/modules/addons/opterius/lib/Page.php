@@ -35,7 +35,7 @@ final class Page
     private function report(Report $report): string
     {
         $html = '<p>' . Html::text(sprintf(
-            '%d services and add-ons in WHMCS, %d accounts in the Panel, %d differences.',
+            'Services and add-ons in WHMCS: %d. Accounts in the Panel: %d. Differences: %d.',
             $report->records,
             $report->accounts,
             count($report->differences),
@@ -65,9 +65,20 @@ final class Page
         }
         $more = count($differences) - self::MOST_ROWS;
         return '<h2>' . Html::text($kind->title()) . ' <span class="badge">' . count($differences) . '</span></h2>'
-            . '<table class="table table-striped"><thead><tr><th>Service</th><th>Client</th><th>Domain</th>'
-            . '<th>Username</th><th>What is wrong</th><th></th></tr></thead><tbody>' . $rows . '</tbody></table>'
+            . '<table class="table table-striped"><thead><tr>' . self::heads() . '</tr></thead><tbody>' . $rows
+            . '</tbody></table>'
             . ($more > 0 ? '<p>' . Html::text("And $more more.") . '</p>' : '');
+    }
+
+    /** As wide in every section, so that the eye can run down the columns. */
+    private static function heads(): string
+    {
+        $heads = ['Service' => 11, 'Client' => 9, 'Domain' => 19, 'Username' => 13, 'What is wrong' => 34, '' => 14];
+        $html = '';
+        foreach ($heads as $title => $width) {
+            $html .= '<th style="width:' . $width . '%">' . Html::text($title) . '</th>';
+        }
+        return $html;
     }
 
     private function row(Difference $difference): string

@@ -106,7 +106,7 @@ final class ServiceTab
             'Username' => self::text($account, 'username'),
             'Domain' => self::text($account, 'domain'),
             'Package' => self::text($package, 'name'),
-            'Server' => trim(self::text($server, 'name') . ' ' . self::text($server, 'hostname')),
+            'Server' => self::text($server, 'name') . ' (' . self::text($server, 'hostname') . ')',
             'Addresses' => implode(', ', $addresses),
             'Nameservers' => implode(', ', self::texts($account, 'nameservers')),
             'PHP version' => self::text($account, 'php_version'),

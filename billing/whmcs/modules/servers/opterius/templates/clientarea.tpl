@@ -2,8 +2,8 @@
     What a client sees of an account, within the product's page. `$opterius` holds the page in every language.
 
     It stands in themes that share no framework: six has Bootstrap 3, twenty-one Bootstrap 4, nexus its own variables.
-    So the parts that only this page has (bars, rows) bring the few rules they need, in the theme's own colours where it
-    names them; buttons, labels and alerts carry the class names of both Bootstraps.
+    So the parts that only this page has (bars, rows, status) bring the few rules they need, in the theme's own colours
+    where it names them; buttons are the theme's.
 
     To change it, copy it to templates/<your theme>/modules/servers/opterius/templates/clientarea.tpl in WHMCS.
 *}
@@ -20,6 +20,7 @@
     .opterius-use { margin: 0 0 1em; }
     .opterius-use-text { display: flex; flex-wrap: wrap; justify-content: space-between; margin: 0 0 .25em; }
     .opterius-bar { height: .6em; overflow: hidden; border-radius: var(--rounding-sm, 4px); background: var(--bg-accented, #e4e4e7); }
+    .opterius-dot { display: inline-block; width: .7em; height: .7em; margin: 0 .45em 0 0; border-radius: 50%; background: var(--success, #2e9e5b); }
     .opterius-bar-used { height: 100%; border-radius: inherit; background: var(--success, #2e9e5b); }
     .opterius-bar-warning { background: var(--warning, #e8890c); }
     .opterius-bar-danger { background: var(--error, #d9342b); }
@@ -53,7 +54,7 @@
         <dl class="opterius-rows">
             {if $page.status}
                 <dt>{$page.status.label|escape:'html'}</dt>
-                <dd><span class="label label-{$page.status.tone|escape:'html'} badge badge-{$page.status.tone|escape:'html'}">{$page.status.text|escape:'html'}</span></dd>
+                <dd><span class="opterius-dot opterius-bar-{$page.status.tone|escape:'html'}"></span>{$page.status.text|escape:'html'}</dd>
             {/if}
             {if $page.reasons}
                 <dt>{$page.reasons.label|escape:'html'}</dt>
