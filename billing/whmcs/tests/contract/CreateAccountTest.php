@@ -119,6 +119,17 @@ final class CreateAccountTest extends PanelTestCase
         self::assertCount(1, $this->panel->state()['accounts']);
     }
 
+    public function test_an_email_address_that_the_panel_does_not_take_costs_no_order(): void
+    {
+        $client = ['id' => 3, 'email' => "o'brien@example.org"];
+        self::assertSame('success', $this->whmcs(['clientsdetails' => $client])->create());
+        self::assertNull($this->panel->account('s12')['email']);
+        self::assertStringContainsString('The order goes without the client\'s e-mail address.', Whmcs::log()->text());
+        // With something else wrong beside it, all of it is told.
+        $sentence = $this->whmcs(['clientsdetails' => $client, 'username' => '4u', 'serviceid' => 13])->create();
+        self::assertSentence('2 fields are not valid: username, email.', $sentence);
+    }
+
     // Add-ons and resellers.
 
     public function test_an_addon_is_ordered_under_its_own_reference(): void

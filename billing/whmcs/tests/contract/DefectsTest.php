@@ -14,7 +14,7 @@ use WHMCS\Module\Server\Opterius\Action;
 /** Each of these went wrong in a provisioning module that people use. */
 final class DefectsTest extends PanelTestCase
 {
-    public function test_a_dead_panel_never_creates_an_account(): void
+    public function test_a_dead_panel_never_creates_suspends_or_terminates_an_account(): void
     {
         // `false == 0` is true in PHP: modules that compare curl's result so report success when nothing answered.
         $port = $this->panel->port;
@@ -23,6 +23,14 @@ final class DefectsTest extends PanelTestCase
         $whmcs = $this->whmcs(['serverport' => (string) $port]);
         self::assertSentence("Nothing accepts connections at 127.0.0.1:$port.", $whmcs->create());
         self::assertSame(['Pending', 0], [$whmcs->status, $whmcs->welcomeMails]);
+        foreach (['suspend', 'unsuspend', 'terminate', 'changePackage'] as $command) {
+            self::assertSentence("Nothing accepts connections at 127.0.0.1:$port.", $whmcs->$command());
+        }
+        foreach (['Restore', 'Reconcile', 'Show Plan', 'Retry Operation', 'Rotate Token'] as $button) {
+            self::assertSentence("Nothing accepts connections at 127.0.0.1:$port.", $whmcs->adminButton($button));
+        }
+        self::assertSentence('The password could not be changed just now.', $whmcs->changePassword('another-one-1'));
+        self::assertSame('Pending', $whmcs->status);
     }
 
     public function test_a_create_whose_answer_was_lost_does_not_fail_forever_with_already_created(): void
@@ -157,5 +165,79 @@ final class DefectsTest extends PanelTestCase
                 putenv($name);
             }
         }
+    }
+
+    public function test_unsuspend_lifts_the_suspension(): void
+    {
+        // A module passed the status as an argument that the function it called did not have: nothing was ever lifted.
+        $whmcs = $this->whmcs();
+        $whmcs->create();
+        $whmcs->suspend();
+        self::assertSame('success', $whmcs->unsuspend());
+        self::assertSame(['active', []], [
+            $this->panel->account('s12')['status'], $this->panel->account('s12')['holds'],
+        ]);
+    }
+
+    public function test_a_retry_gives_the_account_the_password_that_whmcs_has_by_then(): void
+    {
+        // A billing system made a fresh password for a retry, skipped the create, and showed a password that was none.
+        $this->panel->script(['on' => 'POST /api/accounts', 'fault' => 'drop_after', 'times' => 9]);
+        $whmcs = $this->whmcs();
+        $whmcs->create(self::SHORT_BUDGET);
+        $this->panel->script();
+        $whmcs->edit(['password' => 'a-fresh-one-1']);
+        $whmcs->overrides = [];
+        self::assertSame('success', $whmcs->create());
+        self::assertSame(['examplec' => 'a-fresh-one-1'], $this->panel->state()['passwords']);
+    }
+
+    public function test_a_suspend_that_meets_a_404_is_no_success_and_forgets_nothing(): void
+    {
+        $whmcs = $this->whmcs();
+        $whmcs->create();
+        $id = $whmcs->properties->get('Opterius Account ID');
+        $this->panel->script(['on' => 'POST /api/accounts/ref:s12/suspend', 'fault' => 'reply', 'status' => 404, 'body' => [
+            'code' => 'not_found', 'detail' => 'There is no account `s12`.',
+        ]]);
+        self::assertSentence('The Panel has never had an account for this service (s12).', $whmcs->suspend());
+        self::assertSame(['Active', $id], [$whmcs->status, $whmcs->properties->get('Opterius Account ID')]);
+        self::assertSame('success', $whmcs->suspend());
+    }
+
+    public function test_terminate_never_brings_a_suspended_site_back_for_a_moment(): void
+    {
+        $whmcs = $this->whmcs();
+        $whmcs->create();
+        $whmcs->suspend();
+        $before = $this->panel->changes();
+        self::assertSame('success', $whmcs->terminate());
+        self::assertSame($before + 1, $this->panel->changes());
+        self::assertSame([], $this->panel->requests('POST', '/api/accounts/*/unsuspend'));
+    }
+
+    public function test_an_account_with_the_same_username_is_not_taken_over(): void
+    {
+        $this->panel->strangersAccount('examplec', 'stranger.example');
+        $whmcs = $this->whmcs();
+        self::assertSentence('The username `examplec` is already used by another account', $whmcs->create());
+        self::assertNull($this->panel->account('s12'));
+        // Nor is it changed or removed by the service that wanted its name.
+        foreach (['suspend', 'changePackage', 'terminate'] as $command) {
+            self::assertSentence('The Panel has never had an account for this service (s12)', $whmcs->$command());
+        }
+        self::assertSentence('There is no account whose password', $whmcs->changePassword('another-one-1'));
+        self::assertSame('of-a-stranger', $this->panel->state()['passwords']['examplec']);
+    }
+
+    public function test_a_change_of_package_that_failed_is_no_success(): void
+    {
+        // A module returned `success` from the handler of its own exception.
+        $whmcs = $this->whmcs();
+        $whmcs->create();
+        $whmcs->overrides['configoption1'] = 'No such package';
+        self::assertSentence('Package not found', $whmcs->changePackage());
+        self::assertSame('Starter', $this->panel->account('s12')['package']['name']);
+        self::assertCount(1, $whmcs->moduleQueue);
     }
 }

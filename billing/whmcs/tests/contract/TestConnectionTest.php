@@ -92,10 +92,34 @@ final class TestConnectionTest extends PanelTestCase
         $this->assertWrong('The Panel refused the token in the Access Hash. The token is not valid.');
     }
 
-    public function test_every_missing_scope_is_listed(): void
+    public function test_each_scope_that_is_missing_is_named_with_what_it_is_for(): void
     {
-        $this->panel->set(['scopes' => ['self.read', 'packages.read']]);
-        $this->assertWrong('The token in the Access Hash lacks accounts.create, accounts.read, operations.read.');
+        $all = $this->panel->state()['scopes'];
+        self::assertCount(16, $all);
+        foreach ($all as $scope) {
+            if ($scope === 'self.read') {
+                continue; // Without it nothing can be asked at all, which the Panel says itself.
+            }
+            $this->panel->set(['scopes' => array_values(array_diff($all, [$scope]))]);
+            $result = opterius_TestConnection($this->params());
+            self::assertMatchesRegularExpression(
+                '/^The token in the Access Hash lacks ' . preg_quote($scope) . ' \([A-Za-z ]+\)\. Create a new WHMCS/',
+                $result['error'],
+            );
+        }
+        $this->panel->set(['scopes' => []]);
+        $this->assertWrong('The token `whmcs` may not do this: it has no scope `self.read`.');
+        $this->panel->set(['scopes' => ['self.read', 'self.rotate', 'packages.read']]);
+        $this->assertWrong(
+            'The token in the Access Hash lacks self.sign_in (signing staff in), accounts.read (seeing what became of a '
+            . 'change), accounts.create (Create), accounts.suspend (Suspend and Unsuspend), accounts.package (Change',
+        );
+    }
+
+    public function test_a_token_that_has_expired(): void
+    {
+        $this->panel->set(['expires_at' => 1]);
+        $this->assertWrong('The Panel refused the token in the Access Hash. The token `whmcs` has expired.');
     }
 
     public function test_another_version_of_the_api(): void

@@ -24,6 +24,24 @@ final class SecretsTest extends TestCase
         }
     }
 
+    public function test_no_password_survives_within_a_longer_text_in_base64(): void
+    {
+        foreach (NastyPasswords::some(100) as $password) {
+            $secrets = new Secrets($password);
+            foreach (['', 'u', 'us', 'user:', 'Bearer '] as $before) {
+                foreach (['', 'x', ':xy'] as $after) {
+                    $hidden = $secrets->hide(base64_encode($before . $password . $after));
+                    self::assertStringContainsString('[secret]', $hidden);
+                    // What is left of it on either side does not even hold one letter of a password.
+                    self::assertLessThanOrEqual(
+                        2 * 4 + intdiv(4 * (strlen($before) + strlen($after)), 3),
+                        strlen(str_replace('[secret]', '', $hidden)),
+                    );
+                }
+            }
+        }
+    }
+
     public function test_a_secret_that_contains_another_is_hidden_whole(): void
     {
         $secrets = new Secrets('abcd', 'abcdefgh');

@@ -136,7 +136,8 @@ abstract class Change
             $problem['detail'] = "The Panel has never had an account for this service ({$this->ref}).";
             $problem['hint'] = '';
         }
-        return new Finding(Standing::Refused, Explanation::ofProblem($problem, static::BUTTON), $code);
+        $field = is_string($problem['field'] ?? null) ? $problem['field'] : '';
+        return new Finding(Standing::Refused, Explanation::ofProblem($problem, static::BUTTON), $code, field: $field);
     }
 
     protected function running(mixed $operation): Finding

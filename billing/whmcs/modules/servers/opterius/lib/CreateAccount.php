@@ -72,6 +72,18 @@ final class CreateAccount extends SaleChange
         };
     }
 
+    /** An address that the Panel does not take, as it takes not all that exist, must not cost a paid order. */
+    protected function mends(Finding $finding): bool
+    {
+        $without = $finding->field === 'email' ? $this->order->withoutEmail() : null;
+        if ($without === null) {
+            return parent::mends($finding);
+        }
+        $this->action->log->note('The order goes without the client\'s e-mail address. ' . $finding->text);
+        $this->order = $without;
+        return true;
+    }
+
     protected function refused(array $problem): Finding
     {
         if (($problem['code'] ?? null) === 'domain_taken' && $this->ref->kind === Ref::ADDON) {

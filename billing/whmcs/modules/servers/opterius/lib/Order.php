@@ -70,6 +70,20 @@ final class Order
         ], static fn (string $value): bool => $value !== '');
     }
 
+    /** The same without the client's e-mail address; null if there is none in it. */
+    public function withoutEmail(): ?self
+    {
+        return $this->email === '' ? null : new self(
+            $this->ref,
+            $this->username,
+            $this->domain,
+            $this->password,
+            '',
+            $this->clientRef,
+            $this->nextDueOn,
+        );
+    }
+
     /** Whether an account in a list of the Panel's is the one that this order asks for. */
     public function isFor(array $account): bool
     {

@@ -21,12 +21,17 @@ abstract class SaleChange extends Change
                 'These configurable options mean nothing to the Panel: ' . implode(', ', $this->sale->otherOptions)
             );
         }
-        $finding = $this->pursue();
-        $decoded = $finding->code === 'package_not_found' ? $this->sale->withDecodedPackage() : null;
-        if ($decoded !== null) {
-            $this->sale = $decoded;
+        do {
             $finding = $this->pursue();
-        }
+        } while ($this->mends($finding));
         return $this->settled($finding);
+    }
+
+    /** Puts something in the place of what was refused; false if there is nothing to put there. */
+    protected function mends(Finding $finding): bool
+    {
+        $decoded = $finding->code === 'package_not_found' ? $this->sale->withDecodedPackage() : null;
+        $this->sale = $decoded ?? $this->sale;
+        return $decoded !== null;
     }
 }

@@ -71,8 +71,9 @@ final class Secrets
     private static function formsOf(#[\SensitiveParameter] string $value): array
     {
         $forms = [$value, urlencode($value), rawurlencode($value), base64_encode($value)];
-        $forms[] = rtrim(base64_encode($value), '=');
-        $forms[] = strtr(rtrim(base64_encode($value), '='), '+/', '-_');
+        foreach (self::base64sOf($value) as $form) {
+            array_push($forms, $form, strtr($form, '+/', '-_'));
+        }
         foreach ([0, JSON_UNESCAPED_SLASHES] as $slashes) {
             foreach ([0, JSON_UNESCAPED_UNICODE] as $unicode) {
                 $json = json_encode($value, $slashes | $unicode | JSON_INVALID_UTF8_SUBSTITUTE);
@@ -84,5 +85,23 @@ final class Secrets
             $forms[] = htmlentities($value, $quotes | ENT_SUBSTITUTE, 'UTF-8');
         }
         return $forms;
+    }
+
+    /**
+     * Base64 writes three bytes as four letters, so that a text reads differently when one or two bytes stand before
+     * it. Letters that also depend on what stands before or behind are left off.
+     *
+     * @return list<string>
+     */
+    private static function base64sOf(#[\SensitiveParameter] string $value): array
+    {
+        $forms = [rtrim(base64_encode($value), '=')];
+        foreach ([0, 1, 2] as $before) {
+            $letters = rtrim(base64_encode(str_repeat("\0", $before) . $value), '=');
+            $end = (strlen($value) + $before) % 3 === 0 ? strlen($letters) : strlen($letters) - 1;
+            $start = $before === 0 ? 0 : $before + 1;
+            $forms[] = substr($letters, $start, $end - $start);
+        }
+        return array_values(array_filter($forms, static fn (string $form): bool => strlen($form) >= self::SHORTEST));
     }
 }
