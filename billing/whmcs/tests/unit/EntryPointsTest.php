@@ -171,12 +171,33 @@ final class EntryPointsTest extends TestCase
         self::assertLessThanOrEqual(24, count($options));
     }
 
-    public function test_the_description_of_the_module_is_complete(): void
+    /** @dataProvider descriptions */
+    public function test_the_description_of_the_module_is_complete(string $folder, string $type): void
     {
-        $folder = dirname(__DIR__, 2) . '/modules/servers/opterius/';
+        $folder = dirname(__DIR__, 2) . $folder;
         $json = json_decode((string) file_get_contents($folder . 'whmcs.json'), true);
-        self::assertSame(['1.0', 'whmcs-servers', 'opterius'], [$json['schema'], $json['type'], $json['name']]);
+        self::assertSame(['1.0', $type, 'opterius'], [$json['schema'], $json['type'], $json['name']]);
+        foreach (['license', 'category'] as $key) {
+            self::assertNotSame('', $json[$key]);
+        }
+        foreach (['name', 'tagline', 'long'] as $key) {
+            self::assertNotSame('', $json['description'][$key]);
+        }
+        self::assertGreaterThan(2, count($json['description']['features']));
+        foreach (['homepage', 'learn_more', 'support_url', 'docs_url'] as $key) {
+            self::assertStringStartsWith('https://', $json['support'][$key]);
+        }
+        self::assertNotFalse(filter_var($json['support']['email'], FILTER_VALIDATE_EMAIL));
+        self::assertNotSame('', $json['authors'][0]['name']);
         [$width] = getimagesize($folder . $json['logo']['filename']);
         self::assertLessThanOrEqual(500, $width);
+    }
+
+    public function descriptions(): array
+    {
+        return [
+            ['/modules/servers/opterius/', 'whmcs-servers'],
+            ['/modules/addons/opterius/', 'whmcs-addons'],
+        ];
     }
 }
