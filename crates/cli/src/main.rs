@@ -19,6 +19,7 @@ mod settings;
 mod setup;
 mod system;
 mod token;
+mod whmcs;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,6 +68,9 @@ enum Command {
     Operation(operation::Command),
     /// Compare Panel and Agent account by account, and say what only one of them knows
     Resync(resync::Options),
+    /// WHMCS: what it says that it has sold, and what is here
+    #[command(subcommand)]
+    Whmcs(whmcs::Command),
     /// Settings that hold for every account
     #[command(subcommand)]
     Settings(settings::Command),
@@ -95,6 +99,7 @@ async fn run(command: Command, panel: &Panel, format: Format) -> Result<ExitCode
         Command::Server(command) => server::run(command, panel, format).await?,
         Command::Operation(command) => operation::run(command, panel, format).await?,
         Command::Resync(options) => resync::run(&options, panel, format).await?,
+        Command::Whmcs(command) => return whmcs::run(command, panel, format).await,
         Command::Settings(command) => settings::run(command, panel, format).await?,
     }
     Ok(ExitCode::SUCCESS)

@@ -27,12 +27,11 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Result<(), Failure> {
     let token = named::token(&options.token, panel).await?;
-    let (url, directory) = match (&options.url, &options.directory) {
-        (Some(url), Some(directory)) => (url, directory),
-        _ => {
-            let waiting = the_one_that_waits(&token)?;
-            (&waiting.url, &waiting.directory)
-        }
+    let (url, directory) = if let (Some(url), Some(directory)) = (&options.url, &options.directory) {
+        (url, directory)
+    } else {
+        let waiting = the_one_that_waits(&token)?;
+        (&waiting.url, &waiting.directory)
     };
     let order = json!({ "url": url, "directory": directory, "only": options.only });
     let data = panel.post(&format!("/api/tokens/{}/callers", token.id), &order).await?.data;
@@ -54,14 +53,15 @@ fn the_one_that_waits(token: &Token) -> Result<&TokenCaller, Failure> {
     if let [one] = waiting[..] {
         return Ok(one);
     }
-    let (what, listed) = if waiting.is_empty() {
+    let (what, listed): (String, Vec<&TokenCaller>) = if waiting.is_empty() {
         let known = if token.callers.is_empty() { "none has used it yet" } else { "those that use it are allowed" };
         (format!("no installation waits to use the token {}: {known}", token.name), token.callers.iter().collect())
     } else {
         (format!("{} installations wait to use the token {}", waiting.len(), token.name), waiting)
     };
-    let listed: String = listed.iter().map(|caller| format!("\n  {} in {}", caller.url, caller.directory)).collect();
-    Err(Failure::new(what + &listed).hint(format!(
+    let lines: Vec<String> =
+        std::iter::once(what).chain(listed.iter().map(|caller| format!("  {} in {}", caller.url, caller.directory))).collect();
+    Err(Failure::new(lines.join("\n")).hint(format!(
         "an installation waits once it has tried to change something; name one with `opterius token allow {} --url URL --directory DIR`",
         token.id
     )))

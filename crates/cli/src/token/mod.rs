@@ -9,6 +9,8 @@ mod rotate;
 
 use clap::Subcommand;
 
+pub(crate) use self::named::pick;
+
 use crate::failure::Failure;
 use crate::output::Format;
 use crate::panel::Panel;

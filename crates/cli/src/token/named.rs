@@ -23,7 +23,8 @@ pub(super) async fn token(text: &str, panel: &Panel) -> Result<Token, Failure> {
     pick(text, read_all(&panel.list("/api/tokens", &[]).await?)?)
 }
 
-fn pick(text: &str, tokens: Vec<Token>) -> Result<Token, Failure> {
+/// The one of `tokens` that is meant, by its id or its name.
+pub(crate) fn pick(text: &str, tokens: Vec<Token>) -> Result<Token, Failure> {
     let mut meant: Vec<Token> = tokens.into_iter().filter(|token| token.id == text || token.name == text).collect();
     match meant.pop() {
         Some(token) if meant.is_empty() => Ok(token),

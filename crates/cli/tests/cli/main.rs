@@ -10,3 +10,4 @@ mod server;
 mod settings;
 mod token;
 mod usage;
+mod whmcs;
