@@ -8,6 +8,7 @@ use Opterius\Whmcs\StandIn\ClientArea;
 use Opterius\Whmcs\StandIn\PanelTestCase;
 use Opterius\Whmcs\StandIn\Service;
 use Opterius\Whmcs\StandIn\Whmcs;
+use WHMCS\Module\Server\Opterius\Module;
 
 /** What a client sees of an account within the page of the product. */
 final class ClientAreaTest extends PanelTestCase
@@ -139,6 +140,24 @@ final class ClientAreaTest extends PanelTestCase
             'another web server answers' => [['fault' => 'html', 'status' => 404]],
             'it answers with nonsense' => [['fault' => 'truncate']],
         ];
+    }
+
+    public function test_all_that_it_waits_for_takes_less_than_three_seconds(): void
+    {
+        $budget = (new \ReflectionClassConstant(Module::class, 'PAGE_BUDGET'))->getValue();
+        self::assertLessThan(3.0, $budget);
+        $service = $this->active();
+        $this->panel->script(['on' => 'GET *', 'times' => 0, 'fault' => 'hang_before']);
+        $service->clientArea();
+        // Each request was given what was left of the budget, and ended for that reason.
+        $waited = array_filter(
+            Whmcs::log()->entries,
+            static fn (array $entry): bool => $entry['action'] === 'ClientArea',
+        );
+        self::assertNotEmpty($waited);
+        foreach ($waited as $entry) {
+            self::assertStringContainsString('curl=' . CURLE_OPERATION_TIMEDOUT, $entry['processed']);
+        }
     }
 
     public function test_an_answer_from_before_is_shown_with_its_time_while_the_panel_is_down(): void

@@ -7,6 +7,7 @@ namespace Opterius\Whmcs\Contract;
 use Opterius\Whmcs\StandIn\FakePanel;
 use Opterius\Whmcs\StandIn\PanelTestCase;
 use Opterius\Whmcs\StandIn\Service;
+use WHMCS\Database\Capsule;
 
 /** Sync Accounts: what is missing in the list, WHMCS offers to mark as terminated. */
 final class ListAccountsTest extends PanelTestCase
@@ -44,6 +45,35 @@ final class ListAccountsTest extends PanelTestCase
         self::assertSame('customfield.Opterius Account ID', $fields['ListAccountsUniqueIdentifierField']);
         self::assertSame('Opterius Account ID', $fields['ListAccountsUniqueIdentifierDisplayName']);
         self::assertSame('configoption1', $fields['ListAccountsProductField']);
+    }
+
+    public function test_a_service_that_whmcs_has_written_no_account_id_for_is_found_all_the_same(): void
+    {
+        [$service, $other] = $this->services(2);
+        $service->properties->save(['Opterius Account ID' => '']);
+        $other->properties->save(['Opterius Account ID' => 'of an account that it had before']);
+        $sync = $this->installation->syncAccounts();
+        self::assertSame([101, 102], array_keys($sync->matched));
+        self::assertSame($this->panel->account('s101')['id'], $service->properties->get('Opterius Account ID'));
+    }
+
+    public function test_listing_writes_nothing_that_is_right_already_and_nothing_to_services_that_are_not_this_servers(): void
+    {
+        [$known, $moved, $cancelled] = $this->services(3);
+        $this->installation->server(null, ['id' => 2]);
+        $moved->properties->save(['Opterius Account ID' => '']);
+        $moved->edit(['server' => 2]);
+        $cancelled->properties->save(['Opterius Account ID' => '']);
+        $cancelled->edit(['domainstatus' => 'Cancelled']);
+        Capsule::connection()->enableQueryLog();
+        Capsule::connection()->flushQueryLog();
+        self::assertSame([101], array_keys($this->installation->syncAccounts()->matched));
+        foreach (Capsule::connection()->getQueryLog() as $query) {
+            self::assertStringStartsWith('select', $query['query']);
+        }
+        self::assertSame(['', ''], [
+            $moved->properties->get('Opterius Account ID'), $cancelled->properties->get('Opterius Account ID'),
+        ]);
     }
 
     public function test_only_what_is_held_is_suspended(): void

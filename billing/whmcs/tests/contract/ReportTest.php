@@ -244,6 +244,7 @@ final class ReportTest extends PanelTestCase
     {
         Capsule::schema()->drop('tblhosting');
         self::assertStringContainsString('The report could not be made: ', $this->page());
+        self::assertStringContainsString('The report could not be made: ', $this->installation->adminHome());
     }
 
     public function test_the_export_is_a_file_of_all_that_was_sold(): void

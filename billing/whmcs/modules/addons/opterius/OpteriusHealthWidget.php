@@ -24,7 +24,12 @@ class OpteriusHealthWidget extends AbstractWidget
 
     public function getData()
     {
-        return Health::numbers();
+        try {
+            return Health::numbers();
+        } catch (\Throwable $failure) {
+            // The first page of the admin area has to come whatever is wrong with the report.
+            return ['failed' => $failure->getMessage()];
+        }
     }
 
     public function generateOutput($data)

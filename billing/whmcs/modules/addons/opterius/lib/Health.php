@@ -29,6 +29,10 @@ final class Health
     /** @param array<mixed> $numbers as above, perhaps from a cache */
     public static function html(array $numbers): string
     {
+        if (isset($numbers['failed'])) {
+            return '<div class="widget-content-padded">'
+                . Html::text('The report could not be made: ' . $numbers['failed']) . '</div>';
+        }
         $rows = '';
         foreach (is_array($numbers['differences'] ?? null) ? $numbers['differences'] : [] as $title => $count) {
             $rows .= self::row((string) $title, (string) $count, 'addonmodules.php?module=opterius');

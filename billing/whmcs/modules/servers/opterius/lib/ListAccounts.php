@@ -22,9 +22,16 @@ final class ListAccounts
     public function all(): array
     {
         $typed = $this->typedPackages();
-        return (new Listing($this->action->panel(), $this->action->patience))->accounts(
-            static fn (array $account): array => self::entry($account, $typed),
+        $ids = [];
+        $accounts = (new Listing($this->action->panel(), $this->action->patience))->accounts(
+            static function (array $account) use ($typed, &$ids): array {
+                $entry = self::entry($account, $typed);
+                $ids[is_string($account['external_ref'] ?? null) ? $account['external_ref'] : ''] = $account['id'];
+                return $entry;
+            },
         );
+        (new AccountIds($this->action))->complete($ids);
+        return $accounts;
     }
 
     private static function entry(array $account, array $typed): array
