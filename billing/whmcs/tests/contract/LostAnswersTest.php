@@ -220,7 +220,9 @@ final class LostAnswersTest extends PanelTestCase
             $prepare($service);
             foreach (['drop_before', 'drop_after', 'html'] as $fault) {
                 $this->panel->script(['on' => '* *', 'fault' => $fault, 'status' => 502, 'times' => 0]);
+                $before = $this->panel->changes();
                 $result = $call($service->params(), 1.0);
+                self::assertLessThanOrEqual(3, $this->panel->changes() - $before, "$name was sent too often");
                 // A renewal is no failure for that, which is shown elsewhere.
                 self::assertSame($name === 'renew', $result === 'success', "$name: $result");
             }

@@ -30,7 +30,7 @@ final class StaffButtonsTest extends PanelTestCase
     {
         $buttons = $this->whmcs()->buttons('AdminCustomButtonArray');
         self::assertSame(
-            ['Show Plan', 'Reconcile', 'Retry Operation', 'Restore', 'Rotate Token'],
+            ['Show Plan', 'Reconcile', 'Retry Operation', 'Restore', 'Rotate Token', 'Create Configurable Options'],
             array_keys($buttons),
         );
         foreach ($buttons as $function) {
@@ -144,5 +144,76 @@ final class StaffButtonsTest extends PanelTestCase
             self::assertSame('success', $service->suspend('overdue'));
         }
         self::assertSame('success', $service->adminButton('Rotate Token'));
+    }
+
+    // Create Configurable Options.
+
+    private function pricing(): void
+    {
+        Capsule::schema()->create('tblcurrencies', static fn ($table) => $table->increments('id'));
+        Capsule::table('tblcurrencies')->insert([['id' => 1], ['id' => 2]]);
+        Capsule::schema()->create('tblpricing', static function ($table): void {
+            $table->increments('id');
+            $table->string('type');
+            $fees = ['msetupfee', 'qsetupfee', 'ssetupfee', 'asetupfee', 'bsetupfee', 'tsetupfee'];
+            $prices = ['monthly', 'quarterly', 'semiannually', 'annually', 'biennially', 'triennially'];
+            foreach (['currency', 'relid', ...$fees, ...$prices] as $column) {
+                $table->integer($column);
+            }
+        });
+    }
+
+    public function test_options_for_every_limit_are_created_hidden_and_change_nothing(): void
+    {
+        $this->pricing();
+        $service = $this->active();
+        $this->installation->option(1, 'Disk Space (GB)|Space', Whmcs::QUANTITY);
+        self::assertSame('success', $service->adminButton('Create Configurable Options'));
+        $options = Capsule::table('tblproductconfigoptions')->where('optionname', '!=', 'Disk Space (GB)|Space')->get();
+        self::assertSame([
+            'files|Files', 'bandwidth_gib|Traffic', 'php_workers|PHP Workers', 'php_memory_mib|PHP Memory',
+            'cpu_percent|CPU', 'memory_mib|Memory', 'processes|Processes',
+        ], $options->pluck('optionname')->all());
+        self::assertSame([1], $options->pluck('hidden')->map(intval(...))->unique()->values()->all());
+        self::assertSame(2 * 7, Capsule::table('tblpricing')->count());
+        self::assertStringContainsString(
+            'Configurable options were created, hidden, for the product of this service: Files, Traffic',
+            Capsule::table('tblactivitylog')->pluck('description')->implode("\n"),
+        );
+        // Whoever chooses what there is gets what the package says.
+        $service->overrides = [];
+        self::assertSame('success', $service->changePackage(null, ['files' => 'default']));
+        self::assertSame([], $this->panel->account('s12')['overrides']);
+    }
+
+    public function test_options_that_are_there_are_not_created_again_and_products_share_them(): void
+    {
+        $this->pricing();
+        $service = $this->active();
+        $service->adminButton('Create Configurable Options');
+        $count = Capsule::table('tblproductconfigoptions')->count();
+        self::assertSame('success', $service->adminButton('Create Configurable Options'));
+        $other = $this->installation->service(['packageid' => $this->installation->product(['id' => 2]), 'id' => 14]);
+        self::assertSame('success', $other->adminButton('Create Configurable Options'));
+        self::assertSame($count, Capsule::table('tblproductconfigoptions')->count());
+        self::assertSame(1, Capsule::table('tblproductconfiggroups')->count());
+        self::assertSame([1, 2], Capsule::table('tblproductconfiglinks')->pluck('pid')->map(intval(...))->all());
+    }
+
+    public function test_options_that_cannot_be_created_whole_are_not_created_at_all(): void
+    {
+        // No table of prices: something that WHMCS has changed.
+        self::assertSentence(
+            'The Opterius module failed inside',
+            $this->active()->adminButton('Create Configurable Options'),
+        );
+        self::assertSame(0, Capsule::table('tblproductconfigoptions')->count());
+        self::assertSame(0, Capsule::table('tblproductconfiggroups')->count());
+    }
+
+    public function test_an_addon_has_no_configurable_options(): void
+    {
+        $addon = $this->installation->addon($this->active());
+        self::assertSentence('Only products have configurable options.', $addon->adminButton('Create Configurable Options'));
     }
 }

@@ -62,6 +62,7 @@ final class EntryPointsTest extends TestCase
             ['opterius_showplan', 'string'],
             ['opterius_retryoperation', 'string'],
             ['opterius_rotatetoken', 'string'],
+            ['opterius_createoptions', 'string'],
             ['opterius_ServiceSingleSignOn', 'array'],
             ['opterius_AdminSingleSignOn', 'array'],
             ['opterius_LoginLink', 'string'],

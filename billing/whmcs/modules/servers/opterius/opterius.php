@@ -104,6 +104,11 @@ function opterius_rotatetoken(array $params): string
     return Module::rotateToken($params);
 }
 
+function opterius_createoptions(array $params): string
+{
+    return Module::createOptions($params);
+}
+
 /** WHMCS calls this when somebody clicks, and sends their browser where it says. */
 function opterius_ServiceSingleSignOn(array $params): array
 {

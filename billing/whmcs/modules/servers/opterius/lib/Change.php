@@ -26,7 +26,6 @@ abstract class Change
     /** Of the time that is left, how much one change may take. The rest is for asking. */
     private const SHARE_OF_TIME = 0.875;
 
-    /** Seconds for one question, so that a question without an answer leaves time to send again. */
     private const LONGEST_LOOK = 5.0;
 
     /** A definite "no" among the codes that come with a 5xx status. With any other the outcome is not known. */
@@ -146,6 +145,17 @@ abstract class Change
         return new Finding(Standing::Running, self::named($operation));
     }
 
+    final protected function question(string $path, array $query): Reply
+    {
+        return $this->panel->get($path, $query, $this->shortWhile());
+    }
+
+    /** Seconds for one question, so that one without an answer leaves time to send. */
+    final protected function shortWhile(): float
+    {
+        return min(self::LONGEST_LOOK, $this->action->patience->left());
+    }
+
     private function sendOnce(): Reply
     {
         return $this->send(min(self::LONGEST_SEND, self::SHARE_OF_TIME * $this->action->patience->left()));
@@ -204,8 +214,7 @@ abstract class Change
 
     private function look(string $path, array $query): array
     {
-        $timeout = min(self::LONGEST_LOOK, $this->action->patience->left());
-        return $this->panel->get($path, $query, $timeout)->data() ?? [];
+        return $this->question($path, $query)->data() ?? [];
     }
 
     private function atWork(array $account): ?Finding

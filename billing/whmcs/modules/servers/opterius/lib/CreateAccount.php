@@ -14,9 +14,6 @@ final class CreateAccount extends SaleChange
     protected const DOING = 'creating this account';
     protected const DONE = 'the account was created';
 
-    /** Seconds for what is asked before the order. */
-    private const LONGEST_QUESTION = 3.0;
-
     private readonly ServiceRecord $record;
     private Order $order;
 
@@ -124,9 +121,9 @@ final class CreateAccount extends SaleChange
         if ($kept !== '') {
             return $kept;
         }
-        $there = $this->panel->get($this->path(), [], self::LONGEST_QUESTION)->data()['username'] ?? null;
+        $there = $this->question($this->path(), [])->data()['username'] ?? null;
         $username = is_string($there) && $there !== '' ? $there
-            : Username::proposed($this->panel, '', $domain, $this->sale->server, self::LONGEST_QUESTION)
+            : Username::proposed($this->panel, '', $domain, $this->sale->server, $this->shortWhile())
             ?? Username::made('', $domain, $this->ref);
         $this->record->save(['Username' => $username]);
         return $username;

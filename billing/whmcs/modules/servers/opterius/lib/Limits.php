@@ -90,6 +90,12 @@ final class Limits
         return [$limits, $others];
     }
 
+    /** The limit that a configurable option of this name sets; null if it sets none. */
+    public static function limitNamed(string $option): ?string
+    {
+        return self::named($option)[0];
+    }
+
     /** @return array{string|null, string} the Panel's name for a configurable option, and the unit in its own name */
     private static function named(string $option): array
     {

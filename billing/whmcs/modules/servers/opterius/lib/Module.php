@@ -132,6 +132,7 @@ final class Module
             'Retry Operation' => 'retryoperation',
             'Restore' => 'restore',
             'Rotate Token' => 'rotatetoken',
+            'Create Configurable Options' => 'createoptions',
         ];
     }
 
@@ -163,6 +164,12 @@ final class Module
     {
         $work = static fn (Action $action) => (new RotateToken($action))->run();
         return self::done('RotateToken', $params, $budget, $work);
+    }
+
+    public static function createOptions(array $params, ?float $budget = null): string
+    {
+        $work = static fn (Action $action) => (new ConfigurableOptions($action))->run();
+        return self::done('CreateConfigurableOptions', $params, $budget, $work);
     }
 
     /**

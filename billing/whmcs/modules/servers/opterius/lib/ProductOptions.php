@@ -19,7 +19,7 @@ final class ProductOptions
 
     /** From here on the limits, in this order. */
     private const FIRST_LIMIT = 7;
-    private const LIMITS = [
+    public const LIMITS = [
         'disk_mib', 'files', 'bandwidth_gib', 'php_workers', 'php_memory_mib', 'cpu_percent', 'memory_mib', 'processes',
     ];
 

@@ -14,8 +14,6 @@ final class TerminateAccount extends Change
     protected const DOING = 'terminating this account';
     protected const DONE = 'the account was terminated';
 
-    private const LONGEST_QUESTION = 5.0;
-
     private readonly ProductOptions $options;
 
     /** @throws Refusal unless the account is gone */
@@ -29,7 +27,7 @@ final class TerminateAccount extends Change
                 . 'was not a member of staff. Nothing was removed. Check the service and press Terminate there.'
             );
         }
-        $there = $this->panel->get($this->path(), [], self::LONGEST_QUESTION)->data();
+        $there = $this->question($this->path(), [])->data();
         if ($there !== null) {
             $this->refuseAnothersAccount($there);
         }
