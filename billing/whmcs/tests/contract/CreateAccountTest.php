@@ -80,6 +80,8 @@ final class CreateAccountTest extends PanelTestCase
         ]]);
         self::assertSame('success', $this->whmcs(['configoption6' => ' web2 '])->create());
         self::assertSame('web2', $this->panel->state()['accounts'][0]['server']['name']);
+        $sentence = $this->whmcs(['configoption6' => 'web9', 'serviceid' => 13])->create();
+        self::assertSentence('There is no server `web9`. Correct the setting Server Name of the product', $sentence);
     }
 
     public function test_the_limits_that_were_sold_beside_the_package_are_set(): void

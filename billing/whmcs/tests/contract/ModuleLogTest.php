@@ -58,4 +58,52 @@ final class ModuleLogTest extends PanelTestCase
         $sentence = $this->whmcs(['domain' => ''])->create();
         self::assertSame($sentence, Whmcs::log()->entries[0]['processed']);
     }
+
+    public function test_every_change_and_every_button_is_logged_request_by_request(): void
+    {
+        $whmcs = $this->whmcs();
+        $calls = [
+            'CreateAccount' => static fn (): string => $whmcs->create(),
+            'SuspendAccount' => static fn (): string => $whmcs->suspend(),
+            'UnsuspendAccount' => static fn (): string => $whmcs->unsuspend(),
+            'ChangePackage' => static fn (): string => $whmcs->changePackage(),
+            'ChangePassword' => static fn (): string => $whmcs->changePassword('another-one-1'),
+            'Renew' => static fn (): string => $whmcs->renew('2031-02-28'),
+            'Reconcile' => static fn (): string => $whmcs->adminButton('Reconcile'),
+            'ShowPlan' => static fn (): string => $whmcs->adminButton('Show Plan'),
+            'TerminateAccount' => static fn (): string => $whmcs->terminate(),
+            'Restore' => static fn (): string => $whmcs->adminButton('Restore'),
+            'RotateToken' => static fn (): string => $whmcs->adminButton('Rotate Token'),
+        ];
+        $logged = 0;
+        $sent = 0;
+        foreach ($calls as $name => $call) {
+            self::assertSame('success', $call(), $name);
+            $requests = array_slice($this->panel->requests(), $sent);
+            $entries = array_slice(Whmcs::log()->entries, $logged);
+            self::assertNotSame([], $requests, $name);
+            self::assertSameSize($requests, $entries, $name);
+            foreach ($requests as $number => $request) {
+                self::assertSame($name, $entries[$number]['action']);
+                self::assertStringStartsWith($request['method'] . ' https://', $entries[$number]['request']);
+                self::assertMatchesRegularExpression(
+                    '/^status=20[01] duration_ms=\d+ request\.id=' . $request['request_id'] . '$/D',
+                    $entries[$number]['processed'],
+                );
+            }
+            $sent += count($requests);
+            $logged += count($entries);
+        }
+    }
+
+    public function test_a_new_password_that_the_panel_repeats_is_in_no_log_and_no_sentence(): void
+    {
+        $whmcs = $this->whmcs();
+        $whmcs->create();
+        foreach (array_slice(NastyPasswords::some(), 0, 12) as $password) {
+            $this->panel->script(['on' => 'PUT /api/accounts/ref:s12/password', 'fault' => 'echo']);
+            self::assertSame('success', $whmcs->changePassword($password));
+            self::assertSame([], Whmcs::log()->leaks);
+        }
+    }
 }

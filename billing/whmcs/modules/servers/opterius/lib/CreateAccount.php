@@ -83,7 +83,13 @@ final class CreateAccount extends SaleChange
 
     protected function refused(array $problem): Finding
     {
-        if (($problem['code'] ?? null) === 'domain_taken' && $this->ref->kind === Ref::ADDON) {
+        $code = $problem['code'] ?? null;
+        if ($code === 'not_found') {
+            // What an order can name that is not there is its server.
+            $problem['hint'] = 'Correct the setting Server Name of the product and press Create again.';
+            return new Finding(Standing::Refused, Explanation::ofProblem($problem), $code);
+        }
+        if ($code === 'domain_taken' && $this->ref->kind === Ref::ADDON) {
             $problem['hint'] = 'An add-on is an account of its own: enter a domain of its own in its field Domain and '
                 . 'press Create again.';
         }
