@@ -3,7 +3,7 @@
 /**
  * Does with one service what WHMCS does, from the command line, and calls the module for it.
  *
- *   php order.php ACTION [--log FILE] [--params FILE] [--database FILE] [--url URL] [--directory DIRECTORY] < params.json
+ *   php order.php ACTION [--log FILE] [--params FILE] [--database FILE] [--url URL] [--directory DIRECTORY] < params
  *
  * Reads the parameters that WHMCS would hand over as one JSON object, from FILE or standard input, never from the
  * command line, which everybody on a machine can read. With --database the rows of WHMCS are kept in that file, so that

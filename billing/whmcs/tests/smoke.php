@@ -11,7 +11,9 @@
 declare(strict_types=1);
 
 error_reporting(-1);
-set_error_handler(static fn (int $level, string $text, string $file, int $line) => throw new ErrorException($text, 0, $level, $file, $line));
+set_error_handler(static function (int $level, string $text, string $file, int $line): never {
+    throw new ErrorException($text, 0, $level, $file, $line);
+});
 
 $root = rtrim($argv[1] ?? '', '/');
 if (!is_dir($root . '/modules/servers/opterius')) {

@@ -13,7 +13,9 @@ use WHMCS\Service\Status;
  */
 final class AccountSync
 {
-    private const KEYS = ['email', 'username', 'domain', 'uniqueIdentifier', 'product', 'primaryip', 'created', 'status'];
+    private const KEYS = [
+        'email', 'username', 'domain', 'uniqueIdentifier', 'product', 'primaryip', 'created', 'status',
+    ];
 
     /** Why there is nothing to compare. */
     public ?string $error = null;
@@ -116,7 +118,8 @@ final class AccountSync
             $wrong[] = 'uniqueIdentifier';
         }
         if ($wrong !== []) {
-            throw new \UnexpectedValueException('An account is listed with a wrong ' . implode(', ', array_unique($wrong)));
+            $wrong = implode(', ', array_unique($wrong));
+            throw new \UnexpectedValueException("An account is listed with a wrong $wrong.");
         }
     }
 }

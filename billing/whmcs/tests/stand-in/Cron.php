@@ -127,7 +127,8 @@ final class Cron
     /** @return array<string, string> */
     private function terminateOverdue(string $due): array
     {
-        return $this->each('Suspended', $due, 'Terminate', static fn (Service $service): string => $service->terminate());
+        $terminate = static fn (Service $service): string => $service->terminate();
+        return $this->each('Suspended', $due, 'Terminate', $terminate);
     }
 
     /** @return array<string, string> */

@@ -31,7 +31,7 @@ final class FakePanel
         proc_close($this->process);
     }
 
-    /** @param array ...$rules see panel.py; each is used once, or its `times` times, by the first request that it fits */
+    /** @param array ...$rules see panel.py; each is used once, or its `times` times, by the first requests it fits */
     public function script(array ...$rules): void
     {
         $this->command(['do' => 'script', 'rules' => $rules]);
@@ -65,8 +65,8 @@ final class FakePanel
     }
 
     /**
-     * What the host's own staff does in the Panel, such as `('POST', '/api/accounts/ID/suspend', ['reason' => 'spam'])`,
-     * which sets the hold `abuse`.
+     * What the host's own staff does in the Panel, such as `('POST', '/api/accounts/ID/suspend', ['reason' => …])`, which
+     * sets the hold `abuse`.
      *
      * @return array the `data` of the answer
      */

@@ -81,7 +81,8 @@ final class LocalApi
     private function products(array $values): array
     {
         $rows = Capsule::table('tblhosting');
-        foreach (['clientid' => 'userid', 'serviceid' => 'id', 'pid' => 'packageid', 'domain' => 'domain'] as $name => $column) {
+        $columns = ['clientid' => 'userid', 'serviceid' => 'id', 'pid' => 'packageid', 'domain' => 'domain'];
+        foreach ($columns as $name => $column) {
             if (isset($values[$name])) {
                 $rows->where($column, $values[$name]);
             }

@@ -60,6 +60,15 @@ final class ModuleLog
         }
     }
 
+    /** Looks for a secret that became known only after entries were made, in all of them. */
+    public function lookBackFor(string $name, string $secret): void
+    {
+        $known = $this->secrets;
+        $this->secrets = [$name => $secret];
+        $this->lookForSecrets($this->text(), 'the Module Log');
+        $this->secrets = $known;
+    }
+
     /** Everything that was recorded, as one text. */
     public function text(): string
     {

@@ -13,8 +13,8 @@ use PhpParser\ParserFactory;
 require_once 'PhpParser/autoload.php';
 
 /**
- * Finds what PHP 8.1 does not know: the machine that runs the tests has 8.2, and would accept it. What only 8.3 or later
- * knows, neither 8.2 nor the parser accepts.
+ * Finds what PHP 8.1 does not know: the machine that runs the tests has 8.2, and would accept it. What only 8.3 or
+ * later knows, neither 8.2 nor the parser accepts.
  */
 final class NewerSyntax extends NodeVisitorAbstract
 {

@@ -32,6 +32,9 @@ abstract class PanelTestCase extends TestCase
 
     protected function assertPostConditions(): void
     {
+        foreach ($this->panel->state()['handed_out'] as $secret) {
+            Whmcs::log()->lookBackFor('what the Panel handed out', $secret);
+        }
         self::assertSame([], Whmcs::log()->leaks);
         self::assertSame([], CurlWatch::$violations);
         self::assertSame([], $this->panel->requests('GET', '/elsewhere'), 'a redirect was followed');

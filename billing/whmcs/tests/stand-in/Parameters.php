@@ -49,7 +49,8 @@ final class Parameters
     /** Of an add-on that has a module of its own: it shares the number and the domain of the service it belongs to. */
     public function ofAddon(int $id): array
     {
-        $row = Capsule::table('tblhostingaddons')->find($id) ?? throw new \OutOfBoundsException("There is no add-on $id.");
+        $row = Capsule::table('tblhostingaddons')->find($id)
+            ?? throw new \OutOfBoundsException("There is no add-on $id.");
         $service = Capsule::table('tblhosting')->find($row->hostingid);
         $addon = Capsule::table('tbladdons')->find($row->addonid);
         $settings = Capsule::table('tblmodule_configuration')
@@ -129,7 +130,7 @@ final class Parameters
         return $choices;
     }
 
-    /** Whether WHMCS encodes what clients have entered as HTML is not documented, and has differed: so it is a switch. */
+    /** Whether WHMCS encodes what clients have entered as HTML is not documented, and has differed: hence a switch. */
     private function encoded(array $params): array
     {
         if (!$this->whmcs->encodesHtml) {

@@ -309,7 +309,9 @@ final class Service
         $failed = $result !== 'success' && !is_array($result);
         $this->file($function, $failed ? $result : null);
         if ($action !== 'Renew') {
-            $vars = $failed ? ['params' => $params, 'failureResponseMessage' => $result] : $varsAfter ?? ['params' => $params];
+            $vars = $failed
+                ? ['params' => $params, 'failureResponseMessage' => $result]
+                : $varsAfter ?? ['params' => $params];
             Hooks::run("AfterModule$action" . ($failed ? 'Failed' : ''), $vars);
         }
         return $result;

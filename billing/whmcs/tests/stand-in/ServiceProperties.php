@@ -30,7 +30,7 @@ final class ServiceProperties
     {
     }
 
-    /** @param array<string, mixed> $properties values, or for a field of a certain type `['type' => …, 'value' => …]` */
+    /** @param array<string, mixed> $properties values, or `['type' => …, 'value' => …]` for a field of a certain type */
     public function save(array $properties): void
     {
         if ($this->broken) {

@@ -101,8 +101,10 @@ final class Whmcs
     }
 
     /** A product add-on that has a module of its own. */
-    public function addonProduct(array $row = [], array $configOptions = ['configoption1' => FakePanel::PACKAGE_ID]): int
-    {
+    public function addonProduct(
+        array $row = [],
+        array $configOptions = ['configoption1' => FakePanel::PACKAGE_ID],
+    ): int {
         $id = self::put('tbladdons', $row + [
             'name' => 'Second site', 'module' => self::MODULE, 'type' => 'hostingaccount', 'server_group_id' => 1,
         ]);
@@ -199,9 +201,8 @@ final class Whmcs
                 && ctype_digit(substr($name, 12)),
             ARRAY_FILTER_USE_BOTH,
         );
-        $product = $this->product(
-            ['id' => $number('pid', 1)] + $options + ($text('producttype') === [] ? [] : ['type' => $params['producttype']])
-        );
+        $type = $text('producttype') === [] ? [] : ['type' => $params['producttype']];
+        $product = $this->product(['id' => $number('pid', 1)] + $options + $type);
         $id = $number('serviceid', 12);
         $names = $text('domain', 'username', 'password');
         if (isset($names['password'])) {

@@ -88,6 +88,8 @@ state = {
     "usage": {},
     "drift": {},
     "sign_ins": [],
+    # Every new token and every sign-in's code: nothing of these belongs into a log.
+    "handed_out": [],
     "username_suffix": "",
     # How an operation ends that is tried again.
     "retry_ends": "committed",
@@ -625,6 +627,7 @@ class Api:
     def rotate(caller, request, fields):
         fields.finish()
         state["next_token"] = base64.urlsafe_b64encode(uuid.uuid4().bytes + uuid.uuid4().bytes).decode().rstrip("=")
+        state["handed_out"].append(state["next_token"])
         return 201, {"data": {
             "id": "01890000-0000-7000-8000-00000000000f", "name": "whmcs", "token": state["next_token"],
             "scopes": state["scopes"], "ref_prefix": state["ref_prefix"], "expires_at": state["expires_at"],
@@ -651,6 +654,7 @@ class Api:
         made = {"code": uuid.uuid4().hex, "account_id": account, "target": target,
                 "expires_at": now() + 60_000_000, "used": False}
         state["sign_ins"].append(made)
+        state["handed_out"].append(made["code"])
         url = f"https://{request['headers'].get('host', '127.0.0.1')}/sign-in/{made['code']}"
         return 201, {"data": {"url": url, "expires_at": made["expires_at"]}}
 
