@@ -47,7 +47,9 @@ final class ComparisonTest extends TestCase
             ['Suspended', null, ['Missing']],
             ['Suspended', 'active', ['WrongState Suspend']],
             ['Suspended', 'suspended billing', []],
-            ['Suspended', 'suspended abuse', []],
+            // Once the host lifts its hold, a client who has not paid would be active.
+            ['Suspended', 'suspended abuse', ['WrongState Suspend']],
+            ['Suspended', 'provisioning', []],
             ['Suspended', 'needs_attention', ['WrongState']],
             ['Pending', null, []],
             ['Pending', 'provisioning', []],
@@ -58,7 +60,8 @@ final class ComparisonTest extends TestCase
         ];
         foreach (['Terminated', 'Cancelled', 'Fraud'] as $ended) {
             $cases[] = [$ended, null, []];
-            foreach (['active', 'suspended billing', 'needs_attention', 'provisioning'] as $account) {
+            $cases[] = [$ended, 'needs_attention', ['WrongState']];
+            foreach (['active', 'suspended billing', 'provisioning'] as $account) {
                 $cases[] = [$ended, $account, ['Left Terminate']];
             }
         }
@@ -90,6 +93,56 @@ final class ComparisonTest extends TestCase
             'none' => ['Active', '', []],
             'another id of a cancelled service' => ['Cancelled', 'Starter', ['Left Terminate']],
         ];
+    }
+
+    /** @dataProvider runningOperations */
+    public function test_what_is_being_changed_is_not_compared(string $status, string $kind, array $expected): void
+    {
+        $account = self::account('s12', 'active', operation: ['kind' => $kind, 'outcome' => 'running']);
+        self::assertSame($expected, self::compared([self::record($status, 'Other')], [1 => [$account]]));
+    }
+
+    public function runningOperations(): array
+    {
+        return [
+            ['Suspended', 'suspend', []],
+            ['Active', 'package', []],
+            ['Pending', 'create', []],
+            ['Cancelled', 'terminate', []],
+            // This one does not become what it should be by waiting.
+            ['Cancelled', 'password', ['Left Terminate']],
+        ];
+    }
+
+    public function test_a_change_that_waits_for_a_person_is_the_first_thing_to_mend(): void
+    {
+        $account = self::account('s12', 'active', operation: ['kind' => 'suspend', 'outcome' => 'needs_attention']);
+        self::assertSame(['WrongState'], self::compared([self::record('Suspended', 'Other')], [1 => [$account]]));
+    }
+
+    /** @dataProvider names */
+    public function test_names_beside_names(string $domain, string $username, array $expected): void
+    {
+        $record = new Record(Ref::service(12), 3, 1, 'Active', $domain, $username, self::PACKAGE, '', 12);
+        self::assertSame($expected, self::compared([$record], [1 => [self::account('s12', 'active')]]));
+    }
+
+    public function names(): array
+    {
+        return [
+            'the same' => ['example.com', 'examplec', []],
+            'as people write them' => [' Example.COM. ', 'ExampleC', []],
+            'another domain' => ['example.net', 'examplec', ['WrongName']],
+            'another username' => ['example.com', 'other', ['WrongName']],
+            'neither' => ['', '', ['WrongName', 'WrongName']],
+            'an international name' => ['bücher.example', 'examplec', function_exists('idn_to_ascii') ? ['WrongName'] : []],
+        ];
+    }
+
+    public function test_an_add_on_need_not_have_names(): void
+    {
+        $addon = new Record(Ref::addon(12), 3, 1, 'Active', '', '', self::PACKAGE, '', 12);
+        self::assertSame([], self::compared([$addon], [1 => [self::account('a12', 'active')]]));
     }
 
     public function test_two_things_can_be_wrong_with_one_service(): void
@@ -206,15 +259,20 @@ final class ComparisonTest extends TestCase
         return new Record(Ref::service(12), 3, 1, $status, 'example.com', 'examplec', $package, '2026-12-01', 12);
     }
 
-    private static function account(string $ref, string $status, array $package = [], ?array $drift = null): Account
-    {
+    private static function account(
+        string $ref,
+        string $status,
+        array $package = [],
+        ?array $drift = null,
+        ?array $operation = null,
+    ): Account {
         static $number = 0;
         $words = explode(' ', $status);
         return Account::of([
             'id' => 'id-' . ++$number, 'external_ref' => $ref, 'username' => 'examplec', 'domain' => 'example.com',
             'status' => $words[0], 'package' => $package + ['id' => self::PACKAGE, 'name' => 'Starter'],
             'holds' => array_map(static fn (string $hold): array => ['hold' => $hold], array_slice($words, 1)),
-            'drift' => $drift,
+            'drift' => $drift, 'operation' => $operation,
         ]);
     }
 }

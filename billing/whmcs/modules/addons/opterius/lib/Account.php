@@ -20,6 +20,9 @@ final class Account
         public readonly string $packageId,
         public readonly string $packageName,
         public readonly bool $drifted,
+        /** What goes on with it just now: create, suspend and the like; empty if nothing does. */
+        public readonly string $running,
+        public readonly bool $needsAttention,
     ) {
     }
 
@@ -30,6 +33,8 @@ final class Account
         $package = is_array($account['package'] ?? null) ? $account['package'] : [];
         $holds = array_filter(is_array($account['holds'] ?? null) ? $account['holds'] : [], 'is_array');
         $drift = $account['drift'] ?? null;
+        $operation = is_array($account['operation'] ?? null) ? $account['operation'] : [];
+        $outcome = $text($operation, 'outcome');
         return new self(
             $text($account, 'id'),
             $text($account, 'external_ref'),
@@ -40,6 +45,12 @@ final class Account
             $text($package, 'id'),
             $text($package, 'name'),
             is_array($drift) && ($drift['mended'] ?? false) !== true,
+            match (true) {
+                $outcome === 'running' => $text($operation, 'kind'),
+                $text($account, 'status') === 'provisioning' => 'create',
+                default => '',
+            },
+            $outcome === 'needs_attention' || $text($account, 'status') === 'needs_attention',
         );
     }
 

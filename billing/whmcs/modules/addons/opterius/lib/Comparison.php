@@ -4,7 +4,9 @@ declare(strict_types=1);
 
 namespace WHMCS\Module\Addon\Opterius;
 
+use WHMCS\Module\Server\Opterius\Domain;
 use WHMCS\Module\Server\Opterius\Record;
+use WHMCS\Module\Server\Opterius\Ref;
 
 /**
  * Compares what WHMCS has sold with what the Panels have. Nothing is asked and nothing is changed here. The two are
@@ -12,6 +14,9 @@ use WHMCS\Module\Server\Opterius\Record;
  */
 final class Comparison
 {
+    private const MISSING = 'Active, but there is no account. Create makes a new one. If the service shows that the '
+        . 'former one was removed, Restore there brings that back.';
+
     private const ENDED = ['Terminated', 'Cancelled', 'Fraud'];
 
     /** @var array<int, array<string, Account>> by server and reference */
@@ -82,9 +87,7 @@ final class Comparison
         }
         $account = $this->account($record);
         if ($account !== null) {
-            return in_array($record->status, self::ENDED, true)
-                ? [self::left($record, $account)]
-                : self::present($record, $account);
+            return self::present($record, $account);
         }
         $elsewhere = $this->elsewhere($record, $seen);
         if ($elsewhere !== null) {
@@ -111,7 +114,7 @@ final class Comparison
                 'Active, but there is no account, and no Opterius server is assigned to the service.',
                 null,
             ),
-            $record->status === 'Active' => $difference('Active, but there is no account.', Mend::Create),
+            $record->status === 'Active' => $difference(self::MISSING, Mend::Create),
             $record->status === 'Suspended' => $difference(
                 'Suspended, but there is no account that could be unsuspended. Terminate the service, or create the '
                 . 'account anew once it is paid.',
@@ -155,16 +158,24 @@ final class Comparison
         $add = static function (Kind $kind, string $text, ?Mend $mend) use (&$differences, $record, $account): void {
             $differences[] = new Difference($kind, $text, $record, $account, $mend);
         };
-        if ($account->status === 'needs_attention') {
+        $ended = in_array($record->status, self::ENDED, true);
+        if ($account->needsAttention) {
             $add(
                 Kind::WrongState,
                 'A change of the account could neither be finished nor undone. The service shows it under Last '
-                . 'Operation; Retry tries it again.',
+                . 'Operation; Retry Operation tries it again.',
                 null,
             );
             return $differences;
         }
-        if ($record->status === 'Pending' && $account->status !== 'provisioning') {
+        if ($account->running !== '' && (!$ended || $account->running === 'terminate')) {
+            // What is being changed is not to be compared: it may be right in a moment.
+            return [];
+        }
+        if ($ended) {
+            return [self::left($record, $account)];
+        }
+        if ($record->status === 'Pending') {
             $add(
                 Kind::WrongState,
                 "Pending, but the account is there ({$account->status}). Create takes it up.",
@@ -172,11 +183,18 @@ final class Comparison
             );
             return $differences;
         }
-        if ($record->status === 'Active' && in_array('billing', $account->holds, true)) {
+        $billing = in_array('billing', $account->holds, true);
+        if ($record->status === 'Active' && $billing) {
             $add(Kind::WrongState, 'Active, but the account is suspended for billing.', Mend::Unsuspend);
         }
-        if ($record->status === 'Suspended' && $account->status === 'active') {
-            $add(Kind::WrongState, 'Suspended, but the account is active.', Mend::Suspend);
+        if ($record->status === 'Suspended' && !$billing) {
+            $add(
+                Kind::WrongState,
+                $account->holds === []
+                    ? "Suspended, but the account is {$account->status}."
+                    : 'Suspended, but only the host holds the account: it would be active once that is lifted.',
+                Mend::Suspend,
+            );
         }
         if ($record->isAlive() && $record->package !== '' && !$account->has($record->package)) {
             $add(
@@ -184,6 +202,11 @@ final class Comparison
                 "The account has the package {$account->packageName}, which is not the product's.",
                 Mend::ChangePackage,
             );
+        }
+        if ($record->isAlive()) {
+            foreach (self::otherNames($record, $account) as $text) {
+                $add(Kind::WrongName, $text, null);
+            }
         }
         if ($record->isAlive() && $account->drifted) {
             $add(
@@ -193,6 +216,25 @@ final class Comparison
             );
         }
         return $differences;
+    }
+
+    /** @return list<string> */
+    private static function otherNames(Record $record, Account $account): array
+    {
+        $texts = [];
+        $domain = Domain::ascii(Domain::clean($record->domain));
+        $names = [
+            // Without PHP's intl extension an international name stays as it was sold, and nothing can be said of it.
+            'Domain' => [preg_match('/[^\x00-\x7f]/', $domain) === 1 ? $account->domain : $domain, $account->domain],
+            'Username' => [strtolower($record->username), $account->username],
+        ];
+        foreach ($names as $field => [$here, $there]) {
+            // An add-on need not have a field for either.
+            if ($here !== $there && ($here !== '' || $record->ref->kind === Ref::SERVICE)) {
+                $texts[] = "The $field of the account is $there. An account keeps its names, so enter that in WHMCS.";
+            }
+        }
+        return $texts;
     }
 
     private function account(Record $record): ?Account

@@ -19,6 +19,9 @@ enum Kind
     /** Suspended here and not there, or the other way round, or in no state to be left in. */
     case WrongState;
 
+    /** There under another username or domain than WHMCS shows. */
+    case WrongName;
+
     /** There, but the server is not as the Panel wants it. */
     case Drift;
 
@@ -29,6 +32,7 @@ enum Kind
             self::Left => 'Present but cancelled',
             self::WrongPackage => 'Wrong package',
             self::WrongState => 'Wrong state',
+            self::WrongName => 'Other names than in WHMCS',
             self::Drift => 'Not as it should be on the server',
         };
     }
