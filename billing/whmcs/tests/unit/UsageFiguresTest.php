@@ -7,7 +7,7 @@ namespace Opterius\Whmcs\Unit;
 use PHPUnit\Framework\TestCase;
 use WHMCS\Module\Server\Opterius\Usage;
 
-final class UsageTest extends TestCase
+final class UsageFiguresTest extends TestCase
 {
     public function test_what_was_not_measured_is_not_nought(): void
     {
