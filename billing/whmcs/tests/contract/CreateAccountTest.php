@@ -132,6 +132,16 @@ final class CreateAccountTest extends PanelTestCase
         self::assertSentence('2 fields are not valid: username, email.', $sentence);
     }
 
+    public function test_limits_that_nobody_knows_to_be_set_are_no_success(): void
+    {
+        // The create is known to have been carried out under the same request id, which says nothing of the limits.
+        $this->panel->script(['on' => 'PUT /api/accounts/*/package', 'fault' => 'drop_before', 'times' => 0]);
+        self::assertSentence(
+            'The account was created, but does not yet have the limits that were sold. It is not known whether the limits',
+            $this->whmcs(['configoption7' => '20 GB'])->create(self::SHORT_BUDGET),
+        );
+    }
+
     // Add-ons and resellers.
 
     public function test_an_addon_is_ordered_under_its_own_reference(): void

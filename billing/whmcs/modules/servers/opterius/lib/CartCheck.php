@@ -69,7 +69,8 @@ final class CartCheck
     private function username(object $product, array $item): string
     {
         $fields = is_array($item['customfields'] ?? null) ? $item['customfields'] : [];
-        foreach (Capsule::table('tblcustomfields')->where('type', 'product')->where('relid', $product->id)->get() as $field) {
+        $own = ['type' => 'product', 'relid' => $product->id];
+        foreach (Capsule::table('tblcustomfields')->where($own)->get() as $field) {
             $value = $fields[$field->id] ?? '';
             if (explode('|', (string) $field->fieldname)[0] === 'Username' && is_string($value)) {
                 return strtolower(trim(Entities::decode($value)));
@@ -118,7 +119,8 @@ final class CartCheck
         $sentences = [];
         if ($problem('domain') !== []) {
             $sentences[] = ($problem('domain')['code'] ?? null) === 'domain_taken'
-                ? "The domain $domain is hosted with us already. Please choose another one, or contact us if it is yours."
+                ? "The domain $domain is hosted with us already. Please choose another one, or contact us if it is "
+                . 'yours.'
                 : "The domain $domain cannot be hosted: " . self::detail($problem('domain'));
         }
         if ($problem('username') !== []) {

@@ -18,6 +18,9 @@ abstract class Change
     protected const DOING = '';
     protected const DONE = '';
 
+    /** What the Panel calls the operations that carry it. */
+    protected const KINDS = [];
+
     private const MOST_SENDS = 3;
 
     /** Seconds, with room to spare: the Panel answers every change within 20. */
@@ -133,7 +136,7 @@ abstract class Change
         $code = is_string($problem['code'] ?? null) ? $problem['code'] : '';
         if ($code === 'not_found') {
             $problem['detail'] = "The Panel has never had an account for this service ({$this->ref}).";
-            $problem['hint'] = '';
+            $problem['hint'] = 'Press Create if it should have one, or check that the service is on the right server.';
         }
         $field = is_string($problem['field'] ?? null) ? $problem['field'] : '';
         return new Finding(Standing::Refused, Explanation::ofProblem($problem, static::BUTTON), $code, field: $field);
@@ -255,8 +258,9 @@ abstract class Change
      */
     private function isOurs(array $operation): bool
     {
-        return ($operation['request_id'] ?? null) === $this->action->requestId
-            || ($this->operation !== null && ($operation['id'] ?? null) === $this->operation);
+        $isNamed = $this->operation !== null && ($operation['id'] ?? null) === $this->operation;
+        $isOfThisCall = ($operation['request_id'] ?? null) === $this->action->requestId;
+        return $isNamed || ($isOfThisCall && in_array($operation['kind'] ?? null, static::KINDS, true));
     }
 
     private static function named(mixed $operation): string

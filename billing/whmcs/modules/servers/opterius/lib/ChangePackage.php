@@ -10,6 +10,7 @@ final class ChangePackage extends SaleChange
     protected const BUTTON = 'Change Package';
     protected const DOING = 'changing the package of this account';
     protected const DONE = 'the package was changed';
+    protected const KINDS = ['package'];
 
     private readonly ProductOptions $options;
 

@@ -13,6 +13,7 @@ final class ChangePassword extends Change
     protected const BUTTON = 'Change Password';
     protected const DOING = 'changing the password';
     protected const DONE = 'the password was changed';
+    protected const KINDS = ['password'];
 
     private const FOR_CLIENTS = [
         'account_suspended' => 'The password cannot be changed while the account is suspended.',

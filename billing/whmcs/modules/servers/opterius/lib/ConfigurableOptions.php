@@ -7,15 +7,19 @@ namespace WHMCS\Module\Server\Opterius;
 use WHMCS\Database\Capsule;
 
 /**
- * Gives the product of a service configurable options for the limits that an account can have, under the names that this
- * module reads. They are hidden and have one choice, which changes nothing: what is sold for which price the host enters
- * before showing them. What is there already stays as it is.
+ * Gives the product of a service configurable options for the limits that an account can have, under the names that
+ * this module reads. They are hidden and have one choice, which changes nothing: what is sold for which price the host
+ * enters before showing them. What is there already stays as it is.
  */
 final class ConfigurableOptions
 {
     private const GROUP = 'Opterius limits';
     private const DROPDOWN = 1;
     private const CHOICE = 'default|As the package says';
+    private const PRICES = [
+        'msetupfee', 'qsetupfee', 'ssetupfee', 'asetupfee', 'bsetupfee', 'tsetupfee',
+        'monthly', 'quarterly', 'semiannually', 'annually', 'biennially', 'triennially',
+    ];
 
     public function __construct(private readonly Action $action)
     {
@@ -75,19 +79,18 @@ final class ConfigurableOptions
     private static function makeOption(int $group, int $order, string $name): void
     {
         $option = Capsule::table('tblproductconfigoptions')->insertGetId([
-            'gid' => $group, 'optionname' => $name, 'optiontype' => self::DROPDOWN, 'qtyminimum' => 0, 'qtymaximum' => 0,
-            'order' => $order, 'hidden' => 1,
+            'gid' => $group, 'optionname' => $name, 'optiontype' => self::DROPDOWN, 'qtyminimum' => 0,
+            'qtymaximum' => 0, 'order' => $order, 'hidden' => 1,
         ]);
         $choice = Capsule::table('tblproductconfigoptionssub')->insertGetId([
             'configid' => $option, 'optionname' => self::CHOICE, 'sortorder' => 0, 'hidden' => 0,
         ]);
         // A choice without a price in some currency could not be ordered in it.
         foreach (Capsule::table('tblcurrencies')->pluck('id') as $currency) {
-            Capsule::table('tblpricing')->insert([
-                'type' => 'configoptions', 'currency' => $currency, 'relid' => $choice, 'msetupfee' => 0, 'qsetupfee' => 0,
-                'ssetupfee' => 0, 'asetupfee' => 0, 'bsetupfee' => 0, 'tsetupfee' => 0, 'monthly' => 0, 'quarterly' => 0,
-                'semiannually' => 0, 'annually' => 0, 'biennially' => 0, 'triennially' => 0,
-            ]);
+            Capsule::table('tblpricing')->insert(
+                ['type' => 'configoptions', 'currency' => $currency, 'relid' => $choice]
+                + array_fill_keys(self::PRICES, 0)
+            );
         }
     }
 }

@@ -13,6 +13,7 @@ final class CreateAccount extends SaleChange
     protected const BUTTON = 'Create';
     protected const DOING = 'creating this account';
     protected const DONE = 'the account was created';
+    protected const KINDS = ['create', 'password'];
 
     private readonly ServiceRecord $record;
     private Order $order;
@@ -100,7 +101,7 @@ final class CreateAccount extends SaleChange
     private function own(string $property, string $param): string
     {
         $own = $this->ref->kind === Ref::ADDON ? $this->record->property($property) : '';
-        return $own !== '' ? $own : trim($this->action->params->text($param));
+        return $own !== '' ? $own : $this->action->params->text($param);
     }
 
     private function domain(): string
@@ -123,7 +124,7 @@ final class CreateAccount extends SaleChange
         if ($this->ref->kind === Ref::SERVICE && $given !== '') {
             return $given;
         }
-        $kept = $this->ref->kind === Ref::ADDON ? $this->record->property('Username') : '';
+        $kept = $this->ref->kind === Ref::ADDON ? trim($this->record->property('Username')) : '';
         if ($kept !== '') {
             return $kept;
         }

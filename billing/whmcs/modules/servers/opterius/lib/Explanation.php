@@ -69,7 +69,7 @@ final class Explanation
         $text = static fn (string $key): string => is_string($problem[$key] ?? null) ? trim($problem[$key]) : '';
         $code = $text('code');
         $detail = $text('detail') ?: $text('title') ?: "The Panel refused this ($code)";
-        // What cannot be the name of any package, such as a name with a blank behind it, is for the staff just not found.
+        // What cannot be any package's name, such as one with a blank behind it, is for the staff just not found.
         if ($code === 'invalid_request' && $text('field') === 'package') {
             $code = 'package_not_found';
         }

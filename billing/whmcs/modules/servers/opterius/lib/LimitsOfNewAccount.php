@@ -10,6 +10,7 @@ final class LimitsOfNewAccount extends SaleChange
     protected const BUTTON = 'Create';
     protected const DOING = 'setting the limits of the new account';
     protected const DONE = 'the limits of the new account were set';
+    protected const KINDS = ['package'];
 
     public function __construct(Action $action, Sale $sale)
     {

@@ -10,6 +10,7 @@ final class Reconcile extends Change
     protected const BUTTON = 'Reconcile';
     protected const DOING = 'repairing this account';
     protected const DONE = 'the account was repaired';
+    protected const KINDS = ['repair'];
 
     /** @throws Refusal unless the account is as it should be */
     public function run(): void

@@ -5,9 +5,9 @@ declare(strict_types=1);
 namespace WHMCS\Module\Server\Opterius;
 
 /**
- * Tells the Panel until when the service is paid. Nothing about the account depends on that date, so a Panel that cannot
- * be told is no reason to report a paid renewal as failed: the next one tells it again. That the account is not there
- * is one, since somebody has paid for it.
+ * Tells the Panel until when the service is paid. Nothing about the account depends on that date, so a Panel that
+ * cannot be told is no reason to report a paid renewal as failed: the next one tells it again. That the account is not
+ * there is one, since somebody has paid for it.
  */
 final class RenewAccount extends Change
 {

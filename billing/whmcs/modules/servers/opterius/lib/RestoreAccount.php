@@ -10,6 +10,7 @@ final class RestoreAccount extends Change
     protected const BUTTON = 'Restore';
     protected const DOING = 'restoring this account';
     protected const DONE = 'the account was restored';
+    protected const KINDS = ['restore'];
 
     /** @throws Refusal unless the account is there */
     public function run(): void

@@ -23,8 +23,8 @@ final class RetryOperation
         if (!is_string($last['id'] ?? null) || ($last['outcome'] ?? null) !== 'needs_attention') {
             throw new Refusal(
                 "No operation of this account waits to be tried again; the last one ($kind) is "
-                . strtr(is_string($last['outcome'] ?? null) ? $last['outcome'] : 'unknown', '_', ' ') . '. If something '
-                . 'is not as it should be, press Show Plan.'
+                . strtr(is_string($last['outcome'] ?? null) ? $last['outcome'] : 'unknown', '_', ' ')
+                . '. If something is not as it should be, press Show Plan.'
             );
         }
         $timeout = min(self::LONGEST_ANSWER, $this->action->patience->left());
@@ -34,8 +34,8 @@ final class RetryOperation
         match ($operation['outcome'] ?? null) {
             'committed' => null,
             'running' => throw new Refusal(
-                "The Panel is trying it again, and not done yet. Operation {$last['id']}. Wait a minute and press Retry "
-                . 'again: that is safe.'
+                "The Panel is trying it again, and not done yet. Operation {$last['id']}. Wait a minute and press "
+                . 'Retry Operation again: that is safe.'
             ),
             default => throw new Refusal(Explanation::ofProblem($error + [
                 'detail' => "It was tried again and did not succeed. Operation {$last['id']}.",

@@ -5,8 +5,8 @@ declare(strict_types=1);
 namespace WHMCS\Module\Server\Opterius;
 
 /**
- * Puts a new text in the place of the token's, in the Panel and in the server form of WHMCS. The old one works until the
- * new one is first used, so that whatever fails on the way leaves a token that works.
+ * Puts a new text in the place of the token's, in the Panel and in the server form of WHMCS. The old one works until
+ * the new one is first used, so that whatever fails on the way leaves a token that works.
  */
 final class RotateToken
 {

@@ -47,8 +47,8 @@ final class Servers
     }
 
     /**
-     * Gets ready to put another Access Hash in the place of this one, for every server that has it, in the form in which
-     * this WHMCS keeps it.
+     * Gets ready to put another Access Hash in the place of this one, for every server that has it, in the form in
+     * which this WHMCS keeps it.
      *
      * @return callable(string): void what does it
      *
@@ -67,8 +67,8 @@ final class Servers
         if ($encrypted === []) {
             throw new Refusal(
                 'This module does not find the Access Hash where WHMCS keeps it, so it could not put a new one there. '
-                . 'Nothing was changed. Create a new WHMCS token in the Panel and paste its Access Hash into the server '
-                . 'form.'
+                . 'Nothing was changed. Create a new WHMCS token in the Panel and paste its Access Hash into the '
+                . 'server form.'
             );
         }
         return static function (#[\SensitiveParameter] string $new) use ($encrypted): void {

@@ -21,7 +21,7 @@ final class ServiceRecord
         } catch (\Throwable) {
             $value = null;
         }
-        return is_scalar($value) ? trim((string) $value) : '';
+        return is_scalar($value) ? (string) $value : '';
     }
 
     /** @param array<string, string> $properties */

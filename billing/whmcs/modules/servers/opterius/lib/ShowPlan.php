@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace WHMCS\Module\Server\Opterius;
 
-/** Says what Reconcile would change. WHMCS has no place for an answer but the one for failures, so it says which it is. */
+/** Says what Reconcile would change. WHMCS shows answers only as failures, so it also says that it is none. */
 final class ShowPlan
 {
     public function __construct(private readonly Action $action)

@@ -10,6 +10,7 @@ final class SuspendAccount extends Change
     protected const BUTTON = 'Suspend';
     protected const DOING = 'suspending this account';
     protected const DONE = 'the account was suspended';
+    protected const KINDS = ['suspend'];
 
     private const NO_REASON = 'Suspended by billing; no reason was given.';
     private const LONGEST_REASON = 500;

@@ -13,6 +13,7 @@ final class TerminateAccount extends Change
     protected const BUTTON = 'Terminate';
     protected const DOING = 'terminating this account';
     protected const DONE = 'the account was terminated';
+    protected const KINDS = ['terminate'];
 
     private readonly ProductOptions $options;
 
@@ -69,10 +70,11 @@ final class TerminateAccount extends Change
         $here = [strtolower(trim($params->text('username'))), Domain::ascii(Domain::clean($params->text('domain')))];
         $there = [$account['username'] ?? null, $account['domain'] ?? null];
         $known = (new ServiceRecord($this->action, $this->ref))->property(ServiceRecord::ACCOUNT_ID);
-        if ($known !== ($account['id'] ?? null) && $here !== ['', ''] && array_intersect_assoc($here, $there) === []) {
+        $agree = $here === ['', ''] || array_intersect_assoc($here, $there) !== [];
+        if ($known !== ($account['id'] ?? null) && !$agree) {
             throw new Refusal(sprintf(
-                'The account that the Panel has under the reference %s is %s (%s), which is not what this service says. '
-                . 'Nothing was removed. If it is this service\'s, correct its username and domain and press Terminate '
+                'The account that the Panel has under the reference %s is %s (%s), which is not what this service says.'
+                . ' Nothing was removed. If it is this service\'s, correct its username and domain and press Terminate '
                 . 'again; if WHMCS was restored from a backup, the account belongs to a service that is not in it.',
                 $this->ref,
                 $account['username'] ?? '',

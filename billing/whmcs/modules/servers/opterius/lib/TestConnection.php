@@ -89,9 +89,9 @@ final class TestConnection
     {
         if (($caller['allowed'] ?? true) !== true) {
             throw new Refusal(sprintf(
-                'The Panel knows this token from another WHMCS than this one (%s in %s), which may be a copy: it refuses '
-                . 'every change. If this is the WHMCS that sells, run `opterius token allow %s` on the Panel\'s server; '
-                . 'if it is a copy, give it a Panel of its own.',
+                'The Panel knows this token from another WHMCS than this one (%s in %s), which may be a copy: it '
+                . 'refuses every change. If this is the WHMCS that sells, run `opterius token allow %s` on the '
+                . 'Panel\'s server; if it is a copy, give it a Panel of its own.',
                 Installation::url() ?: 'no System URL',
                 Installation::directory(),
                 is_string($caller['name'] ?? null) ? $caller['name'] : 'NAME',

@@ -13,6 +13,7 @@ final class UnsuspendAccount extends Change
     protected const BUTTON = 'Unsuspend';
     protected const DOING = 'unsuspending this account';
     protected const DONE = 'the account was unsuspended';
+    protected const KINDS = ['unsuspend'];
 
     /** @throws Refusal unless the account is active */
     public function run(): void
@@ -26,8 +27,8 @@ final class UnsuspendAccount extends Change
         if ($held !== []) {
             throw new Refusal(
                 'Billing holds this account no longer, but it stays suspended by the host itself: '
-                . implode(', ', $held) . '. Ask the host\'s staff, who can lift that in the Panel; then press Unsuspend '
-                . 'again.'
+                . implode(', ', $held) . '. Ask the host\'s staff, who can lift that in the Panel; then press '
+                . 'Unsuspend again.'
             );
         }
     }
