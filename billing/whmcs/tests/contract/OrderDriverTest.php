@@ -44,4 +44,16 @@ final class OrderDriverTest extends PanelTestCase
         self::assertSame(0, $status);
         self::assertStringStartsWith('The Panel has no package yet.', $printed['exception']);
     }
+
+    public function test_a_php_without_intl_sends_an_international_domain_as_it_was_sold(): void
+    {
+        [, $printed] = Driver::run(
+            $this->params(['domain' => 'bücher.example']),
+            ['CreateAccount'],
+            ['-d', 'disable_functions=idn_to_ascii'],
+        );
+        self::assertSame('success', $printed['result']);
+        self::assertSame('bücher.example', $this->panel->requests('POST')[0]['body']['domain']);
+        self::assertSame('xn--bcher-kva.example', $this->panel->account('s12')['domain']);
+    }
 }
