@@ -4,9 +4,7 @@ declare(strict_types=1);
 
 namespace Opterius\Whmcs\Contract;
 
-use Opterius\Whmcs\StandIn\Certificate;
 use Opterius\Whmcs\StandIn\CurlWatch;
-use Opterius\Whmcs\StandIn\FakePanel;
 use Opterius\Whmcs\StandIn\PanelTestCase;
 use Opterius\Whmcs\StandIn\Whmcs;
 use WHMCS\Module\Server\Opterius\Action;
@@ -17,9 +15,7 @@ final class DefectsTest extends PanelTestCase
     public function test_a_dead_panel_never_creates_suspends_or_terminates_an_account(): void
     {
         // `false == 0` is true in PHP: modules that compare curl's result so report success when nothing answered.
-        $port = $this->panel->port;
-        unset($this->panel);
-        $this->panel = new FakePanel(Certificate::selfSigned());
+        $port = $this->endPanel();
         $whmcs = $this->whmcs(['serverport' => (string) $port]);
         self::assertSentence("Nothing accepts connections at 127.0.0.1:$port.", $whmcs->create());
         self::assertSame(['Pending', 0], [$whmcs->status, $whmcs->welcomeMails]);

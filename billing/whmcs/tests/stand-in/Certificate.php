@@ -7,6 +7,8 @@ namespace Opterius\Whmcs\StandIn;
 /** A throw-away TLS certificate and key, in files that go with this object. */
 final class Certificate
 {
+    private ?string $pin = null;
+
     private function __construct(public readonly string $file, public readonly string $key)
     {
     }
@@ -32,7 +34,7 @@ final class Certificate
     /** The pin as curl wants it: base64 of the SHA-256 of the public key in DER. */
     public function pin(): string
     {
-        return trim(self::run(
+        return $this->pin ??= trim(self::run(
             'openssl pkey -in ' . escapeshellarg($this->key) . ' -pubout -outform DER'
             . ' | openssl dgst -sha256 -binary | base64'
         ));

@@ -31,6 +31,12 @@ final class FakePanel
         proc_close($this->process);
     }
 
+    /** As if it had just been started: it takes a moment to start one, and every test begins with a new one. */
+    public function reset(): void
+    {
+        $this->command(['do' => 'reset']);
+    }
+
     /** @param array ...$rules see panel.py; each is used once, or its `times` times, by the first requests it fits */
     public function script(array ...$rules): void
     {

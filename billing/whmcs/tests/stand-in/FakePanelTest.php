@@ -11,14 +11,15 @@ final class FakePanelTest extends TestCase
 {
     private const CALLER = 'url=https%3A%2F%2Fbilling.example.com&directory=%2Fsrv%2Fwhmcs';
 
-    private static ?Certificate $certificate = null;
+    private static ?FakePanel $started = null;
 
     private FakePanel $panel;
 
     protected function setUp(): void
     {
-        self::$certificate ??= Certificate::selfSigned();
-        $this->panel = new FakePanel(self::$certificate);
+        self::$started ??= new FakePanel(Certificate::selfSigned());
+        self::$started->reset();
+        $this->panel = self::$started;
     }
 
     /** @return array{int, mixed} status and answer; 0 if there was none */
@@ -397,6 +398,20 @@ final class FakePanelTest extends TestCase
             [500, 500, 200],
             [$this->ask('GET', '/api/self')[0], $this->ask('GET', '/api/self')[0], $this->ask('GET', '/api/self')[0]],
         );
+    }
+
+    public function test_nothing_is_left_of_a_test_when_the_next_one_begins(): void
+    {
+        $this->order();
+        $this->panel->script(['on' => 'GET /api/self', 'fault' => 'drop_before', 'times' => 0]);
+        $this->panel->set(['scopes' => ['self.read']]);
+        $this->panel->reset();
+        self::assertSame(
+            [[], [], 16],
+            [$this->panel->state()['accounts'], $this->panel->requests(), count($this->panel->state()['scopes'])],
+        );
+        self::assertSame(200, $this->ask('GET', '/api/self')[0]);
+        self::assertSame(201, $this->order()[0]);
     }
 
     public function test_requests_can_be_looked_at_afterwards(): void

@@ -18,14 +18,15 @@ abstract class PanelTestCase extends TestCase
     protected FakePanel $panel;
     protected Whmcs $installation;
 
-    private static ?Certificate $certificate = null;
+    private static ?FakePanel $started = null;
 
     protected function setUp(): void
     {
         CurlWatch::$violations = [];
         CurlWatch::$refusePins = false;
-        self::$certificate ??= Certificate::selfSigned();
-        $this->panel = new FakePanel(self::$certificate);
+        self::$started ??= new FakePanel(Certificate::selfSigned());
+        self::$started->reset();
+        $this->panel = self::$started;
         $this->installation = Whmcs::install();
         $this->serverForm();
     }
@@ -38,6 +39,20 @@ abstract class PanelTestCase extends TestCase
         self::assertSame([], Whmcs::log()->leaks);
         self::assertSame([], CurlWatch::$violations);
         self::assertSame([], $this->panel->requests('GET', '/elsewhere'), 'a redirect was followed');
+    }
+
+    /**
+     * Ends the Panel, so that nobody listens any more, and puts another one in its place that this test does not ask.
+     *
+     * @return int the port on which it listened
+     */
+    protected function endPanel(): int
+    {
+        $port = $this->panel->port;
+        self::$started = null;
+        unset($this->panel);
+        $this->panel = new FakePanel(Certificate::selfSigned());
+        return $port;
     }
 
     /** A service that waits to be created; what is given stands in its parameters, whatever its rows can hold. */

@@ -7,6 +7,7 @@ Prints {"port": N} and then answers one JSON command a line on stdin with one JS
   {"do": "script", "rules": [{"on": "POST /api/accounts", "fault": "drop_before", ...}, ...]}
   {"do": "set", "state": {...}}        merges into the state below
   {"do": "report"}                     the state, and every request so far
+  {"do": "reset"}                      as if it had just been started
   {"do": "staff", "method": "POST", "path": "/api/accounts/…/suspend", "body": {...}}
                                        what the host's own staff does in the Panel; answers {"status", "body"}
 It ends when stdin does. A rule is used "times" times (once if nothing is said, with 0 for ever), by the first requests
@@ -28,6 +29,7 @@ that it fits; in "on", `*` stands for anything: "POST /api/accounts/*/suspend", 
 """
 
 import base64
+import copy
 import fnmatch
 import json
 import re
@@ -94,6 +96,7 @@ state = {
     # How an operation ends that is tried again.
     "retry_ends": "committed",
 }
+as_started = copy.deepcopy(state)
 rules = []
 requests = []
 late = []
@@ -1390,6 +1393,11 @@ def main():
                 rules[:] = command["rules"]
             elif command["do"] == "set":
                 state.update(command["state"])
+            elif command["do"] == "reset":
+                state.clear()
+                state.update(copy.deepcopy(as_started))
+                for former in (rules, requests, late, pending):
+                    former.clear()
             elif command["do"] == "staff":
                 reply = staff(command)
             elif command["do"] == "report":
