@@ -27,8 +27,16 @@ final class FakePanel
 
     public function __destruct()
     {
-        fclose($this->pipes[0]);
-        proc_close($this->process);
+        $this->end();
+    }
+
+    /** From now on nobody listens on its port. */
+    public function end(): void
+    {
+        if (is_resource($this->process)) {
+            fclose($this->pipes[0]);
+            proc_close($this->process);
+        }
     }
 
     /** As if it had just been started: it takes a moment to start one, and every test begins with a new one. */

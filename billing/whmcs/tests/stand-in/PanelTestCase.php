@@ -49,8 +49,8 @@ abstract class PanelTestCase extends TestCase
     protected function endPanel(): int
     {
         $port = $this->panel->port;
+        $this->panel->end();
         self::$started = null;
-        unset($this->panel);
         $this->panel = new FakePanel(Certificate::selfSigned());
         return $port;
     }
