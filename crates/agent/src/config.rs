@@ -37,6 +37,14 @@ pub struct Config {
     /// Whether it mends by itself what it finds changed. Otherwise it says so, and a repair mends it.
     #[serde(default)]
     pub mend_drift: bool,
+    /// How old a measurement of what an account uses on the disk may get, in minutes, before the account is measured again in the
+    /// background; 0 for no such measuring.
+    #[serde(default = "default_usage_minutes")]
+    pub usage_minutes: u32,
+}
+
+fn default_usage_minutes() -> u32 {
+    60
 }
 
 fn default_drift_minutes() -> u32 {

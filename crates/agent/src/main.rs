@@ -38,6 +38,7 @@ async fn main() -> anyhow::Result<()> {
 
     let recovering = engine.clone();
     let (looks_every, mends) = (Duration::from_secs(u64::from(config.drift_minutes) * 60), config.mend_drift);
+    let measures_every = Duration::from_secs(u64::from(config.usage_minutes) * 60);
     tokio::spawn(async move {
         recovering.recover().await;
         let trash = recovering.keep_emptying_the_trash();
@@ -46,7 +47,12 @@ async fn main() -> anyhow::Result<()> {
                 recovering.keep_looking_for_drift(looks_every, mends).await;
             }
         };
-        tokio::join!(trash, drift);
+        let usage = async {
+            if !measures_every.is_zero() {
+                recovering.keep_measuring(measures_every).await;
+            }
+        };
+        tokio::join!(trash, drift, usage);
     });
     tokio::spawn(logs::split_for_ever(engine.clone(), paths.clone()));
     let serving = tokio::spawn(http::serve(listener, engine, panel_uid, async move {

@@ -229,6 +229,49 @@ pub struct Usage {
     pub processes: u64,
 }
 
+/// `GET /usage`: what every live account used when it was last measured, and its traffic of this month. Measures nothing: the Agent does so by
+/// itself on a slow timer, and a [`GetUsage`] counts, too.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct ListUsage {}
+
+impl Call for ListUsage {
+    type Reply = UsageReport;
+    const METHOD: Method = Method::GET;
+    const ROUTE: &'static str = "/usage";
+}
+
+/// What the accounts of a server use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageReport {
+    /// The calendar month (UTC) whose traffic is told: `2026-10`.
+    pub month: String,
+    /// One entry a live account, ordered by id.
+    pub accounts: Vec<AccountUsage>,
+}
+
+/// What one account uses, as far as that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountUsage {
+    /// The account.
+    pub account_id: AccountId,
+    /// Traffic of the report's month, in bytes, in and out.
+    pub traffic_bytes: u64,
+    /// Its disk when it was last measured; nothing if this Agent has not measured it since it started. What was told before still holds then.
+    #[serde(default)]
+    pub disk: Option<DiskUsage>,
+}
+
+/// What an account uses on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskUsage {
+    /// When it was measured.
+    pub measured_at: Micros,
+    /// Disk space of the home, in bytes, as blocks taken.
+    pub bytes: u64,
+    /// Files, directories and links in the home.
+    pub files: u64,
+}
+
 /// `GET /drift`: what the last look at every account found. The Agent looks by itself on a slow timer, and mends only if it is set to.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct GetDrift {}

@@ -7,6 +7,7 @@ mod journal;
 mod operation;
 mod recovery;
 mod trash;
+mod usage;
 
 #[cfg(test)]
 mod fault_tests;
@@ -18,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use opterius_model::{AccountId, DomainName, OperationId, Spec, State, UID_RANGE, Uid, Username};
-use opterius_protocol::agent::{AccountDetail, AccountSummary, Change, Drift, Failure, FailureKind, Plan, Usage};
+use opterius_protocol::agent::{AccountDetail, AccountSummary, Change, Drift, Failure, FailureKind, Plan};
 use opterius_protocol::{Micros, WireCode, WireError};
 use tokio::sync::{Notify, OwnedMutexGuard, Semaphore, watch};
 
@@ -72,6 +73,9 @@ struct Known {
     drift: BTreeMap<AccountId, Drift>,
     looked_at: Option<Micros>,
     mends_drift: bool,
+    /// What live accounts used on the disk when they were last measured. Not kept over a restart: the Panel keeps what it was told, and an
+    /// old number is not worth a form on the disk that later versions must read.
+    measured: HashMap<AccountId, usage::Measured>,
     /// Journals and accounts that could not be read, for the person on call.
     unreadable: Vec<String>,
 }
@@ -313,17 +317,6 @@ impl Engine {
         let known = self.known();
         let record = known.accounts.get(&id)?;
         Some(AccountDetail { summary: record.summary(), spec: record.spec.clone(), memo: record.memo.clone() })
-    }
-
-    /// What a live account uses now.
-    pub async fn usage(&self, id: AccountId) -> Result<Option<Usage>, HostError> {
-        let Some(spec) = self.account(id).map(|account| account.spec).filter(|spec| spec.state != State::Absent) else { return Ok(None) };
-        let Some(uid) = spec.uid else { return Ok(None) };
-        let (disk_bytes, files) = self.host().disk_usage(&spec.username, uid).await?;
-        let processes = self.host().processes(uid).await?;
-        let traffic_bytes = self.host().traffic_this_month(id).await?;
-        let processes = processes.sandboxed + processes.sessions;
-        Ok(Some(Usage { measured_at: Micros::now(), disk_bytes, files, traffic_bytes, processes }))
     }
 
     /// The live account that has this site.

@@ -424,3 +424,73 @@ async fn what_the_panel_wants_kept_with_an_account_is_kept_until_it_says_otherwi
     let engine = Engine::load(Arc::new(host.clone())).await.expect("the fake host can be read");
     assert_eq!(kept(&engine), memo("s2"));
 }
+
+/// Counts the looks at homes, and lets them fail.
+#[derive(Default)]
+struct Measures {
+    count: std::sync::atomic::AtomicUsize,
+    fail: std::sync::atomic::AtomicBool,
+}
+
+#[async_trait::async_trait]
+impl Hook for Measures {
+    async fn reach(&self, call: &str, _: bool, moment: Moment) -> Result<(), HostError> {
+        use std::sync::atomic::Ordering::Relaxed;
+        if call == "disk_usage" && moment == Moment::Before {
+            self.count.fetch_add(1, Relaxed);
+            if self.fail.load(Relaxed) {
+                return Err(HostError::failed("measure a home")("it cannot be read now"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_live_account_is_measured_when_its_last_measurement_is_old_and_only_then() {
+    use std::sync::atomic::Ordering::Relaxed;
+    let (host, measures) = (FakeHost::new(), Arc::new(Measures::default()));
+    let engine = Engine::load(Arc::new(crate::host::Watched::new(host.clone(), measures.clone()))).await.expect("it can be read");
+    engine.recover().await;
+    let (alice, bob) = (new_account("alice", "alice.example"), new_account("bob", "bob.example"));
+    for spec in [&alice, &bob] {
+        assert_eq!(run(&engine, change(spec), true).await.outcome, Outcome::Committed);
+    }
+    host.files().traffic.insert(bob.account_id, 7);
+    let told = async || {
+        let report = engine.all_usage().await.expect("it is told");
+        assert_eq!(report.month, "2026-10");
+        report
+            .accounts
+            .into_iter()
+            .map(|one| (one.account_id, one.traffic_bytes, one.disk.map(|disk| (disk.bytes, disk.files))))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told().await, [(alice.account_id, 0, None), (bob.account_id, 7, None)]);
+    let hour = Duration::from_hours(1);
+    let measuring = engine.clone();
+    tokio::spawn(async move { measuring.keep_measuring(hour).await });
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(told().await, [(alice.account_id, 0, Some((8192, 5))), (bob.account_id, 7, Some((8192, 5)))]);
+    assert_eq!(measures.count.load(Relaxed), 2);
+
+    // Measured on demand in between: not again when the hour is over.
+    tokio::time::sleep(hour / 2).await;
+    assert_eq!(engine.usage(alice.account_id).await.expect("it is measured").expect("it is there").disk_bytes, 8192);
+    tokio::time::sleep(hour / 2 + Duration::from_mins(1)).await;
+    assert_eq!(measures.count.load(Relaxed), 4, "alice by the caller, bob by the timer");
+
+    // What cannot be measured is what it was, and is not tried again and again.
+    measures.fail.store(true, Relaxed);
+    assert!(engine.usage(alice.account_id).await.is_err());
+    tokio::time::sleep(hour / 2).await;
+    assert_eq!(measures.count.load(Relaxed), 5);
+    assert_eq!(told().await[0], (alice.account_id, 0, Some((8192, 5))));
+
+    run(&engine, change(&Spec { uid: None, ..next(&alice).absent() }), false).await;
+    assert_eq!(told().await, [(bob.account_id, 7, Some((8192, 5)))]);
+    assert_eq!(engine.usage(alice.account_id).await.expect("a look"), None);
+    // Made anew after a restart, the Panel having kept what it was told.
+    let engine = Engine::load(Arc::new(host.clone())).await.expect("the fake host can be read");
+    assert_eq!(engine.all_usage().await.expect("it is told").accounts[0].disk, None);
+}

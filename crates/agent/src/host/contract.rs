@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use opterius_model::{AccountId, DomainName, Generation, Limit, OperationId, PhpVersion, PoolName, Uid, Username};
 use opterius_protocol::phpd::PoolSpec;
 
-use super::{EntryPlan, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, NewUser, ProcessesSeen, RecordSet, ZonePlan};
+use super::{EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, NewUser, ProcessesSeen, RecordSet, ZonePlan};
 
 /// Two accounts that differ in everything.
 struct Names {
@@ -88,8 +88,11 @@ async fn homes_and_logs(host: &dyn Host, ours: &Names, theirs: &Names) {
     host.keep_home(&stranger).await.expect("nothing of that number");
     host.remove_home(&stranger).await.expect("nothing of that number");
     assert_eq!(look().await, there, "another number's home stays");
-    let (bytes, files) = host.disk_usage(&ours.username, ours.uid).await.expect("a measure");
-    assert!(bytes > 0 && files > 0);
+    for haste in [Haste::Waited, Haste::Leisurely] {
+        let (bytes, files) = host.disk_usage(&ours.username, ours.uid, haste).await.expect("a measure");
+        assert!(bytes > 0 && files > 0);
+        assert!(host.disk_usage(&ours.username, theirs.uid, haste).await.is_err(), "another number's home is not measured");
+    }
 
     // Into the trash and back, first under the same names and then under another domain.
     let moved = HomePlan { domain: format!("moved.{}", ours.domain).parse().expect("a domain"), ..plan.clone() };
@@ -266,7 +269,9 @@ async fn answers(host: &dyn Host, ours: &Names) {
     host.hold_site(&held).await.expect("held");
     assert_eq!(host.visit(&ours.domain).await.expect("an answer"), 503);
     assert!(host.ping(&ours.domain).await.is_err(), "a suspended site's PHP is not asked");
-    assert_eq!(host.traffic_this_month(ours.account).await.expect("a count"), 0);
+    let (month, traffic) = host.traffic_this_month(Some(ours.account)).await.expect("a count");
+    assert_eq!((month.len(), traffic.get(&ours.account).copied().unwrap_or_default()), ("2026-10".len(), 0));
+    assert_eq!(host.traffic_this_month(None).await.expect("a count").0, month);
     host.remove_site(ours.account, &ours.domain).await.expect("removed");
     assert!(host.ping(&ours.domain).await.is_err(), "no site, no answer");
     host.remove_pool(ours.account, &PoolName::main()).await.expect("closed");

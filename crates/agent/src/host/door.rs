@@ -1,12 +1,21 @@
 //! What the Agent can see and do, as one trait.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use async_trait::async_trait;
 use opterius_model::{AccountId, DomainName, Generation, OperationId, PasswordHash, PoolName, Uid, Username};
 use opterius_protocol::agent::{Direction, Enforcement, PartHealth};
 use opterius_protocol::phpd::{PoolSpec, PoolStatus};
+
+/// Whether somebody waits for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Haste {
+    /// Somebody does.
+    Waited,
+    /// Nobody does: whatever else wants the processor or the disk goes first.
+    Leisurely,
+}
 
 /// Before or after something was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -297,7 +306,7 @@ door! {
     /// account.
     change fn remove_home(&self, home: &HomePlan) -> ();
     /// What an account uses on the disk: bytes, and files, directories and links.
-    look fn disk_usage(&self, username: &Username, uid: Uid) -> (u64, u64);
+    look fn disk_usage(&self, username: &Username, uid: Uid, haste: Haste) -> (u64, u64);
 
     /// What is kept in the trash of the account.
     look fn keepsake(&self, account: AccountId) -> KeepsakeSeen;
@@ -377,8 +386,9 @@ door! {
     /// Whether the machine went down without the Agent's farewell since it last ran. True at most once a boot.
     change fn was_cut_off(&self) -> bool;
 
-    /// The traffic of an account's sites in this calendar month (UTC), in bytes, in and out.
-    look fn traffic_this_month(&self, account: AccountId) -> u64;
+    /// This calendar month (UTC), as `2026-10`, and the traffic in it of the sites of every account that had any, or of this one, in bytes, in
+    /// and out.
+    look fn traffic_this_month(&self, only: Option<AccountId>) -> (String, BTreeMap<AccountId, u64>);
     /// How the services are.
     look fn parts(&self) -> Vec<PartHealth>;
     /// Which limits this server enforces.

@@ -11,8 +11,8 @@ use opterius_protocol::agent::{Enforcement, PartHealth};
 use opterius_protocol::phpd::{PoolSpec, PoolState};
 
 use super::{
-    EntryPlan, HomePlan, HomeSeen, Hook, Host, HostError, KeepsakeSeen, LogsSeen, Moment, NewUser, PoolSeen, ProcessesSeen, RecordSet,
-    SiteSeen, UserSeen, ZonePlan, ZoneSeen,
+    EntryPlan, Haste, HomePlan, HomeSeen, Hook, Host, HostError, KeepsakeSeen, LogsSeen, Moment, NewUser, PoolSeen, ProcessesSeen,
+    RecordSet, SiteSeen, UserSeen, ZonePlan, ZoneSeen,
 };
 
 /// Everything that is on the server. What the Agent writes for itself is apart, so that two servers can be compared without it.
@@ -63,6 +63,8 @@ pub(crate) struct Files {
     pub(crate) journals: BTreeMap<OperationId, String>,
     pub(crate) accounts: BTreeMap<AccountId, String>,
     pub(crate) cut_off: bool,
+    /// Bytes of this month.
+    pub(crate) traffic: BTreeMap<AccountId, u64>,
 }
 
 /// Which services run.
@@ -329,8 +331,11 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    async fn disk_usage(&self, _: &Username, _: Uid) -> Result<(u64, u64), HostError> {
-        Ok((8192, 5))
+    async fn disk_usage(&self, username: &Username, uid: Uid, _: Haste) -> Result<(u64, u64), HostError> {
+        match self.world().homes.get(username) {
+            Some(home) if home.owner == uid.get() => Ok((8192, 5)),
+            _ => Err(HostError::failed(format!("measure the home of {username}"))("it is not there, or another's")),
+        }
     }
 
     async fn keepsake(&self, account: AccountId) -> Result<KeepsakeSeen, HostError> {
@@ -650,8 +655,10 @@ impl Host for FakeHost {
         Ok(std::mem::take(&mut self.files().cut_off))
     }
 
-    async fn traffic_this_month(&self, _: AccountId) -> Result<u64, HostError> {
-        Ok(0)
+    async fn traffic_this_month(&self, only: Option<AccountId>) -> Result<(String, BTreeMap<AccountId, u64>), HostError> {
+        let mut traffic = self.files().traffic.clone();
+        traffic.retain(|account, _| only.is_none_or(|only| only == *account));
+        Ok(("2026-10".to_owned(), traffic))
     }
 
     async fn parts(&self) -> Result<Vec<PartHealth>, HostError> {

@@ -12,8 +12,8 @@ use axum::{Json, Router};
 use opterius_model::{AccountId, OperationId};
 use opterius_protocol::agent::{
     AbandonOperation, AccountDetail, AccountPage, AcknowledgeOperation, Acknowledged, ApplySpec, Change, CreateAccount, DriftReport,
-    GetAccount, GetDrift, GetHealth, GetOperation, GetUsage, Health, ListAccounts, OperationReport, Outcome, Plan, PlanAccount,
-    RetryOperation, Usage,
+    GetAccount, GetDrift, GetHealth, GetOperation, GetUsage, Health, ListAccounts, ListUsage, OperationReport, Outcome, Plan, PlanAccount,
+    RetryOperation, Usage, UsageReport,
 };
 use opterius_protocol::{Call, WireCode, WireError};
 use serde::Deserialize;
@@ -47,6 +47,7 @@ fn router(engine: Engine) -> Router {
         .route(ListAccounts::ROUTE, get(list_accounts))
         .route(GetAccount::ROUTE, get(get_account))
         .route(GetUsage::ROUTE, get(get_usage))
+        .route(ListUsage::ROUTE, get(list_usage))
         .route(GetDrift::ROUTE, get(get_drift))
         .route(GetOperation::ROUTE, get(get_operation))
         .route(RetryOperation::ROUTE, post(retry_operation))
@@ -178,6 +179,10 @@ async fn acknowledge_operation(State(engine): State<Engine>, Path(id): Path<Oper
 
 async fn get_usage(State(engine): State<Engine>, Path(id): Path<AccountId>) -> Result<Json<Usage>, Refusal> {
     engine.usage(id).await.map_err(|error| internal(&error))?.map(Json).ok_or_else(|| Refusal::not_found("account"))
+}
+
+async fn list_usage(State(engine): State<Engine>) -> Result<Json<UsageReport>, Refusal> {
+    engine.all_usage().await.map(Json).map_err(|error| internal(&error))
 }
 
 async fn get_drift(State(engine): State<Engine>) -> Json<DriftReport> {

@@ -152,11 +152,13 @@ impl State {
     }
 }
 
-/// What an account's sites sent and received in a UTC month (`2026-10`), in bytes, as far as the logs are split.
-pub(crate) fn traffic_in_month(dir: &Path, account: AccountId, month: &str) -> Result<u64, StateError> {
-    let state = State::load(dir)?;
-    let traffic = state.months.get(month).and_then(|month| month.get(&account)).copied().unwrap_or_default();
-    Ok(traffic.sent.saturating_add(traffic.received))
+/// What the sites of every account that had any traffic, or of this one, sent and received in a UTC month (`2026-10`), in bytes, as far as
+/// the logs are split.
+pub(crate) fn traffic_in_month(dir: &Path, only: Option<AccountId>, month: &str) -> Result<BTreeMap<AccountId, u64>, StateError> {
+    let mut state = State::load(dir)?;
+    let mut month = state.months.remove(month).unwrap_or_default();
+    month.retain(|account, _| only.is_none_or(|only| only == *account));
+    Ok(month.into_iter().map(|(account, traffic)| (account, traffic.sent.saturating_add(traffic.received))).collect())
 }
 
 fn place(dir: &Path) -> PathBuf {
@@ -195,6 +197,21 @@ mod tests {
         assert_eq!(state.months["2026-10"][&account(1)], Traffic { sent: 123_456_789, received: 45_678, requests: 321 });
         state.store(dir.path()).expect("stored");
         assert_eq!(fs::read_to_string(place(dir.path())).expect("read"), fixture);
+    }
+
+    #[test]
+    fn the_traffic_of_a_month_is_told_of_all_or_of_one() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let mut state = State::default();
+        state.count("2026-09", account(1), 7, 7);
+        state.count("2026-10", account(1), 10, 1);
+        state.count("2026-10", account(2), 20, 2);
+        state.store(dir.path()).expect("stored");
+        let traffic = |only, month| traffic_in_month(dir.path(), only, month).expect("it is read");
+        assert_eq!(traffic(None, "2026-10"), BTreeMap::from([(account(1), 11), (account(2), 22)]));
+        assert_eq!(traffic(Some(account(2)), "2026-10"), BTreeMap::from([(account(2), 22)]));
+        assert_eq!(traffic(Some(account(3)), "2026-10"), BTreeMap::new());
+        assert_eq!(traffic(None, "2026-11"), BTreeMap::new());
     }
 
     #[test]

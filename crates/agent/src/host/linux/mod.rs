@@ -13,7 +13,7 @@ mod trash;
 mod users;
 mod web;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
@@ -25,14 +25,28 @@ use opterius_protocol::phpd::PoolSpec;
 pub use journal::farewell;
 
 use super::{
-    EntryPlan, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, NewUser, PoolSeen, ProcessesSeen, SiteSeen, UserSeen, ZonePlan,
-    ZoneSeen,
+    EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, NewUser, PoolSeen, ProcessesSeen, SiteSeen, UserSeen,
+    ZonePlan, ZoneSeen,
 };
 use crate::config::Config;
 
 /// Runs blocking work on the file system where it holds up nobody else.
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, HostError> + Send + 'static) -> Result<T, HostError> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| Err(HostError::failed("finish a task of the Agent")(panic)))
+}
+
+/// Runs blocking work for which nobody waits in a thread of its own, behind whatever else wants the processor. The kernel derives the priority
+/// of a thread's reads from this one's as long as it has no other: the lowest before idle.
+async fn leisurely<T: Send + 'static>(work: impl FnOnce() -> Result<T, HostError> + Send + 'static) -> Result<T, HostError> {
+    let (done, result) = tokio::sync::oneshot::channel();
+    let work = move || {
+        // To the kernel every thread is a process; a thread that may not be polite works all the same.
+        let _ = rustix::process::setpriority_process(None, 19);
+        let _ = done.send(work());
+    };
+    let thread = std::thread::Builder::new().name("leisurely".to_owned()).spawn(work);
+    thread.map_err(HostError::failed("start a thread"))?;
+    result.await.unwrap_or_else(|panic| Err(HostError::failed("finish a task of the Agent")(panic)))
 }
 
 /// The server that this process runs on.
@@ -150,9 +164,13 @@ impl Host for LinuxHost {
         blocking(move || homes::remove(&paths, &home)).await
     }
 
-    async fn disk_usage(&self, username: &Username, uid: Uid) -> Result<(u64, u64), HostError> {
+    async fn disk_usage(&self, username: &Username, uid: Uid, haste: Haste) -> Result<(u64, u64), HostError> {
         let (paths, username) = (self.paths.clone(), username.clone());
-        blocking(move || homes::usage(&paths, &username, uid)).await
+        let measure = move || homes::usage(&paths, &username, uid);
+        match haste {
+            Haste::Waited => blocking(measure).await,
+            Haste::Leisurely => leisurely(measure).await,
+        }
     }
 
     async fn keepsake(&self, account: AccountId) -> Result<KeepsakeSeen, HostError> {
@@ -320,10 +338,13 @@ impl Host for LinuxHost {
         blocking(move || journal::was_cut_off(&paths)).await
     }
 
-    async fn traffic_this_month(&self, account: AccountId) -> Result<u64, HostError> {
+    async fn traffic_this_month(&self, only: Option<AccountId>) -> Result<(String, BTreeMap<AccountId, u64>), HostError> {
         let (state, month) = (self.paths.state.clone(), jiff::Timestamp::now().strftime("%Y-%m").to_string());
-        let doing = format!("look up the traffic of account {account}");
-        blocking(move || crate::logs::traffic_in_month(&state, account, &month).map_err(HostError::failed(doing))).await
+        blocking(move || {
+            let traffic = crate::logs::traffic_in_month(&state, only, &month).map_err(HostError::failed("look up this month's traffic"))?;
+            Ok((month, traffic))
+        })
+        .await
     }
 
     async fn parts(&self) -> Result<Vec<PartHealth>, HostError> {
