@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use opterius_model::OwnerId;
@@ -17,6 +17,9 @@ use crate::fleet::Fleet;
 use crate::store::{Store, StoreError};
 use crate::store::{server, setting};
 use crate::tls::Pins;
+
+/// Where a Panel listens unless its unit says otherwise.
+const PORT: u16 = 8443;
 
 /// How long things take and wait. The defaults are what a Panel uses; tests shorten them.
 #[derive(Debug, Clone)]
@@ -37,6 +40,8 @@ pub struct Timing {
     pub count_refused_every: Duration,
     /// How often it is looked whether a terminated account can no longer be restored, so that its password hash is to be forgotten.
     pub forget_every: Duration,
+    /// How often the Agents are asked what accounts use.
+    pub usage_every: Duration,
 }
 
 impl Default for Timing {
@@ -50,6 +55,7 @@ impl Default for Timing {
             health_every: Duration::from_secs(15),
             count_refused_every: Duration::from_secs(2),
             forget_every: Duration::from_mins(5),
+            usage_every: Duration::from_mins(5),
         }
     }
 }
@@ -92,6 +98,8 @@ pub(crate) struct Core {
     pub(crate) installation: String,
     /// The fingerprints of the Panel's TLS keys, if it has any.
     pub(crate) pins: Option<Pins>,
+    /// Where browsers reach this Panel, once it listens.
+    pub(crate) listens_on: OnceLock<u16>,
 }
 
 /// Why a Panel does not start.
@@ -144,7 +152,13 @@ impl Core {
             owner,
             installation,
             pins,
+            listens_on: OnceLock::new(),
         }))
+    }
+
+    /// The port at which browsers reach this Panel.
+    pub(crate) fn port(&self) -> u16 {
+        self.listens_on.get().copied().unwrap_or(PORT)
     }
 
     /// The time.

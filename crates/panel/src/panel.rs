@@ -53,6 +53,7 @@ impl Panel {
         core.tasks.spawn(app::resync_at_start(core.clone()));
         core.tasks.spawn(app::keep_counting(core.clone()));
         core.tasks.spawn(app::keep_forgetting(core.clone()));
+        core.tasks.spawn(app::keep_learning_usage(core.clone()));
         let router = http::router(core.clone());
         Ok(Self { core, router })
     }
@@ -62,8 +63,16 @@ impl Panel {
         self.router.clone()
     }
 
+    /// Every page for people: its method, its path, and who may open it (`anyone`, `customer` or `staff`).
+    pub fn pages() -> Vec<(::http::Method, &'static str, &'static str)> {
+        http::pages()
+    }
+
     /// Serves until `stop` is done: takes no new connections then, ends streams, and gives running requests ten seconds.
     pub async fn serve(&self, listeners: http::Listeners, stop: impl Future<Output = ()>) -> Result<(), TlsError> {
+        if let Some(port) = listeners.port() {
+            let _ = self.core.listens_on.set(port);
+        }
         let tls = if listeners.has_tls() { Some(tls::server_config(&self.core.config.tls_dir())?) } else { None };
         http::serve(self.router(), listeners, tls, self.core.tasks.closing.clone(), stop).await;
         Ok(())

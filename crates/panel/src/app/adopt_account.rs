@@ -6,6 +6,7 @@ use opterius_model::{Hold, PackageId, ServerId, Spec, State};
 use opterius_protocol::agent::AccountDetail;
 
 use super::names::check_names;
+use super::sign_in::end_sessions;
 use super::{AppError, Caller, Memo, Refusal};
 use crate::core::Core;
 use crate::store::account::{self, Account};
@@ -93,6 +94,10 @@ pub(super) async fn take_over(
         account::insert(write, &new).await?;
     }
     account::set_spec(write, spec, core.now()).await?;
+    let password_before = here.and_then(|here| here.spec.as_ref()).map(|spec| &spec.password_hash);
+    if spec.state == State::Absent || password_before != Some(&spec.password_hash) {
+        end_sessions(write, id).await?;
+    }
     // Whoever read the account before now does not change it before they have read it again.
     account::forget_operation(write, id).await?;
     let memo = match (memo, account::by_id(&mut **write, &core.owner, id).await?) {

@@ -15,6 +15,7 @@ use super::{AppError, Caller, CallerKind, Cidr, Code, RefPrefix, Refusal, Scope}
 use crate::core::{Core, compute};
 use crate::store;
 use crate::store::activity::hex;
+use crate::store::token::Token;
 
 /// How a token is stored: SHA-256, hexadecimal. A token is 256 random bits, so no slow hash is needed.
 pub(crate) fn stored_form(token: &str) -> String {
@@ -48,13 +49,18 @@ pub(crate) async fn token(core: &Core, token: &str, from: Option<IpAddr>) -> Res
         store::token::forget_former(&mut write, found.id).await?;
         store::commit(write).await?;
     }
+    holder(core, found).ok_or_else(|| wrong().into())
+}
+
+/// Who has this token; nobody, if what it may see cannot be told.
+pub(super) fn holder(core: &Core, found: Token) -> Option<Caller> {
     let ref_prefix = match found.ref_prefix.as_deref().map(RefPrefix::parse) {
         None => None,
         Some(Ok(prefix)) => Some(prefix),
         // Never less narrow than it was made.
-        Some(Err(_)) => return Err(wrong().into()),
+        Some(Err(_)) => return None,
     };
-    Ok(Caller {
+    Some(Caller {
         kind: CallerKind::Token,
         owner: core.owner.clone(),
         name: found.name,

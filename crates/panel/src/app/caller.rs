@@ -13,6 +13,8 @@ word_enum! {
         SelfRead = "self.read",
         /// Get another text for one's own token.
         SelfRotate = "self.rotate",
+        /// Make links that sign staff in to the page of what the caller sees.
+        SelfSignIn = "self.sign_in",
         /// Look at accounts.
         AccountsRead = "accounts.read",
         /// Order accounts.
@@ -31,6 +33,8 @@ word_enum! {
         AccountsRepair = "accounts.repair",
         /// Change what is kept with accounts of their clients.
         AccountsRecord = "accounts.record",
+        /// Make links that sign customers in to their accounts' pages.
+        AccountsSignIn = "accounts.sign_in",
         /// Look at packages.
         PackagesRead = "packages.read",
         /// Make, change and delete packages.
@@ -98,6 +102,8 @@ impl Scope {
             | Self::AccountsRepair
             | Self::AccountsRecord
             | Self::SelfRotate
+            | Self::AccountsSignIn
+            | Self::SelfSignIn
             | Self::PackagesWrite
             | Self::OperationsRetry
             | Self::ServersWrite
@@ -154,6 +160,13 @@ impl Caller {
     pub(crate) fn administrator(name: String) -> Self {
         let scopes = Scope::ALL.iter().copied().filter(|scope| scope.only_reads()).collect();
         Self { kind: CallerKind::Administrator, owner: OwnerId::host(), name, scopes, ref_prefix: None, expires_at: None, token_id: None }
+    }
+
+    /// The same caller, who can change nothing.
+    #[must_use]
+    pub(crate) fn only_looking(self) -> Self {
+        let scopes = self.scopes.into_iter().filter(|scope| scope.only_reads()).collect();
+        Self { scopes, ..self }
     }
 
     /// Whether the caller has this scope.

@@ -30,6 +30,7 @@ impl NewToken {
     pub(crate) const WHMCS: &[Scope] = &[
         Scope::SelfRead,
         Scope::SelfRotate,
+        Scope::SelfSignIn,
         Scope::AccountsRead,
         Scope::AccountsCreate,
         Scope::AccountsSuspend,
@@ -39,6 +40,7 @@ impl NewToken {
         Scope::AccountsRestore,
         Scope::AccountsRepair,
         Scope::AccountsRecord,
+        Scope::AccountsSignIn,
         Scope::PackagesRead,
         Scope::OperationsRead,
         Scope::OperationsRetry,
@@ -92,7 +94,7 @@ pub(crate) async fn create_token(
 }
 
 /// 256 random bits, as 43 characters.
-fn new_text() -> Result<Zeroizing<String>, AppError> {
+pub(super) fn new_text() -> Result<Zeroizing<String>, AppError> {
     let mut random = Zeroizing::new([0u8; 32]);
     getrandom::fill(random.as_mut_slice()).map_err(|_| AppError::Broken("read random bytes"))?;
     Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(random.as_slice())))

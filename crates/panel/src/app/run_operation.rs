@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use super::adopt_account::take_over;
 use super::faults::{self, point};
+use super::sign_in::end_sessions;
 use super::{AppError, Memo, Refusal};
 use crate::core::Core;
 use crate::store::activity::{self, Entry};
@@ -473,6 +474,9 @@ async fn record(core: &Core, operation: &Operation, end: &End) -> Result<(), App
             }
             if spec.state == State::Absent {
                 claimed_name::free(&mut write, id).await?;
+            }
+            if spec.state == State::Absent || operation.kind == Kind::Password {
+                end_sessions(&mut write, id).await?;
             }
         }
         (Outcome::NeedsAttention, _) => account::set_status(&mut write, id, account::Status::NeedsAttention).await?,

@@ -30,6 +30,16 @@ pub enum Peer {
     },
 }
 
+impl Peer {
+    /// The address it comes from; nothing for the Unix socket.
+    pub(crate) fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Tls(address) => Some(address.ip()),
+            Self::Local { .. } => None,
+        }
+    }
+}
+
 /// What a route asks of its caller.
 #[derive(Debug, Clone)]
 enum Rule {
@@ -196,10 +206,7 @@ impl Asker {
 
     /// The address it came from; nothing for the Unix socket.
     fn address(&self) -> Option<IpAddr> {
-        match self.peer {
-            Some(Peer::Tls(address)) => Some(address.ip()),
-            _ => None,
-        }
+        self.peer.and_then(Peer::address)
     }
 
     /// A password is taken only where it can do no harm: over TLS, to look.

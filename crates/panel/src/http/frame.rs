@@ -14,6 +14,7 @@ use tracing::Instrument;
 use super::auth::Access;
 use super::headers;
 use super::problem::{self, Problem};
+use super::ui;
 use crate::app::{AppError, Caller, Code, Refusal, record_refusal};
 use crate::core::Core;
 
@@ -45,8 +46,7 @@ pub(crate) async fn outermost(mut request: Request, next: Next) -> Response {
     let request_id = given.unwrap_or_else(RequestId::generate);
     request.extensions_mut().insert(request_id.clone());
     let method = request.method().clone();
-    // The path only: a query may hold what does not belong into a log.
-    let path: String = request.uri().path().chars().take(200).collect();
+    let path = loggable(request.uri().path());
     let span = tracing::info_span!("request", request.id = %request_id);
     let mut response = problem::write(next.run(request).instrument(span).await, &request_id);
     headers::secure(response.headers_mut());
@@ -55,6 +55,11 @@ pub(crate) async fn outermost(mut request: Request, next: Next) -> Response {
     }
     tracing::info!(request.id = %request_id, %method, path, status = response.status().as_u16(), duration_ms = began.elapsed().as_millis(), "answered");
     response
+}
+
+/// The path as the log may have it. Never with the query, which may hold what does not belong there; nor with the code of a sign-in link.
+fn loggable(path: &str) -> String {
+    if path.starts_with(ui::SIGN_IN) { format!("{}…", ui::SIGN_IN) } else { path.chars().take(200).collect() }
 }
 
 /// Runs whatever changes something to its end, even if its caller hangs up, and records it if it was refused.

@@ -2,6 +2,7 @@
 
 mod api;
 mod auth;
+mod cursor;
 mod docs;
 mod fields;
 mod frame;
@@ -9,9 +10,11 @@ mod headers;
 mod problem;
 mod router;
 mod serve;
+mod ui;
 
 pub use auth::Peer;
 pub use serve::Listeners;
 
 pub(crate) use router::router;
 pub(crate) use serve::serve;
+pub(crate) use ui::pages;

@@ -117,7 +117,7 @@ pub(crate) fn status(code: Code) -> StatusCode {
     }
 }
 
-fn title(code: Code) -> &'static str {
+pub(crate) fn title(code: Code) -> &'static str {
     match code {
         Code::InvalidRequest => "The request is not valid",
         Code::PackageNotFound => "Package not found",

@@ -1,4 +1,5 @@
-//! The map of the Panel: one line a path. A route is made from its place in the OpenAPI document, so neither is there without the other.
+//! The map of the Panel: one line a path. A route of the API is made from its place in the OpenAPI document, so neither is there without the
+//! other. The pages for people have a map of their own, in [`ui`].
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use utoipa_axum::routes;
 
 use super::auth::{Access, guard};
 use super::problem::{Problem, ProblemView};
-use super::{api, docs, frame};
+use super::{api, docs, frame, ui};
 use crate::app::{Code, Refusal};
 use crate::core::Core;
 
@@ -56,6 +57,8 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .routes(routes!(api::accounts::plan))
         .routes(routes!(api::accounts::usage))
         .routes(routes!(api::availability::get))
+        .routes(routes!(api::usage::list))
+        .routes(routes!(api::sign_in::account))
         .routes(routes!(api::packages::create, api::packages::list))
         .routes(routes!(api::packages::get, api::packages::change, api::packages::delete))
         .routes(routes!(api::operations::list))
@@ -77,6 +80,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .routes(routes!(api::administrators::change_password))
         .routes(routes!(api::own::get))
         .routes(routes!(api::own::rotate))
+        .routes(routes!(api::sign_in::own))
         .routes(routes!(api::health::get))
         .routes(routes!(docs::document))
         .routes(routes!(docs::page))
@@ -84,13 +88,11 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
     let document = complete(&document);
     let access = Arc::new(Access::from_document(&document));
     let published = Arc::new(docs::Published::new(&document));
-    routes
+    let api = routes
         .layer(axum::Extension(published))
         .route_layer(from_fn_with_state((core.clone(), access.clone()), frame::detached))
-        .route_layer(from_fn_with_state((core.clone(), access), guard))
-        .fallback(nothing_here)
-        .layer(from_fn(frame::outermost))
-        .with_state(core)
+        .route_layer(from_fn_with_state((core.clone(), access), guard));
+    ui::beside(api, &core).fallback(nothing_here).layer(from_fn(frame::outermost)).with_state(core)
 }
 
 async fn nothing_here() -> Problem {

@@ -82,6 +82,11 @@ impl Listeners {
         self.tls.is_empty() && self.unix.is_empty()
     }
 
+    /// The port on which browsers are listened to, if there is one.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.tls.first()?.local_addr().ok().map(|address| address.port())
+    }
+
     pub(crate) fn has_tls(&self) -> bool {
         !self.tls.is_empty()
     }

@@ -3,6 +3,7 @@
 pub(crate) mod account;
 pub(crate) mod account_hold;
 pub(crate) mod account_override;
+pub(crate) mod account_usage;
 pub(crate) mod activity;
 pub(crate) mod administrator;
 pub(crate) mod claimed_name;
@@ -10,8 +11,10 @@ pub(crate) mod operation;
 pub(crate) mod package;
 pub(crate) mod refused_caller;
 pub(crate) mod server;
+pub(crate) mod session;
 pub(crate) mod setting;
 pub(crate) mod shared_parent_domain;
+pub(crate) mod sign_in;
 pub(crate) mod token;
 pub(crate) mod token_caller;
 

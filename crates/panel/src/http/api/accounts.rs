@@ -9,7 +9,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use opterius_model::{AccountId, DomainName, Hold, Limit, PackageId, PackageName, Username};
-use opterius_protocol::Micros;
 use opterius_protocol::agent::Drift;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -22,6 +21,7 @@ use crate::app::{
     PackageChoice, Plan, Reason, Reference, Repair, Restore, Suspend, Terminate, Unsuspend, Verb,
 };
 use crate::core::Core;
+use crate::http::cursor::Cursor;
 use crate::http::fields::{Body, Fields, OptionalBody, QueryFields};
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
@@ -464,9 +464,7 @@ pub(crate) async fn list(
     let owner = &call.caller.owner;
     let total = account::count(core.store.read(), owner, &filter).await?;
     let mut rows = account::list(core.store.read(), owner, &filter, after, limit + 1).await?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next = rows.last().filter(|_| more).map(|last| format!("{}.{}", filter.snapshot.0, last.id));
+    let next = Cursor::cut(&mut rows, limit, filter.snapshot, |row| row.id).map(|cursor| cursor.to_string());
     let mut enforcement = BTreeMap::new();
     let view = |row: Account| {
         let known = enforcement.entry(row.server.id).or_insert_with(|| core.fleet.enforcement(row.server.id)).clone();
@@ -486,10 +484,7 @@ fn asked(core: &Core, caller: &Caller, mut fields: Fields) -> Result<(Filter, Op
         Ok(status) => Ok(status),
         Err(error) => Err(error.to_string()),
     });
-    let cursor = fields.optional("cursor", |text| {
-        let parts = text.split_once('.').and_then(|(snapshot, after)| Some((snapshot.parse::<i64>().ok()?, AccountId::parse(after).ok()?)));
-        parts.ok_or_else(|| "`cursor` must be `next` of the page before".to_owned())
-    });
+    let cursor = fields.optional("cursor", Cursor::parse);
     let limit = fields.page_size();
     let filter = Filter {
         username: username.map(|name| name.to_string()),
@@ -498,9 +493,10 @@ fn asked(core: &Core, caller: &Caller, mut fields: Fields) -> Result<(Filter, Op
         client_ref: client_ref.map(|client_ref| caller.stored_client_ref(&client_ref)),
         ref_prefix: caller.ref_prefix.as_ref().map(|prefix| prefix.as_str().to_owned()),
         status,
-        snapshot: cursor.map_or_else(|| core.now(), |(snapshot, _)| Micros(snapshot)),
+        search: None,
+        snapshot: cursor.map_or_else(|| core.now(), |cursor| cursor.snapshot),
     };
-    fields.finish(Some((filter, cursor.map(|(_, after)| after), limit)))
+    fields.finish(Some((filter, cursor.map(|cursor| cursor.after), limit)))
 }
 
 /// Look at an account

@@ -13,6 +13,8 @@ pub(crate) mod resync;
 pub(crate) mod servers;
 pub(crate) mod settings;
 pub(crate) mod shared_parent_domains;
+pub(crate) mod sign_in;
 pub(crate) mod tokens;
+pub(crate) mod usage;
 
 mod shape;

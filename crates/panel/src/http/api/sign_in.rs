@@ -1,0 +1,82 @@
+//! Links that sign people in.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::shape::{Data, Id, data};
+use crate::app::{self, Link, Reference, Target};
+use crate::core::Core;
+use crate::http::fields::Body;
+use crate::http::frame::Call;
+use crate::http::problem::Problem;
+
+/// A link that signs somebody in. No `Debug`: it lets in whoever has it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SignIn)]
+pub(crate) struct SignInView {
+    /// Where to send the browser. It works once.
+    url: String,
+    /// Until when.
+    expires_at: i64,
+}
+
+fn made(link: &Link) -> (StatusCode, Json<Data<SignInView>>) {
+    (StatusCode::CREATED, data(SignInView { url: link.url.to_string(), expires_at: link.expires_at.0 }))
+}
+
+/// Where a link is to lead.
+#[derive(ToSchema)]
+#[schema(as = SignInToAccount)]
+#[expect(dead_code, reason = "describes the body in the document")]
+struct AccountBody {
+    /// `overview`, `usage`, `addresses` or `operations`; `overview` if nothing is said.
+    target: Option<String>,
+}
+
+/// Nothing is to be said.
+#[derive(ToSchema)]
+#[schema(as = SignInToSelf)]
+struct OwnBody {}
+
+/// Sign a customer in
+///
+/// Makes a link for the customer of this account, whom the caller knows already. Whoever opens it first, within 60 seconds, sees the page of this account for half an hour, and nothing else.
+#[utoipa::path(
+    post, path = "/api/accounts/{id}/sign-in", operation_id = "account.sign_in", tag = "accounts", security(("token" = ["accounts.sign_in"])),
+    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref.")),
+    request_body = AccountBody,
+    responses((status = 201, description = "The link.", body = Data<SignInView>))
+)]
+pub(crate) async fn account(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Id(id): Id<Reference>,
+    Body(mut fields): Body,
+) -> Result<(StatusCode, Json<Data<SignInView>>), Problem> {
+    let target = fields.optional("target", str::parse::<Target>);
+    let () = fields.finish(Some(()))?;
+    let target = target.unwrap_or(Target::Overview);
+    Ok(made(&app::customer_link(&core, &call.caller, &id, target, &call.request_id).await?))
+}
+
+/// Sign staff in
+///
+/// Makes a link for the caller's own staff. Whoever opens it first, within 60 seconds, sees the pages of all accounts that the caller sees, as long as the token is there, for half an hour at most.
+#[utoipa::path(
+    post, path = "/api/self/sign-in", operation_id = "self.sign_in", tag = "api", security(("token" = ["self.sign_in"])),
+    request_body = OwnBody,
+    responses((status = 201, description = "The link.", body = Data<SignInView>))
+)]
+pub(crate) async fn own(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Body(fields): Body,
+) -> Result<(StatusCode, Json<Data<SignInView>>), Problem> {
+    let () = fields.finish(Some(()))?;
+    Ok(made(&app::staff_link(&core, &call.caller, &call.request_id).await?))
+}

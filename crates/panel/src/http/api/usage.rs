@@ -1,0 +1,100 @@
+//! What all accounts use.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::shape::{List, Page};
+use crate::app::{self, Caller};
+use crate::core::Core;
+use crate::http::cursor::Cursor;
+use crate::http::fields::QueryFields;
+use crate::http::frame::Call;
+use crate::http::problem::Problem;
+use crate::store::account_usage::{self, Filter, Listed};
+
+/// Most entries of one page: enough for every account of a server.
+const MOST: u32 = 10_000;
+
+/// What an account used when it was last measured.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LastUsage)]
+pub(crate) struct LastUsageView {
+    account_id: String,
+    external_ref: Option<String>,
+    username: String,
+    domain: String,
+    /// `active` or `suspended`.
+    status: &'static str,
+    /// Disk space of the home, as blocks taken; null if it has not been measured yet.
+    disk_bytes: Option<u64>,
+    /// Traffic of this calendar month (UTC), in and out; null if nothing is known of this month yet.
+    traffic_bytes: Option<u64>,
+    /// When the disk was measured.
+    measured_at: Option<i64>,
+    /// 0 means unlimited.
+    limits: BTreeMap<String, u64>,
+}
+
+impl LastUsageView {
+    fn new(caller: &Caller, month: &str, row: &Listed) -> Self {
+        Self {
+            account_id: row.account_id.to_string(),
+            external_ref: caller.shown_ref(row.external_ref.as_deref()),
+            username: row.username.to_string(),
+            domain: row.domain.to_string(),
+            status: row.status.as_str(),
+            disk_bytes: row.usage.disk.map(|disk| disk.bytes),
+            traffic_bytes: row.usage.traffic_in(month),
+            measured_at: row.usage.disk.map(|disk| disk.measured_at.0),
+            limits: row.limits.named().into_iter().map(|(name, limit)| (name.to_owned(), u64::from(limit))).collect(),
+        }
+    }
+}
+
+/// List what accounts use
+///
+/// Active and suspended accounts, in the order in which they were made. Servers measure in the background, so nothing is measured for this list: `GET /api/accounts/{id}/usage` measures one account now.
+#[utoipa::path(
+    get, path = "/api/usage", operation_id = "usage.list", tag = "accounts", security(("token" = ["accounts.read"])),
+    params(
+        ("server" = Option<String>, Query, description = "Only accounts on the server of this id or name."),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before."),
+        ("limit" = Option<u32>, Query, description = "At most so many, 1 to 10000; 10000 if nothing is said."),
+    ),
+    responses((status = 200, description = "One page.", body = List<LastUsageView>))
+)]
+pub(crate) async fn list(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    QueryFields(mut fields): QueryFields,
+) -> Result<Json<List<LastUsageView>>, Problem> {
+    let server = fields.optional("server", |text| Ok::<_, String>(text.to_owned()));
+    let cursor = fields.optional("cursor", Cursor::parse);
+    let limit = fields.optional("limit", |text| match text.parse::<u32>() {
+        Ok(number @ 1..=MOST) => Ok(number),
+        _ => Err(format!("`limit` must be a number from 1 to {MOST}")),
+    });
+    let () = fields.finish(Some(()))?;
+    let caller = &call.caller;
+    let server = match server {
+        Some(choice) => Some(app::server(&core, caller, &choice).await?.id),
+        None => None,
+    };
+    let filter = Filter {
+        server,
+        ref_prefix: caller.ref_prefix.as_ref().map(|prefix| prefix.as_str().to_owned()),
+        snapshot: cursor.map_or_else(|| core.now(), |cursor| cursor.snapshot),
+    };
+    let limit = limit.unwrap_or(MOST);
+    let total = account_usage::count(core.store.read(), &caller.owner, &filter).await?;
+    let mut rows = account_usage::list(core.store.read(), &caller.owner, &filter, cursor.map(|cursor| cursor.after), limit + 1).await?;
+    let next = Cursor::cut(&mut rows, limit, filter.snapshot, |row| row.account_id).map(|cursor| cursor.to_string());
+    let month = app::month(core.now());
+    let data = rows.iter().map(|row| LastUsageView::new(caller, &month, row)).collect();
+    Ok(Json(List { data, page: Page { next, total, snapshot: filter.snapshot.0.to_string() } }))
+}

@@ -1,0 +1,141 @@
+//! Deny by default: a page lets in whom its line in the map names, and one that is not in the map lets in nobody.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+
+use super::message::Message;
+use crate::app;
+use crate::core::Core;
+use crate::store::word_enum;
+
+/// The cookie of a session. Browsers take a name of this form only over TLS, for this host alone.
+pub(super) const COOKIE: &str = "__Host-opterius";
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+word_enum! {
+    /// Who may open a page.
+    Who {
+        /// Everybody.
+        Anyone = "anyone",
+        /// A customer who is signed in, as far as it is about their account, and staff.
+        Customer = "customer",
+        /// Staff who are signed in.
+        Staff = "staff",
+    }
+}
+
+/// Who may open which page, by method and path.
+#[derive(Debug)]
+pub(super) struct Rules(pub(super) HashMap<(Method, String), Who>);
+
+/// Who looks at a page. Only the gate says so.
+#[derive(Debug, Clone)]
+pub(super) struct Visitor(pub(super) app::Visitor);
+
+impl<S: Sync> FromRequestParts<S> for Visitor {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(|| Message::not_signed_in().into_response())
+    }
+}
+
+/// Lets a request through to its page only if its visitor may open it.
+pub(super) async fn gate(State((core, rules)): State<(Arc<Core>, Arc<Rules>)>, mut request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
+    let looks = matches!(*request.method(), Method::GET | Method::HEAD);
+    let method = if looks { Method::GET } else { request.method().clone() };
+    let Some(who) = rules.0.get(&(method, route)).copied() else { return Message::not_possible().into_response() };
+    if !looks && !comes_from_our_page(request.headers()) {
+        return Message::from_elsewhere().into_response();
+    }
+    if who == Who::Anyone {
+        return next.run(request).await;
+    }
+    let visitor = match secret(request.headers()) {
+        Some(secret) => match app::visitor(&core, secret).await {
+            Ok(visitor) => visitor,
+            Err(error) => return Message::of(error).into_response(),
+        },
+        None => None,
+    };
+    let Some(visitor) = visitor else { return Message::not_signed_in().into_response() };
+    if who == Who::Staff && !matches!(visitor, app::Visitor::Staff(_)) {
+        return Message::nothing_here().into_response();
+    }
+    request.extensions_mut().insert(Visitor(visitor));
+    next.run(request).await
+}
+
+/// What the browser sends of its session.
+pub(super) fn secret(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
+    cookies.filter_map(|cookie| cookie.trim().split_once('=')).find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+}
+
+/// Whether a page of ours sent the request, and not one of somebody else's that the browser has open, too. Every browser of today says so in
+/// `Sec-Fetch-Site`; an older one in `Origin`. One that says nothing is not believed.
+fn comes_from_our_page(headers: &HeaderMap) -> bool {
+    if let Some(site) = headers.get(SEC_FETCH_SITE) {
+        return site == "same-origin";
+    }
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    match (text(header::ORIGIN).and_then(|origin| origin.strip_prefix("https://")), text(header::HOST)) {
+        (Some(origin), Some(host)) => origin.eq_ignore_ascii_case(host),
+        _ => false,
+    }
+}
+
+/// Whether the browser only looks ahead, and nobody has asked for the page yet.
+pub(super) fn is_ahead_of_time(headers: &HeaderMap) -> bool {
+    ["sec-purpose", "purpose", "x-purpose", "x-moz"]
+        .into_iter()
+        .filter_map(|name| headers.get(name)?.to_str().ok())
+        .any(|purpose| purpose.to_ascii_lowercase().contains("prefetch") || purpose.to_ascii_lowercase().contains("preview"))
+}
+
+/// The answer to who only looks ahead: it is asked for again once somebody wants it.
+pub(super) fn not_ahead_of_time() -> Response {
+    StatusCode::SERVICE_UNAVAILABLE.into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+        lines.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn only_a_page_of_ours_may_send_something() {
+        let host = ("host", "panel.example.net:8443");
+        for (ours, lines) in [
+            (true, vec![host, ("sec-fetch-site", "same-origin")]),
+            (true, vec![host, ("origin", "https://panel.example.net:8443")]),
+            (false, vec![host]),
+            (false, vec![host, ("sec-fetch-site", "same-site")]),
+            (false, vec![host, ("sec-fetch-site", "cross-site"), ("origin", "https://panel.example.net:8443")]),
+            (false, vec![host, ("sec-fetch-site", "none")]),
+            (false, vec![host, ("origin", "https://panel.example.net")]),
+            (false, vec![host, ("origin", "http://panel.example.net:8443")]),
+            (false, vec![host, ("origin", "null")]),
+        ] {
+            assert_eq!(comes_from_our_page(&headers(&lines)), ours, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn the_cookie_is_found_among_others() {
+        let found = |text: &str| secret(&headers(&[("cookie", text)])).map(str::to_owned);
+        assert_eq!(found("a=b; __Host-opterius=x; c=d").as_deref(), Some("x"));
+        assert_eq!(found("__Host-opterius2=x; opterius=y"), None);
+    }
+}

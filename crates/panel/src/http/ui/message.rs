@@ -1,0 +1,125 @@
+//! A page that only says something.
+
+use askama::Template;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use opterius_protocol::client::chain;
+
+use super::page::page;
+use super::style;
+use crate::app::{AppError, Refusal};
+use crate::http::problem;
+
+/// A page that only says something.
+#[derive(Debug, Template)]
+#[template(path = "message.html")]
+pub(super) struct Message {
+    status: StatusCode,
+    title: &'static str,
+    text: String,
+    /// What to do now.
+    next: String,
+}
+
+impl Message {
+    fn new(status: StatusCode, title: &'static str, text: &str, next: &str) -> Self {
+        Self { status, title, text: text.to_owned(), next: next.to_owned() }
+    }
+
+    /// The link was used, is too old, or never was.
+    pub(super) fn link_is_over() -> Self {
+        Self::new(
+            StatusCode::GONE,
+            "This link does not work any more",
+            "A link for signing in works once, and only for a minute.",
+            "Go back to your account at your hosting company and choose the same thing there again: it makes a new link.",
+        )
+    }
+
+    pub(super) fn not_signed_in() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "You are not signed in",
+            "Nobody is signed in in this browser, or it was too long ago.",
+            "Go to your account at your hosting company and open this page from there: it signs you in.",
+        )
+    }
+
+    pub(super) fn signed_out() -> Self {
+        Self::new(
+            StatusCode::OK,
+            "You are signed out",
+            "This browser shows nothing of the account any more.",
+            "To come back, open the page from your account at your hosting company again.",
+        )
+    }
+
+    pub(super) fn nothing_here() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "There is nothing here",
+            "There is no such page, or it is not yours to see.",
+            "Go back to the page that you came from.",
+        )
+    }
+
+    pub(super) fn not_possible() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "That is not possible here",
+            "This page can be looked at, and nothing else.",
+            "Go back to the page that you came from.",
+        )
+    }
+
+    pub(super) fn from_elsewhere() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "That did not come from here",
+            "The request was sent by a page of another site, or by a browser that does not say which page sent it. Nothing was done.",
+            "Go back to the page that you came from, load it again, and try once more.",
+        )
+    }
+
+    /// Staff whose token does not let them look.
+    pub(super) fn may_not_look() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "You may not see accounts",
+            "The token that signed you in has no scope `accounts.read`.",
+            "Ask the administrator of the Panel for a token with that scope.",
+        )
+    }
+
+    /// Why something is not shown, to staff.
+    pub(super) fn refused(refusal: &Refusal) -> Self {
+        Self {
+            status: problem::status(refusal.code),
+            title: problem::title(refusal.code),
+            text: refusal.detail.clone(),
+            next: refusal.hint.clone().unwrap_or_else(|| "Go back to the page that you came from.".to_owned()),
+        }
+    }
+
+    /// That something was refused, which says no more than that there is nothing, or that the Panel failed.
+    pub(super) fn of(error: AppError) -> Self {
+        match error {
+            AppError::Refused(_) => Self::nothing_here(),
+            error => {
+                tracing::error!(error = %chain(&error), "the Panel failed at a page");
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "Something went wrong here",
+                    "The page could not be shown. It is not because of anything that you did.",
+                    "Try again in a moment. If it stays so, tell your hosting company when it happened.",
+                )
+            }
+        }
+    }
+}
+
+impl IntoResponse for Message {
+    fn into_response(self) -> Response {
+        page(self.status, &self)
+    }
+}

@@ -1,0 +1,16 @@
+//! The pages for people, one page a file with its template beside it. They know the visitor by a cookie that opens no route of the API.
+
+mod account;
+mod accounts;
+mod bytes;
+mod gate;
+mod message;
+mod moment;
+mod page;
+mod routes;
+mod sign_in;
+mod sign_out;
+mod style;
+
+pub(crate) use routes::{beside, pages};
+pub(crate) use sign_in::PATH as SIGN_IN;

@@ -1,0 +1,53 @@
+//! Moments as people say them, with the exact time beside them.
+
+use opterius_protocol::Micros;
+
+const MINUTE: i64 = 60;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// A moment that is over.
+#[derive(Debug, Clone)]
+pub(super) struct Moment {
+    /// `3 hours ago`.
+    pub(super) words: String,
+    /// `2026-11-25 15:51 UTC`.
+    pub(super) exact: String,
+    /// `2026-11-25T15:51:49Z`, for programs.
+    pub(super) machine: String,
+}
+
+impl Moment {
+    pub(super) fn new(at: Micros, now: Micros) -> Self {
+        let (exact, machine) = match jiff::Timestamp::from_second(at.0.div_euclid(1_000_000)) {
+            Ok(at) => (at.strftime("%Y-%m-%d %H:%M UTC").to_string(), at.to_string()),
+            Err(_) => (String::new(), String::new()),
+        };
+        Self { words: ago((now.0 - at.0).div_euclid(1_000_000)), exact, machine }
+    }
+}
+
+fn ago(seconds: i64) -> String {
+    let (number, unit) = match seconds {
+        ..MINUTE => return "just now".to_owned(),
+        MINUTE..HOUR => (seconds / MINUTE, "minute"),
+        HOUR..DAY => (seconds / HOUR, "hour"),
+        DAY.. => (seconds / DAY, "day"),
+    };
+    if number == 1 { format!("1 {unit} ago") } else { format!("{number} {unit}s ago") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_said_as_people_say_it() {
+        assert_eq!(
+            [-5, 0, 59, 60, 3599, 3600, 7200, 86_400, 900_000].map(ago),
+            ["just now", "just now", "just now", "1 minute ago", "59 minutes ago", "1 hour ago", "2 hours ago", "1 day ago", "10 days ago"]
+        );
+        let moment = Moment::new(Micros(1_793_000_000_000_000), Micros(1_793_000_060_000_000));
+        assert_eq!((moment.exact.as_str(), moment.machine.as_str()), ("2026-10-26 06:13 UTC", "2026-10-26T06:13:20Z"));
+    }
+}

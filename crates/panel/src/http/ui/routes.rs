@@ -1,0 +1,56 @@
+//! The map of the pages: one line a path, with who may open it. A page is made from its line, so none is there without a rule.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{self, MethodRouter};
+use http::Method;
+
+use super::gate::{Rules, Who, gate};
+use super::{account, accounts, sign_in, sign_out, style};
+use crate::core::Core;
+
+/// One line of the map.
+struct Line {
+    method: Method,
+    path: &'static str,
+    who: Who,
+    page: MethodRouter<Arc<Core>>,
+}
+
+fn get<H: Handler<T, Arc<Core>>, T: 'static>(path: &'static str, who: Who, page: H) -> Line {
+    Line { method: Method::GET, path, who, page: routing::get(page) }
+}
+
+fn post<H: Handler<T, Arc<Core>>, T: 'static>(path: &'static str, who: Who, page: H) -> Line {
+    Line { method: Method::POST, path, who, page: routing::post(page) }
+}
+
+fn lines() -> Vec<Line> {
+    vec![
+        get("/sign-in/{code}", Who::Anyone, sign_in::open),
+        post("/sign-out", Who::Anyone, sign_out::leave),
+        get("/signed-out", Who::Anyone, sign_out::left),
+        get("/style.css", Who::Anyone, style::sheet),
+        get("/account/{id}", Who::Customer, account::show),
+        get("/accounts", Who::Staff, accounts::list),
+    ]
+}
+
+/// The API with the pages beside it.
+pub(crate) fn beside(api: Router<Arc<Core>>, core: &Arc<Core>) -> Router<Arc<Core>> {
+    let (mut pages, mut rules) = (Router::new(), HashMap::new());
+    for Line { method, path, who, page } in lines() {
+        rules.insert((method, path.to_owned()), who);
+        pages = pages.route(path, page);
+    }
+    api.merge(pages.route_layer(from_fn_with_state((core.clone(), Arc::new(Rules(rules))), gate)))
+}
+
+/// Every page: its method, its path, and who may open it.
+pub(crate) fn pages() -> Vec<(Method, &'static str, &'static str)> {
+    lines().into_iter().map(|line| (line.method, line.path, line.who.as_str())).collect()
+}
