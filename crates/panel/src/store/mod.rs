@@ -248,7 +248,8 @@ mod tests {
         let schema = concat!(
             include_str!("../../migrations/0001_init.sql"),
             include_str!("../../migrations/0002_lifecycle.sql"),
-            include_str!("../../migrations/0003_billing.sql")
+            include_str!("../../migrations/0003_billing.sql"),
+            include_str!("../../migrations/0004_usage_and_sign_in.sql")
         );
         let added = schema.lines().filter_map(|line| line.strip_prefix("ALTER TABLE")?.split_once(" ADD COLUMN").map(|(_, column)| column));
         let made = schema.lines().filter(|line| line.starts_with("    ") && !line.trim_start().starts_with("--"));

@@ -85,6 +85,8 @@ async fn every_route_lets_in_exactly_who_has_its_scope() {
         "accounts.terminate",
         "accounts.restore",
         "accounts.repair",
+        "accounts.sign_in",
+        "self.sign_in",
         "operations.retry",
         "packages.read",
         "packages.write",
@@ -181,6 +183,7 @@ async fn the_answers_are_what_the_document_says() {
         |path: &str, method: &str| document["paths"][path][method]["responses"]["200"]["content"]["application/json"]["schema"].clone();
     for path in [
         "/api/accounts",
+        "/api/usage",
         "/api/packages",
         "/api/operations",
         "/api/servers",

@@ -11,7 +11,7 @@ use opterius_protocol::agent::FailureKind;
 use serde_json::json;
 use sqlx::Row as _;
 
-use crate::support::{Behaviour, Lab, order};
+use crate::support::{Behaviour, Browser, Lab, order};
 
 const NASTY: [&str; 6] = [
     "S3cret & < > \" ' # % : \\ $ end",
@@ -121,6 +121,13 @@ async fn no_secret_is_in_the_database_the_log_or_a_reply() {
         let basic = format!("Basic {}", STANDARD.encode(format!("admin{n}:{password}")));
         replies.push_str(&lab.call(Method::GET, "/api/self").from("203.0.113.7:1").header("authorization", &basic).send().await.text);
     }
+    // What opens pages is told once, in the answer that makes it.
+    let link = lab.customer_link(&token, "user0").await;
+    lab.call(Method::HEAD, &link).from("203.0.113.7:1").send().await;
+    let browser = Browser::of(&lab.visit(&link).await);
+    lab.visit(&link).await;
+    replies.push_str(&browser.get(&lab, browser.at.split('#').next().unwrap()).await.text);
+    let opens = [link["/sign-in/".len()..].to_owned(), browser.cookie.split_once('=').unwrap().1.to_owned()];
     replies.push_str(&lab.delete("/api/accounts/ref:ref-user0").await.text);
     replies.push_str(&lab.get("/api/resync").await.text);
     for path in [
@@ -138,7 +145,7 @@ async fn no_secret_is_in_the_database_the_log_or_a_reply() {
     let database = database(&lab).await;
     let log = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
     assert!(log.contains("the operation is done") && database.contains("user0"));
-    for secret in NASTY.iter().chain([&token.as_str()]) {
+    for secret in NASTY.iter().copied().chain([token.as_str()]).chain(opens.iter().map(String::as_str)) {
         for form in forms(secret) {
             for (place, text) in [("the database", &database), ("the log", &log), ("a reply", &replies)] {
                 assert!(!text.contains(&form), "{secret:?} is in {place} as {form:?}");

@@ -19,6 +19,7 @@ async fn a_token_is_shown_once_and_stored_as_a_hash() {
     let scopes = [
         "self.read",
         "self.rotate",
+        "self.sign_in",
         "accounts.read",
         "accounts.create",
         "accounts.suspend",
@@ -28,6 +29,7 @@ async fn a_token_is_shown_once_and_stored_as_a_hash() {
         "accounts.restore",
         "accounts.repair",
         "accounts.record",
+        "accounts.sign_in",
         "packages.read",
         "operations.read",
         "operations.retry",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -68,8 +69,8 @@ struct Line {
     by: String,
 }
 
-pub(super) async fn show(State(core): State<Arc<Core>>, Visitor(visitor): Visitor, id: Option<Path<AccountId>>) -> Response {
-    let Some(Path(id)) = id else { return Message::nothing_here().into_response() };
+pub(super) async fn show(State(core): State<Arc<Core>>, Visitor(visitor): Visitor, id: Result<Path<AccountId>, PathRejection>) -> Response {
+    let Ok(Path(id)) = id else { return Message::nothing_here().into_response() };
     let staff = match &visitor {
         app::Visitor::Staff(caller) if !caller.may(Scope::AccountsRead) => return Message::may_not_look().into_response(),
         app::Visitor::Staff(_) => true,

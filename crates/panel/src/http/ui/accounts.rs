@@ -94,6 +94,7 @@ async fn view(core: &Core, caller: &Caller, asked: Asked) -> Result<AccountsPage
         username: None,
         domain: None,
         external_ref: None,
+        client_ref: None,
         ref_prefix: caller.ref_prefix.as_ref().map(|prefix| prefix.as_str().to_owned()),
         status: None,
         search: Some(search).filter(|search| !search.is_empty()),

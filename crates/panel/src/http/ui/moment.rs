@@ -48,6 +48,6 @@ mod tests {
             ["just now", "just now", "just now", "1 minute ago", "59 minutes ago", "1 hour ago", "2 hours ago", "1 day ago", "10 days ago"]
         );
         let moment = Moment::new(Micros(1_793_000_000_000_000), Micros(1_793_000_060_000_000));
-        assert_eq!((moment.exact.as_str(), moment.machine.as_str()), ("2026-10-26 06:13 UTC", "2026-10-26T06:13:20Z"));
+        assert_eq!((moment.exact.as_str(), moment.machine.as_str()), ("2026-10-26 07:33 UTC", "2026-10-26T07:33:20Z"));
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Extension;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -21,7 +22,7 @@ pub(super) async fn open(
     State(core): State<Arc<Core>>,
     method: Method,
     headers: HeaderMap,
-    code: Option<Path<String>>,
+    code: Result<Path<String>, PathRejection>,
     Extension(peer): Extension<Peer>,
     Extension(request_id): Extension<RequestId>,
 ) -> Response {
@@ -32,7 +33,7 @@ pub(super) async fn open(
     if is_ahead_of_time(&headers) {
         return not_ahead_of_time();
     }
-    let Some(Path(code)) = code else { return Message::link_is_over().into_response() };
+    let Ok(Path(code)) = code else { return Message::link_is_over().into_response() };
     match app::use_link(&core, &code, secret(&headers), peer.address(), &request_id).await {
         Ok(Some(signed_in)) => {
             let to = match signed_in.account_id {

@@ -15,8 +15,9 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use opterius_model::{AccountId, OperationId, Spec, State as SpecState, Uid};
 use opterius_protocol::agent::{
-    AccountDetail, AccountPage, AccountSummary, Acknowledged, Change, Direction, Drift, DriftReport, Enforcement, Failure, FailureKind,
-    Health, OperationReport, Outcome, PartHealth, Plan, PlanAccount, PlannedChange, StepReport, StepState, Usage, spec_hash,
+    AccountDetail, AccountPage, AccountSummary, AccountUsage, Acknowledged, Change, Direction, DiskUsage, Drift, DriftReport, Enforcement,
+    Failure, FailureKind, Health, OperationReport, Outcome, PartHealth, Plan, PlanAccount, PlannedChange, StepReport, StepState, Usage,
+    UsageReport, spec_hash,
 };
 use opterius_protocol::{Micros, WireCode, WireError};
 use serde::Deserialize;
@@ -63,6 +64,14 @@ struct Inside {
     drift: BTreeMap<String, Vec<String>>,
     mends: bool,
     usage: HashMap<String, Usage>,
+    /// Whether the Agent has measured those by itself since it started.
+    has_measured: bool,
+    /// What the Agent counts of this month, by username.
+    traffic: HashMap<String, u64>,
+    /// The month that it takes for this one.
+    month: String,
+    /// An Agent of an earlier version measures nothing by itself.
+    knows_no_usage: bool,
     /// An Agent of an earlier version knows of no drift.
     knows_no_drift: bool,
     /// Whether a retry finds what is in the way still there.
@@ -88,7 +97,7 @@ pub(crate) struct FakeAgent {
 impl FakeAgent {
     pub(crate) fn start(socket: &Path) -> Self {
         let agent = Self {
-            inside: Arc::new(Mutex::new(Inside { next_uid: 20_000, ..Inside::default() })),
+            inside: Arc::new(Mutex::new(Inside { next_uid: 20_000, has_measured: true, ..Inside::default() })),
             changed: watch::Sender::new(0),
             socket: socket.to_owned(),
             serving: Arc::default(),
@@ -108,6 +117,7 @@ impl FakeAgent {
             .route("/accounts", get(accounts))
             .route("/accounts/{id}", get(account))
             .route("/accounts/{id}/usage", get(usage))
+            .route("/usage", get(all_usage))
             .route("/drift", get(drift))
             .route("/operations/{id}/retry", post(retry))
             .route("/operations/{id}/abandon", post(abandon))
@@ -247,6 +257,26 @@ impl FakeAgent {
     pub(crate) fn uses(&self, username: &str, disk_bytes: u64, files: u64) {
         let usage = Usage { measured_at: Micros::now(), disk_bytes, files, traffic_bytes: 0, processes: 3 };
         self.inside.lock().unwrap().usage.insert(username.to_owned(), usage);
+    }
+
+    /// What the account with this username has sent and received in this month.
+    pub(crate) fn sends(&self, username: &str, bytes: u64) {
+        let mut inside = self.inside.lock().unwrap();
+        inside.traffic.insert(username.to_owned(), bytes);
+    }
+
+    /// Which month it is on the server.
+    pub(crate) fn is_in(&self, month: &str) {
+        month.clone_into(&mut self.inside.lock().unwrap().month);
+    }
+
+    /// Starts anew: what was measured before is not known any more.
+    pub(crate) fn has_measured_nothing(&self) {
+        self.inside.lock().unwrap().has_measured = false;
+    }
+
+    pub(crate) fn knows_no_usage(&self) {
+        self.inside.lock().unwrap().knows_no_usage = true;
     }
 
     pub(crate) fn acknowledged(&self, id: &str) -> bool {
@@ -549,6 +579,24 @@ async fn usage(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<AccountId>) 
         Some(usage) => Json(*usage).into_response(),
         None => refused(WireCode::Unavailable, "the home cannot be read now"),
     }
+}
+
+async fn all_usage(State(agent): State<FakeAgent>) -> Response {
+    let inside = agent.inside.lock().unwrap();
+    if inside.knows_no_usage {
+        return refused(WireCode::NotFound, "there is nothing here");
+    }
+    let live = inside.accounts.iter().filter(|(_, one)| one.spec.state != SpecState::Absent);
+    let accounts = live.map(|(id, one)| {
+        let username = one.spec.username.as_str();
+        let measured = inside.usage.get(username).filter(|_| inside.has_measured);
+        AccountUsage {
+            account_id: *id,
+            traffic_bytes: inside.traffic.get(username).copied().unwrap_or_default(),
+            disk: measured.map(|usage| DiskUsage { measured_at: usage.measured_at, bytes: usage.disk_bytes, files: usage.files }),
+        }
+    });
+    Json(UsageReport { month: inside.month.clone(), accounts: accounts.collect() }).into_response()
 }
 
 async fn drift(State(agent): State<FakeAgent>) -> Response {

@@ -117,6 +117,7 @@ impl Lab {
             health_every: Duration::from_millis(10),
             count_refused_every: Duration::from_millis(5),
             forget_every: Duration::from_millis(10),
+            usage_every: Duration::from_millis(10),
             ..Timing::default()
         };
         Self { dir, agent, timing, panel: None, later: Arc::default() }

@@ -1,7 +1,9 @@
 //! What the tests stand on.
 
 mod agent;
+mod browser;
 mod lab;
 
 pub(crate) use agent::{Behaviour, FakeAgent};
+pub(crate) use browser::{Browser, COOKIE, path_of};
 pub(crate) use lab::{Lab, Reply, order, until};

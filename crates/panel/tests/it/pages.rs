@@ -1,0 +1,210 @@
+//! The pages for people.
+
+use std::time::Duration;
+
+use http::Method;
+use opterius_panel::Panel;
+use opterius_protocol::Micros;
+use serde_json::json;
+
+use crate::support::{Browser, Lab, order, until};
+
+const HOSTILE: &str = "\"><img src=x onerror=alert(1)>'{{7777*7777}}</script><script>";
+
+async fn lab() -> (Lab, String) {
+    let lab = Lab::new().await;
+    let token = lab.whmcs("WHMCS").await;
+    (lab, token)
+}
+
+#[tokio::test]
+async fn every_page_names_who_may_open_it_and_lets_in_nobody_else() {
+    let (lab, token) = lab().await;
+    let account = lab.order_with(&token, "alice").await;
+    let over = Browser::of_staff(&lab, &token).await;
+    lab.advance(Duration::from_mins(31));
+    let customer = Browser::of_customer(&lab, &token, "alice").await;
+    let staff = Browser::of_staff(&lab, &token).await;
+    let nobody = Browser { cookie: "a=b".to_owned(), at: String::new() };
+    let pages = Panel::pages();
+    assert!(pages.len() >= 6);
+    for (method, path, who) in &pages {
+        let target = path.replace("{id}", account["id"].as_str().unwrap()).replace("{code}", "none");
+        let status = async |browser: &Browser| match *method {
+            Method::GET => browser.get(&lab, &target).await.status,
+            _ => browser.post(&lab, &target).await.status,
+        };
+        // Signing out comes last, for it ends what the others need.
+        let expected = match *who {
+            "anyone" => {
+                let without = status(&nobody).await;
+                assert!(matches!(without, 200 | 303 | 410), "{method} {path}: {without}");
+                continue;
+            }
+            "customer" => [403, 403, 200, 200],
+            "staff" => [403, 403, 404, 200],
+            other => panic!("{method} {path} is for {other}"),
+        };
+        let seen = [status(&nobody).await, status(&over).await, status(&customer).await, status(&staff).await];
+        assert_eq!(seen, expected, "{method} {path}");
+        for wrong in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
+            if !pages.iter().any(|(method, other, _)| *method == wrong && other == path) {
+                let reply = lab.call(wrong.clone(), &target).header("cookie", &staff.cookie).header("sec-fetch-site", "same-origin");
+                assert_eq!(reply.send().await.status, 405, "{wrong} {path}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_page_loads_nothing_from_elsewhere_and_runs_nothing() {
+    let (lab, token) = lab().await;
+    lab.order_with(&token, "alice").await;
+    let staff = Browser::of_staff(&lab, &token).await;
+    let customer = Browser::of_customer(&lab, &token, "alice").await;
+    let account = customer.at.split('#').next().unwrap().to_owned();
+    let policy = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+    for page in [
+        customer.get(&lab, &account).await,
+        staff.get(&lab, &account).await,
+        staff.get(&lab, "/accounts").await,
+        staff.get(&lab, "/account/x").await,
+        lab.visit("/sign-in/x").await,
+        lab.visit("/signed-out").await,
+        lab.visit("/accounts").await,
+    ] {
+        assert_eq!(page.header("content-security-policy"), policy);
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+        assert_eq!(page.header("x-content-type-options"), "nosniff");
+        assert_eq!(page.header("x-frame-options"), "DENY");
+        assert_eq!(page.header("cache-control"), "no-store");
+        assert_eq!(page.header("referrer-policy"), "same-origin");
+        assert_eq!(page.header("x-request-id").len(), 36);
+        assert!(page.text.starts_with("<!doctype html>\n<html lang=\"en\">"), "{}", page.text);
+        for foreign in ["<script", "<style", " style=", "onclick", "onload", "src=", "@import", "javascript:", "https://"] {
+            assert!(!page.text.contains(foreign), "{foreign}: {}", page.text);
+        }
+        let sheet = page.text.split("href=\"").find(|rest| rest.starts_with("/style.css?")).unwrap().split('"').next().unwrap();
+        let sheet = lab.visit(sheet).await;
+        assert_eq!((sheet.status, sheet.header("content-type")), (200, "text/css; charset=utf-8"));
+        assert!(sheet.header("cache-control").contains("immutable"));
+        assert!(!sheet.text.contains("url(") && !sheet.text.contains("@import"));
+    }
+}
+
+#[tokio::test]
+async fn hostile_text_stays_text() {
+    let lab = Lab::new().await;
+    let token = lab.token(&json!({ "name": HOSTILE, "purpose": "whmcs" })).await;
+    let name: String = HOSTILE.chars().take(60).collect();
+    lab.post("/api/packages", &json!({ "name": name })).await.data(201);
+    let mut wanted = order("alice");
+    wanted["package"] = json!(name);
+    lab.call(Method::POST, "/api/accounts").token(&token).json(&wanted).send().await.data(201);
+    let suspend = lab.call(Method::POST, "/api/accounts/ref:ref-alice/suspend").token(&token).json(&json!({ "reason": HOSTILE }));
+    suspend.send().await.data(200);
+    let staff = Browser::of_staff(&lab, &token).await;
+    let customer = Browser::of_customer(&lab, &token, "alice").await;
+    let account = customer.at.split('#').next().unwrap().to_owned();
+    let query = "%22%3E%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E%27%3C/script%3E%3Cscript%3E";
+    let pages = [
+        staff.get(&lab, &account).await,
+        customer.get(&lab, &account).await,
+        staff.get(&lab, "/accounts").await,
+        staff.get(&lab, &format!("/accounts?q={query}")).await,
+        staff.get(&lab, "/accounts?q=alice").await,
+        staff.get(&lab, &format!("/accounts?cursor={query}")).await,
+        staff.get(&lab, &format!("/account/{query}")).await,
+        lab.visit(&format!("/sign-in/{query}")).await,
+    ];
+    for page in &pages {
+        assert!(!page.text.contains("<img") && !page.text.contains("<script"), "{}", page.text);
+        assert!(!page.text.contains("60481729"), "nothing is evaluated: {}", page.text);
+    }
+    let escaped = "&#34;&#62;&#60;img src=x onerror=alert(1)&#62;";
+    // The reason, the package, and who did it, who held it: staff see all of them, as they were given.
+    assert!(pages[0].text.matches(escaped).count() >= 4, "{}", pages[0].text);
+    assert!(pages[1].text.matches(escaped).count() == 1, "the package alone: {}", pages[1].text);
+    assert!(pages[3].text.contains(&format!("value=\"{escaped}")), "{}", pages[3].text);
+}
+
+#[tokio::test]
+async fn an_account_page_says_what_there_is_to_say() {
+    let (lab, token) = lab().await;
+    let month = jiff::Timestamp::from_microsecond(Micros::now().0).unwrap().strftime("%Y-%m").to_string();
+    lab.agent.is_in(&month);
+    lab.order_with(&token, "alice").await;
+    let customer = Browser::of_customer(&lab, &token, "alice").await;
+    let account = customer.at.split('#').next().unwrap().to_owned();
+    let shows = async |text: &str| customer.get(&lab, &account).await.text.contains(text);
+    let page = customer.get(&lab, &account).await.text;
+    for text in [
+        "<title>alice.example</title>",
+        "href=\"http://alice.example/\"",
+        ">active<",
+        "<dd>alice</dd>",
+        "<dd>Starter</dd>",
+        "<dd>8.2</dd>",
+        "192.0.2.10",
+        "2001:db8::10",
+        "ns1.names.example",
+        "ns2.names.example",
+        "not measured yet",
+        "<th scope=\"row\">Set up</th>",
+        "just now</time>",
+        "id=\"usage\"",
+        "id=\"addresses\"",
+        "id=\"operations\"",
+        "id=\"overview\"",
+    ] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    assert!(!page.contains("suspended") && !page.contains("token:") && !page.contains("/accounts"), "{page}");
+    lab.agent.uses("alice", 5 << 30, 17);
+    lab.agent.sends("alice", 3 << 20);
+    until("what it uses is shown", async || shows("<strong>5 GiB</strong>").await && shows("<strong>3 MiB</strong>").await).await;
+    assert!(shows("of 10 GiB").await && shows("(50 %)").await && shows("width=\"50\"").await && shows("(unlimited)").await);
+
+    let suspend = lab.call(Method::POST, "/api/accounts/ref:ref-alice/suspend").token(&token).json(&json!({ "reason": "sends spam" }));
+    suspend.send().await.data(200);
+    assert!(shows("This account is suspended").await && shows("nothing was deleted").await && !shows("spam").await);
+    let staff = Browser::of_staff(&lab, &token).await.get(&lab, &account).await.text;
+    assert!(
+        staff.contains("<strong>billing</strong>: sends spam") && staff.contains("token:WHMCS") && staff.contains("href=\"/accounts\""),
+        "{staff}"
+    );
+}
+
+#[tokio::test]
+async fn staff_find_their_accounts_by_name_page_by_page_and_no_others() {
+    let (lab, token) = lab().await;
+    let other = lab.whmcs("other").await;
+    lab.order_with(&other, "zoe").await;
+    for n in 0..53 {
+        lab.order_with(&token, &format!("user{n:02}")).await;
+    }
+    let staff = Browser::of_staff(&lab, &token).await;
+    assert_eq!(staff.at, "/accounts");
+    let links = |page: &str| page.matches("<a href=\"/account/").count();
+    let first = staff.get(&lab, "/accounts").await.text;
+    assert!(first.contains("53 accounts") && !first.contains("zoe") && !first.contains("First page"), "{first}");
+    assert_eq!(links(&first), 50);
+    let next = first.split("href=\"").find(|rest| rest.contains("Next page")).unwrap().split('"').next().unwrap().replace("&amp;", "&");
+    let second = staff.get(&lab, &next).await.text;
+    assert_eq!(links(&second), 3);
+    assert!(second.contains("user52") && second.contains("First page") && !second.contains("Next page"), "{second}");
+    for (q, found) in [("user1", 10), ("USER07.Example", 1), ("07.exam", 1), ("zoe", 0), ("%25", 0), ("_", 0), ("%20user07%20", 1)] {
+        let page = staff.get(&lab, &format!("/accounts?q={q}")).await.text;
+        assert_eq!(links(&page), found, "{q}: {page}");
+    }
+    let none = staff.get(&lab, "/accounts?q=zoe").await.text;
+    assert!(none.contains("No account has") && none.contains("Show all accounts"), "{none}");
+    let zoe = lab.get("/api/accounts?username=zoe").await.data(200)[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(staff.get(&lab, &format!("/account/{zoe}")).await.status, 404);
+    // Of one that is gone staff are told when and what can be done.
+    let gone = lab.get("/api/accounts?username=user00").await.data(200)[0]["id"].as_str().unwrap().to_owned();
+    lab.call(Method::DELETE, "/api/accounts/ref:ref-user00").token(&token).send().await.data(200);
+    let page = staff.get(&lab, &format!("/account/{gone}")).await;
+    assert_eq!(page.status, 410);
+    assert!(page.text.contains("can be restored until"), "{}", page.text);
+}
