@@ -152,6 +152,19 @@ pub(crate) struct Usage {
     pub(crate) limits: BTreeMap<String, u64>,
 }
 
+/// What an account used when it was last measured.
+#[derive(Debug, Deserialize)]
+pub(crate) struct LastUsage {
+    pub(crate) username: String,
+    pub(crate) domain: String,
+    pub(crate) disk_bytes: Option<u64>,
+    /// Of this calendar month.
+    pub(crate) traffic_bytes: Option<u64>,
+    pub(crate) measured_at: Option<i64>,
+    #[serde(default)]
+    pub(crate) limits: BTreeMap<String, u64>,
+}
+
 /// What holds for every account.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Settings {

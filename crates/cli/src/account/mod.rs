@@ -46,7 +46,7 @@ pub(crate) enum Command {
     Plan(plan::Options),
     /// Make an account again what it should be
     Repair(repair::Options),
-    /// Show what an account uses
+    /// Show what an account uses, or all of them
     Usage(usage::Options),
 }
 

@@ -1,22 +1,25 @@
 //! `opterius account usage`.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 
 use super::name::{self, Name};
-use crate::api::Usage;
+use crate::api::{LastUsage, Usage};
 use crate::failure::Failure;
 use crate::output::{self, Align, Format, Table};
-use crate::panel::{Panel, read};
+use crate::panel::{Panel, read, read_all};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The account
+    /// The account, which is measured now; without one, all of them as they were last measured
     #[arg(value_name = name::FORMS, value_parser = Name::parse)]
-    account: Name,
+    account: Option<Name>,
 }
 
 pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Result<(), Failure> {
-    let path = options.account.path(panel).await?;
+    let Some(account) = &options.account else { return all(panel, format).await };
+    let path = account.path(panel).await?;
     let data = panel.get(&format!("{path}/usage")).await?;
     if format == Format::Json {
         output::json(&data);
@@ -30,17 +33,60 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
         ("traffic of this month", binary(usage.traffic_bytes), "bandwidth_gib", " GiB"),
         ("processes", usage.processes.to_string(), "processes", ""),
     ] {
-        let limit = match usage.limits.get(limit) {
-            Some(0) => "unlimited".to_owned(),
-            Some(number) => format!("{number}{unit}"),
-            None => String::new(),
-        };
-        table.row([what.to_owned(), used, limit]);
+        table.row([what.to_owned(), used, shown(&usage.limits, limit, unit)]);
     }
     output::line(table);
     output::blank();
     output::line(format!("Measured at {}.", output::moment(usage.measured_at)));
     Ok(())
+}
+
+/// What every account used when it was last measured.
+async fn all(panel: &Panel, format: Format) -> Result<(), Failure> {
+    let data = panel.list("/api/usage", &[]).await?;
+    if format == Format::Json {
+        output::json(&data);
+        return Ok(());
+    }
+    let accounts: Vec<LastUsage> = read_all(&data)?;
+    if accounts.is_empty() {
+        output::line("No account is active or suspended. Make one with `opterius account create`.");
+        return Ok(());
+    }
+    let number = accounts.len();
+    let mut table = Table::new(&[
+        ("USERNAME", Align::Left),
+        ("DOMAIN", Align::Left),
+        ("DISK", Align::Right),
+        ("OF", Align::Right),
+        ("TRAFFIC OF THIS MONTH", Align::Right),
+        ("OF", Align::Right),
+        ("MEASURED", Align::Left),
+    ]);
+    let unknown = || "not known yet".to_owned();
+    for account in accounts {
+        table.row([
+            account.username,
+            account.domain,
+            account.disk_bytes.map_or_else(unknown, binary),
+            shown(&account.limits, "disk_mib", " MiB"),
+            account.traffic_bytes.map_or_else(unknown, binary),
+            shown(&account.limits, "bandwidth_gib", " GiB"),
+            account.measured_at.map_or_else(unknown, output::moment),
+        ]);
+    }
+    output::line(table);
+    output::blank();
+    output::line(output::count(number, "account"));
+    Ok(())
+}
+
+fn shown(limits: &BTreeMap<String, u64>, name: &str, unit: &str) -> String {
+    match limits.get(name) {
+        Some(0) => "unlimited".to_owned(),
+        Some(number) => format!("{number}{unit}"),
+        None => String::new(),
+    }
 }
 
 /// Bytes in the largest unit of which there is one whole, with one decimal; limits are counted in the same units.

@@ -450,3 +450,25 @@ async fn what_an_account_uses_stands_beside_what_it_may() {
     );
     assert_eq!(panel.opterius(&["account", "usage", "alice", "--json"]).await.json(), usage);
 }
+
+#[tokio::test]
+async fn what_all_accounts_use_is_one_list_as_they_were_last_measured() {
+    let line = |username: &str, disk: Value, traffic: Value, measured: Value| {
+        json!({"account_id": "a", "username": username, "domain": format!("{username}.example"), "status": "active", "disk_bytes": disk,
+               "traffic_bytes": traffic, "measured_at": measured, "limits": {"disk_mib": 1024, "bandwidth_gib": 0}})
+    };
+    let (alice, bob) = (
+        line("alice", json!(536_870_912), json!(1_288_490_189), json!(1_795_469_666_000_000_i64)),
+        line("bob", Value::Null, json!(0), Value::Null),
+    );
+    let panel = FakePanel::start()
+        .on("GET /api/usage", Answer::Page(json!([alice]), Some("c1")))
+        .on("GET /api/usage?cursor=c1", Answer::Page(json!([bob]), None));
+    assert_eq!(
+        panel.opterius(&["account", "usage"]).await.out,
+        "USERNAME  DOMAIN                  DISK        OF  TRAFFIC OF THIS MONTH         OF  MEASURED\n\
+         alice     alice.example      512.0 MiB  1024 MiB                1.2 GiB  unlimited  2026-11-23 21:34:26 UTC\n\
+         bob       bob.example    not known yet  1024 MiB                0 bytes  unlimited  not known yet\n\n\
+         2 accounts\n"
+    );
+}

@@ -176,6 +176,20 @@ async fn an_account_page_says_what_there_is_to_say() {
 }
 
 #[tokio::test]
+async fn a_page_that_the_panel_fails_at_says_so_with_what_finds_the_cause() {
+    let (lab, token) = lab().await;
+    lab.order_with(&token, "alice").await;
+    let customer = Browser::of_customer(&lab, &token, "alice").await;
+    let pool = lab.sql().await;
+    sqlx::query("UPDATE operation SET steps = 'broken'").execute(&pool).await.unwrap();
+    pool.close().await;
+    let page = customer.get(&lab, customer.at.split('#').next().unwrap()).await;
+    assert_eq!(page.status, 500);
+    assert!(page.text.contains(page.header("x-request-id")) && page.text.contains("Try again in a moment"), "{}", page.text);
+    assert!(!page.text.contains("decod") && !page.text.contains("steps"), "{}", page.text);
+}
+
+#[tokio::test]
 async fn staff_find_their_accounts_by_name_page_by_page_and_no_others() {
     let (lab, token) = lab().await;
     let other = lab.whmcs("other").await;

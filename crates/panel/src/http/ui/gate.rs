@@ -8,8 +8,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use opterius_model::RequestId;
 
-use super::message::Message;
+use super::message::{self, Message};
 use crate::app;
 use crate::core::Core;
 use crate::store::word_enum;
@@ -48,7 +49,12 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
 }
 
 /// Lets a request through to its page only if its visitor may open it.
-pub(super) async fn gate(State((core, rules)): State<(Arc<Core>, Arc<Rules>)>, mut request: Request, next: Next) -> Response {
+pub(super) async fn gate(State((core, rules)): State<(Arc<Core>, Arc<Rules>)>, request: Request, next: Next) -> Response {
+    let request_id = request.extensions().get::<RequestId>().cloned();
+    message::write(let_in(&core, &rules, request, next).await, request_id.as_ref())
+}
+
+async fn let_in(core: &Core, rules: &Rules, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
     let looks = matches!(*request.method(), Method::GET | Method::HEAD);
     let method = if looks { Method::GET } else { request.method().clone() };
@@ -60,7 +66,7 @@ pub(super) async fn gate(State((core, rules)): State<(Arc<Core>, Arc<Rules>)>, m
         return next.run(request).await;
     }
     let visitor = match secret(request.headers()) {
-        Some(secret) => match app::visitor(&core, secret).await {
+        Some(secret) => match app::visitor(core, secret).await {
             Ok(visitor) => visitor,
             Err(error) => return Message::of(error).into_response(),
         },

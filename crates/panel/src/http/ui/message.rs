@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use opterius_model::RequestId;
 use opterius_protocol::client::chain;
 
 use super::page::page;
@@ -11,7 +12,7 @@ use crate::app::{AppError, Refusal};
 use crate::http::problem;
 
 /// A page that only says something.
-#[derive(Debug, Template)]
+#[derive(Debug, Clone, Template)]
 #[template(path = "message.html")]
 pub(super) struct Message {
     status: StatusCode,
@@ -19,11 +20,13 @@ pub(super) struct Message {
     text: String,
     /// What to do now.
     next: String,
+    /// By which the Panel's log is searched, where the Panel failed.
+    request_id: String,
 }
 
 impl Message {
     fn new(status: StatusCode, title: &'static str, text: &str, next: &str) -> Self {
-        Self { status, title, text: text.to_owned(), next: next.to_owned() }
+        Self { status, title, text: text.to_owned(), next: next.to_owned(), request_id: String::new() }
     }
 
     /// The link was used, is too old, or never was.
@@ -98,6 +101,7 @@ impl Message {
             title: problem::title(refusal.code),
             text: refusal.detail.clone(),
             next: refusal.hint.clone().unwrap_or_else(|| "Go back to the page that you came from.".to_owned()),
+            request_id: String::new(),
         }
     }
 
@@ -119,7 +123,19 @@ impl Message {
 }
 
 impl IntoResponse for Message {
+    /// The gate writes it down, since the request's id may stand in it.
     fn into_response(self) -> Response {
-        page(self.status, &self)
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
     }
+}
+
+/// Writes the message that a response carries, if it carries one.
+pub(super) fn write(mut response: Response, request_id: Option<&RequestId>) -> Response {
+    let Some(mut message) = response.extensions_mut().remove::<Message>() else { return response };
+    if message.status.is_server_error() {
+        message.request_id = request_id.map(ToString::to_string).unwrap_or_default();
+    }
+    page(message.status, &message)
 }
