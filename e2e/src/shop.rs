@@ -47,13 +47,7 @@ impl<'a> Shop<'a> {
         let proxy = FaultProxy::start(server);
         let token = server.access_hash.split('.').nth(1).expect("an access hash holds a token");
         let access_hash = format!("o1.{token}.{}", proxy.pin);
-        Self {
-            server,
-            directory: tempfile::tempdir().expect("a temporary directory"),
-            proxy,
-            access_hash,
-            root: "/srv/whmcs".to_owned(),
-        }
+        Self { server, directory: tempfile::tempdir().expect("a temporary directory"), proxy, access_hash, root: "/srv/whmcs".to_owned() }
     }
 
     /// A copy of this installation, as somebody makes it to try something out: the same database in another directory.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::uri::Authority;
 use opterius_model::{AccountId, RequestId};
 use opterius_protocol::Micros;
 use zeroize::Zeroizing;
@@ -50,19 +51,33 @@ pub(crate) async fn customer_link(
     caller: &Caller,
     reference: &Reference,
     target: Target,
+    reached_at: Option<Authority>,
     request: &RequestId,
 ) -> Result<Link, AppError> {
     let account = read::account(core, caller, reference).await?;
-    make(core, caller, Some(&account), target, request).await
+    make(core, caller, Some(&account), target, reached_at, request).await
 }
 
 /// Makes a link for the staff of whoever asks, which opens the pages of all accounts that the caller sees.
-pub(crate) async fn staff_link(core: &Core, caller: &Caller, request: &RequestId) -> Result<Link, AppError> {
-    make(core, caller, None, Target::Overview, request).await
+pub(crate) async fn staff_link(core: &Core, caller: &Caller, reached_at: Option<Authority>, request: &RequestId) -> Result<Link, AppError> {
+    make(core, caller, None, Target::Overview, reached_at, request).await
 }
 
-async fn make(core: &Core, caller: &Caller, account: Option<&Account>, target: Target, request: &RequestId) -> Result<Link, AppError> {
-    let hostname = core.config.hostnames.first().ok_or(AppError::Broken("tell the Panel's own name"))?;
+/// The link leads to where the caller reached the Panel, or else to the Panel's own first name.
+async fn make(
+    core: &Core,
+    caller: &Caller,
+    account: Option<&Account>,
+    target: Target,
+    reached_at: Option<Authority>,
+    request: &RequestId,
+) -> Result<Link, AppError> {
+    let place = if let Some(place) = reached_at {
+        place.to_string()
+    } else {
+        let hostname = core.config.hostnames.first().ok_or(AppError::Broken("tell the Panel's own name"))?;
+        format!("{hostname}:{}", core.port())
+    };
     let (code, now) = (new_text()?, core.now());
     let link = SignIn {
         account_id: account.map(|account| account.id),
@@ -87,7 +102,7 @@ async fn make(core: &Core, caller: &Caller, account: Option<&Account>, target: T
     };
     activity::append(&mut write, &caller.owner, entry).await?;
     store::commit(write).await?;
-    let url = Zeroizing::new(format!("https://{hostname}:{}/sign-in/{}", core.port(), code.as_str()));
+    let url = Zeroizing::new(format!("https://{place}/sign-in/{}", code.as_str()));
     Ok(Link { url, expires_at: link.expires_at })
 }
 

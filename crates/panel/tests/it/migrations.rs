@@ -208,7 +208,8 @@ async fn a_token_of_version_2_may_what_it_could_and_nothing_new() {
 async fn an_account_of_version_2_is_measured_and_its_customer_signed_in() {
     let lab = version_2().await;
     lab.agent.uses("alice", 4096, 2);
-    until("it is measured", async || lab.get("/api/usage").await.data(200).as_array().unwrap().iter().any(|row| row["disk_bytes"] == 4096)).await;
+    until("it is measured", async || lab.get("/api/usage").await.data(200).as_array().unwrap().iter().any(|row| row["disk_bytes"] == 4096))
+        .await;
     // Tokens keep the scopes that they were made with.
     let path = format!("{ALICE}/sign-in");
     lab.call(Method::POST, &path).token(TOKEN).json(&json!({})).send().await.problem(403, "forbidden");

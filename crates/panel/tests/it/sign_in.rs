@@ -319,3 +319,21 @@ async fn the_administrator_of_the_machine_may_do_it_too() {
     let staff = Browser::of(&lab.visit(&path_of(&link)).await);
     assert!(staff.get(&lab, &staff.at).await.text.contains("alice.example"));
 }
+
+#[tokio::test]
+async fn a_link_leads_to_where_the_caller_reached_the_panel() {
+    let (lab, own, _) = two().await;
+    let url = async |host: &str| {
+        let call = lab.call(Method::POST, "/api/self/sign-in").token(&own);
+        let call = if host.is_empty() { call } else { call.header("host", host) };
+        call.json(&json!({})).send().await.data(201)["url"].as_str().unwrap().to_owned()
+    };
+    assert!(url("203.0.113.9:9443").await.starts_with("https://203.0.113.9:9443/sign-in/"));
+    assert!(url("[2001:db8::1]:8443").await.starts_with("https://[2001:db8::1]:8443/sign-in/"));
+    // What is no name of a host is not believed.
+    for bad in ["", "a@evil.example", "evil.example/path", "a b"] {
+        assert!(url(bad).await.starts_with("https://panel.hoster.example:8443/sign-in/"), "{bad}");
+    }
+    let local = lab.post("/api/self/sign-in", &json!({})).await.data(201)["url"].as_str().unwrap().to_owned();
+    assert!(local.starts_with("https://panel.hoster.example:8443/sign-in/"));
+}

@@ -1,16 +1,20 @@
 //! Links that sign people in.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
-use http::StatusCode;
+use axum::extract::{FromRequestParts, State};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::shape::{Data, Id, data};
 use crate::app::{self, Link, Reference, Target};
 use crate::core::Core;
+use crate::http::auth::Peer;
 use crate::http::fields::Body;
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
@@ -27,6 +31,19 @@ pub(crate) struct SignInView {
 
 fn made(link: &Link) -> (StatusCode, Json<Data<SignInView>>) {
     (StatusCode::CREATED, data(SignInView { url: link.url.to_string(), expires_at: link.expires_at.0 }))
+}
+
+/// Under which name and port the caller reached the Panel over TLS: there its browsers reach it, too. Nothing for the Unix socket.
+pub(crate) struct ReachedAt(Option<Authority>);
+
+impl<S: Sync> FromRequestParts<S> for ReachedAt {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let over_tls = matches!(parts.extensions.get::<Peer>(), Some(Peer::Tls(_)));
+        let named = parts.uri.authority().cloned().or_else(|| parts.headers.get(header::HOST)?.to_str().ok()?.parse().ok());
+        Ok(Self(named.filter(|named: &Authority| over_tls && !named.host().is_empty() && !named.as_str().contains('@'))))
+    }
 }
 
 /// Where a link is to lead.
@@ -56,12 +73,13 @@ pub(crate) async fn account(
     State(core): State<Arc<Core>>,
     call: Call,
     Id(id): Id<Reference>,
+    ReachedAt(at): ReachedAt,
     Body(mut fields): Body,
 ) -> Result<(StatusCode, Json<Data<SignInView>>), Problem> {
     let target = fields.optional("target", str::parse::<Target>);
     let () = fields.finish(Some(()))?;
     let target = target.unwrap_or(Target::Overview);
-    Ok(made(&app::customer_link(&core, &call.caller, &id, target, &call.request_id).await?))
+    Ok(made(&app::customer_link(&core, &call.caller, &id, target, at, &call.request_id).await?))
 }
 
 /// Sign staff in
@@ -75,8 +93,9 @@ pub(crate) async fn account(
 pub(crate) async fn own(
     State(core): State<Arc<Core>>,
     call: Call,
+    ReachedAt(at): ReachedAt,
     Body(fields): Body,
 ) -> Result<(StatusCode, Json<Data<SignInView>>), Problem> {
     let () = fields.finish(Some(()))?;
-    Ok(made(&app::staff_link(&core, &call.caller, &call.request_id).await?))
+    Ok(made(&app::staff_link(&core, &call.caller, at, &call.request_id).await?))
 }
