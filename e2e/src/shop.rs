@@ -1,8 +1,6 @@
 //! A WHMCS that sells accounts of a server: the module in the stand-in, with its database, over a connection that may go wrong.
 
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -33,13 +31,17 @@ impl Pressed {
 pub struct Shop<'a> {
     server: &'a Server,
     directory: TempDir,
-    proxy: FaultProxy,
+    /// Nothing: straight to the Panel.
+    proxy: Option<FaultProxy>,
     access_hash: String,
+    port: u16,
     root: String,
+    /// Whether the form of the server that the database holds is this installation's own.
+    own_form: bool,
 }
 
 impl<'a> Shop<'a> {
-    /// A WHMCS that uses the server's token.
+    /// A WHMCS that uses the server's token over a connection that may go wrong.
     ///
     /// # Panics
     /// When its connection to the Panel does not come up.
@@ -47,7 +49,23 @@ impl<'a> Shop<'a> {
         let proxy = FaultProxy::start(server);
         let token = server.access_hash.split('.').nth(1).expect("an access hash holds a token");
         let access_hash = format!("o1.{token}.{}", proxy.pin);
-        Self { server, directory: tempfile::tempdir().expect("a temporary directory"), proxy, access_hash, root: "/srv/whmcs".to_owned() }
+        Self { access_hash, port: proxy.port, proxy: Some(proxy), ..Self::direct(server) }
+    }
+
+    /// A WHMCS that uses the server's token, with nothing between it and the Panel.
+    ///
+    /// # Panics
+    /// When there is no temporary directory.
+    pub fn direct(server: &'a Server) -> Self {
+        Self {
+            server,
+            directory: tempfile::tempdir().expect("a temporary directory"),
+            proxy: None,
+            access_hash: server.access_hash.clone(),
+            port: server.panel_port,
+            root: "/srv/whmcs".to_owned(),
+            own_form: true,
+        }
     }
 
     /// A copy of this installation, as somebody makes it to try something out: the same database in another directory.
@@ -56,20 +74,18 @@ impl<'a> Shop<'a> {
     /// When there is no database yet.
     #[must_use]
     pub fn copied(&self, root: &str) -> Self {
-        let copy = Self { root: root.to_owned(), ..Self::new(self.server) };
+        let copy = Self { root: root.to_owned(), own_form: false, ..Self::new(self.server) };
         std::fs::copy(self.directory.path().join("whmcs.sqlite"), copy.directory.path().join("whmcs.sqlite"))
             .expect("the database is copied");
         copy
     }
 
     /// What goes wrong with the next requests, a word of `fault-proxy` each.
+    ///
+    /// # Panics
+    /// When nothing can go wrong, since nothing is in between.
     pub fn goes_wrong(&self, faults: &str) {
-        self.proxy.set(faults);
-    }
-
-    /// The requests that the Panel, or the fault before it, got since this was asked last.
-    pub fn requests(&self) -> Vec<String> {
-        self.proxy.requests()
+        self.proxy.as_ref().expect("there is a proxy").set(faults);
     }
 
     /// Orders a service and presses the button "Create".
@@ -81,8 +97,9 @@ impl<'a> Shop<'a> {
     pub fn press(&self, action: &str, order: &Order, said: &Value) -> Pressed {
         let mut parameters = self.parameters(order);
         // What WHMCS has of the service by now.
-        for name in ["username", "password", "domain"] {
-            parameters.as_object_mut().expect("an object").remove(name);
+        let known = ["username", "password", "domain", "serveraccesshash", "serverport"];
+        for name in &known[..if self.own_form { known.len() } else { 3 }] {
+            parameters.as_object_mut().expect("an object").remove(*name);
         }
         for (name, value) in said.as_object().into_iter().flatten() {
             parameters[name] = value.clone();
@@ -93,7 +110,7 @@ impl<'a> Shop<'a> {
     fn parameters(&self, order: &Order) -> Value {
         let mut parameters = order.parameters(self.server);
         parameters["serveraccesshash"] = json!(self.access_hash);
-        parameters["serverport"] = json!(self.proxy.port.to_string());
+        parameters["serverport"] = json!(self.port.to_string());
         parameters
     }
 
@@ -119,7 +136,6 @@ struct FaultProxy {
     port: u16,
     /// The pin of its key, as an access hash has it.
     pin: String,
-    read: Mutex<usize>,
 }
 
 impl FaultProxy {
@@ -138,7 +154,7 @@ impl FaultProxy {
             .spawn()
             .expect("the proxy starts");
         let port = eventually("the proxy takes connections", || std::fs::read_to_string(at("port")).ok()?.trim().parse().ok());
-        Self { directory, process, port, pin: made.stdout.trim().to_owned(), read: Mutex::new(0) }
+        Self { directory, process, port, pin: made.stdout.trim().to_owned() }
     }
 
     fn file(&self, name: &str) -> std::path::PathBuf {
@@ -150,14 +166,6 @@ impl FaultProxy {
         let new = self.file("faults.new");
         std::fs::write(&new, faults).and_then(|()| std::fs::rename(&new, self.file("faults"))).expect("the faults are written");
     }
-
-    fn requests(&self) -> Vec<String> {
-        let all = read_lines(&self.file("requests"));
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = all[*read..].to_vec();
-        *read = all.len();
-        new
-    }
 }
 
 impl Drop for FaultProxy {
@@ -165,8 +173,4 @@ impl Drop for FaultProxy {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-fn read_lines(file: &Path) -> Vec<String> {
-    std::fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect()
 }

@@ -1,9 +1,11 @@
 //! The WHMCS module against a real Panel, over a connection that goes wrong, with an Agent that is killed: whatever happens, WHMCS, the Panel and the server
 //! come to say the same of an account, and one more press of the button brings it to what was wanted.
 
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use opterius_e2e::{Order, Pressed, Server, Shop, Standing, eventually};
+use opterius_e2e::{Order, Pressed, Server, Shop, Standing, eventually, within};
 use serde_json::{Value, json};
 
 /// Every way in which a request can go wrong once, and some that last longer than the module's patience.
@@ -263,4 +265,68 @@ fn a_hold_of_the_host_outlasts_the_end_of_a_suspension_for_billing() {
     server.ok(&["opterius", "account", "unsuspend", "alice"]);
     assert!(shop.press("UnsuspendAccount", &order, &json!({})).is_success());
     assert_eq!(agreed(&server, &order, "both lifted").1, Standing::Whole);
+}
+
+#[test]
+fn what_clients_and_staff_see_in_whmcs_comes_from_the_panel() {
+    let server = server("looks");
+    let shop = Shop::direct(&server);
+    let order = Order::new(&server, 1, "alice", "alice.example");
+    let text = |pressed: &Pressed| pressed.result.as_str().map_or_else(|| pressed.result.to_string(), str::to_owned);
+    let look = |action: &str, said: &Value| text(&shop.press(action, &order, said));
+    assert!(shop.create(&order).is_success());
+
+    // Before it is paid: what is taken is said, and what is free is not.
+    let cart = |domain: &str| look("Checkout", &json!({ "products": [{ "pid": 1, "domain": domain }] }));
+    assert!(cart("alice.example").contains("alice.example"), "{}", cart("alice.example"));
+    assert_eq!(cart("free.example"), "[]");
+
+    // Signing in: a link that opens the account's page once.
+    let open = |url: &str| {
+        let arguments =
+            ["-sS", "--insecure", "--max-time", "30", "--noproxy", "*", "-o", "/dev/null", "-w", "%{http_code} %{redirect_url}", url];
+        let output = Command::new("curl").args(arguments).output().expect("curl runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let account = settled(&server, &order)["id"].as_str().unwrap_or_default().to_owned();
+    for (action, leads_to) in [("ServiceSingleSignOn", format!("/account/{account}")), ("AdminSingleSignOn", "/accounts".to_owned())] {
+        let link = shop.press(action, &order, &json!({})).result;
+        let url = link["redirect"].as_str().unwrap_or_else(|| panic!("{action}: {link}")).to_owned();
+        let seen = open(&url);
+        assert!(seen.starts_with("303 ") && seen.contains(&leads_to), "{action}: {seen}");
+        assert!(open(&url).starts_with("410"), "{action}: it works once");
+    }
+
+    let page = look("ClientArea", &json!({}));
+    for shown in ["alice.example", &server.ip, "ns1.opterius.test", "8.2"] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    let tab = look("AdminServicesTabFields", &json!({}));
+    assert!(tab.contains(&account) && tab.contains("linux user"), "{tab}");
+    let sync = shop.press("ListAccounts", &order, &json!({})).result;
+    assert_eq!((&sync["missing"], &sync["unknown"], &sync["error"]), (&json!([]), &json!([]), &Value::Null), "{sync}");
+
+    // What is used comes once the Agent has measured it.
+    within(Duration::from_mins(3), "the Agent has measured it", || {
+        let (_, usage) = server.agent("GET", "/usage", None);
+        usage["accounts"].as_array()?.iter().find(|one| one["account_id"] == account.as_str() && one["disk"].is_object()).map(|_| ())
+    });
+    server.ok(&["systemctl", "restart", "opterius-panel"]);
+    server.wait_until_ready();
+    eventually("WHMCS has what is used", || {
+        let row = shop.press("UsageUpdate", &order, &json!({})).result;
+        (row["disklimit"] == 10240 && row["lastupdate"].is_string()).then_some(())
+    });
+
+    // Another token: the old one ends with the first use of the new one, which WHMCS has by then.
+    let rotated = shop.press("AdminCustomButtonArray", &order, &json!({ "button": "Rotate Token" }));
+    assert!(rotated.is_success(), "{}", rotated.result);
+    assert!(shop.press("SuspendAccount", &order, &json!({ "suspendreason": "overdue" })).is_success());
+    assert_eq!(server.api("GET", "/api/self", None).0, 401, "the text from before opens nothing");
+
+    // The Panel is down: the client's page is there all the same, with what WHMCS knows by itself.
+    server.ok(&["systemctl", "stop", "opterius-panel.socket", "opterius-panel"]);
+    let page = look("ClientArea", &json!({}));
+    assert!(page.contains("does not answer just now") && page.contains("10 GiB"), "{page}");
+    assert!(!shop.press("UnsuspendAccount", &order, &json!({})).is_success(), "a Panel that is down has done nothing");
 }
