@@ -35,7 +35,8 @@ final class FakePanelTest extends TestCase
             CURLOPT_CUSTOMREQUEST => $method, CURLOPT_RETURNTRANSFER => true, CURLOPT_PROXY => '',
             CURLOPT_CAINFO => $this->panel->certificate->file,
             CURLOPT_HTTPHEADER => [
-                "Authorization: Bearer $token", 'Content-Type: application/json', "Opterius-Caller: $caller",
+                "Authorization: Bearer $token", "Opterius-Caller: $caller",
+                ...$body === null ? [] : ['Content-Type: application/json'],
             ],
         ]);
         if ($body !== null) {
@@ -105,6 +106,7 @@ final class FakePanelTest extends TestCase
         );
         // PHP writes an empty array as a list, which is no object.
         self::assertProblem(422, 'invalid_request', $this->ask('POST', '/api/accounts', []));
+        self::assertProblem(415, 'unsupported_media_type', $this->ask('POST', '/api/accounts'));
     }
 
     public function test_a_token_sees_its_own_accounts_alone(): void
@@ -313,7 +315,7 @@ final class FakePanelTest extends TestCase
         [$status, $link] = $this->ask('POST', '/api/accounts/ref:s12/sign-in', ['target' => 'usage']);
         self::assertSame(201, $status);
         $path = parse_url($link['url'], PHP_URL_PATH);
-        self::assertSame([200, 410], [$this->ask('GET', $path)[0], $this->ask('GET', $path)[0]]);
+        self::assertSame([303, 410], [$this->ask('GET', $path)[0], $this->ask('GET', $path)[0]]);
         self::assertSame('usage', $this->panel->state()['sign_ins'][0]['target']);
         self::assertSame(201, $this->ask('POST', '/api/self/sign-in', new \stdClass())[0]);
     }

@@ -1052,7 +1052,8 @@ class Api:
     @staticmethod
     def measured(account):
         nothing = {"disk_bytes": 0, "files": 0, "traffic_bytes": 0, "processes": 0}
-        return {**nothing, **state["usage"].get(account["username"], {})}
+        known = state["usage"].get(account["username"], {})
+        return {name: known.get(name) or zero for name, zero in nothing.items()}
 
     @staticmethod
     def usage(caller, request, fields, reference):
@@ -1066,25 +1067,26 @@ class Api:
     def usages(caller, request, fields):
         server = fields.optional("server")
         cursor = fields.optional("cursor")
-        size = min(fields.page_size(10_000), state["accounts_per_page"])
+        size = min(fields.page_size(10_000, 10_000), state["accounts_per_page"])
         fields.finish()
         server = choose_server(server) if server is not None else None
+        snapshot, after = cursor.split(".") if cursor else (str(now()), None)
         rows = [a for a in state["accounts"] if caller.sees(a) and a["status"] in ("active", "suspended")
-                and (server is None or a["server"]["id"] == server["id"])]
-        start = next((at + 1 for at, a in enumerate(rows) if a["id"] == cursor), 0)
+                and a["created_at"] <= int(snapshot) and (server is None or a["server"]["id"] == server["id"])]
+        start = next((at + 1 for at, a in enumerate(rows) if a["id"] == after), 0)
         page = rows[start:start + size]
 
         def one(account):
-            known = state["usage"].get(account["username"])
+            known = state["usage"].get(account["username"], {})
             return {
                 **{key: account[key] for key in ("external_ref", "username", "domain", "status")},
                 "account_id": account["id"], "limits": numbers(account["limits"]),
-                "disk_bytes": known and known.get("disk_bytes", 0), "traffic_bytes": known and known.get("traffic_bytes", 0),
-                "measured_at": known and known.get("measured_at", now()),
+                "disk_bytes": known.get("disk_bytes"), "traffic_bytes": known.get("traffic_bytes"),
+                "measured_at": known.get("measured_at", now()) if known.get("disk_bytes") is not None else None,
             }
-        more = page[-1]["id"] if start + size < len(rows) else None
+        more = f"{snapshot}.{page[-1]['id']}" if start + size < len(rows) else None
         return 200, {"data": [one(a) for a in page],
-                     "page": {"next": more, "total": len(rows), "snapshot": str(now())}}
+                     "page": {"next": more, "total": len(rows), "snapshot": snapshot}}
 
     @staticmethod
     def operations(caller, request, fields):
@@ -1152,6 +1154,9 @@ ROUTES = [
 ]
 
 
+NEED_A_BODY = {Api.create, Api.suspend, Api.package, Api.password, Api.record, Api.account_sign_in, Api.self_sign_in}
+
+
 def calls_from(header):
     """Which installation asks; two ways to write its address are one."""
     if header is None:
@@ -1203,12 +1208,13 @@ def route(request):
             continue
         caller = Caller(True) if request.get("staff") else admit(request, scope)
         query, body = dict(request["query"]), request["body"]
-        if method in ("POST", "PUT", "PATCH"):
-            if request["malformed"]:
-                raise Problem.invalid([{"field": "", "code": "invalid", "detail": "the body is not JSON"}])
-            if body is not None and not request["headers"].get("content-type", "").startswith("application/json"):
+        if method in ("POST", "PUT", "PATCH") and handle is not Api.rotate:
+            is_json = request["headers"].get("content-type", "").startswith("application/json")
+            if not is_json and (body is not None or request["malformed"] or handle in NEED_A_BODY):
                 raise Problem("unsupported_media_type", "The body must be JSON.",
                               "Send it with `Content-Type: application/json`.")
+            if request["malformed"] or (is_json and body is None):
+                raise Problem.invalid([{"field": "", "code": "invalid", "detail": "the body is not JSON"}])
             if body is not None and not isinstance(body, dict):
                 raise Problem.invalid([{"field": "", "code": "wrong_type", "detail": "the body must be a JSON object"}])
         request["plan"] = query.pop("plan", "false") == "true" if method != "GET" else False
@@ -1231,7 +1237,8 @@ def staff(command):
     """The host's own staff in the Panel: every right, no reference prefix, and the hold `abuse`."""
     status, body = carry_out({
         "method": command["method"], "path": command["path"], "query": {}, "body": command.get("body"),
-        "headers": {"content-type": "application/json"}, "request_id": str(uuid.uuid4()), "authorization": None,
+        "headers": {"content-type": "application/json"} if command.get("body") is not None else {},
+        "request_id": str(uuid.uuid4()), "authorization": None,
         "malformed": False, "prefers_async": False, "staff": True, "rule": command.get("rule"),
     })
     return {"status": status, "body": body}
@@ -1280,8 +1287,10 @@ class Handler(BaseHTTPRequestHandler):
             good = found is not None and not found["used"] and found["expires_at"] > now()
             if good:
                 found["used"] = True
-        page = b"<html><body>Welcome</body></html>" if good else b"<html><body>This link is used up.</body></html>"
-        self.send(200 if good else 410, page, "text/html")
+        if good:
+            to = f"/account/{found['account_id']}#{found['target']}" if found["account_id"] else "/accounts"
+            return self.send(303, b"", "text/html", {"Location": to})
+        self.send(410, b"<html><body>This link is used up.</body></html>", "text/html")
 
     def plain(self, request, _rule):
         self.answer(*carry_out(request))
