@@ -66,6 +66,9 @@ fn sign_in(server: &Server, link: &str) -> (String, String) {
 #[test]
 fn a_customer_sees_what_the_account_uses_and_nothing_of_the_neighbours() {
     let server = Server::new("pages");
+    // Measured again soon, should it have been before there was anything to measure.
+    server.sh("echo 'usage_minutes = 1' >>/etc/opterius/agent.toml; systemctl restart opterius-agent");
+    server.wait_until_ready();
     let (alice, bob) = (Tenant::new(&server, "alice", "alice.test"), Tenant::new(&server, "bob", "bob.test"));
     alice.sh(&server, "head -c 5242880 /dev/urandom >large.bin");
     for _ in 0..3 {
@@ -75,7 +78,8 @@ fn a_customer_sees_what_the_account_uses_and_nothing_of_the_neighbours() {
     within(Duration::from_mins(3), "the Agent has measured it", || {
         let (status, usage) = server.agent("GET", "/usage", None);
         let mut accounts = usage["accounts"].as_array().into_iter().flatten().filter(|_| status == 200);
-        accounts.any(|one| one["account_id"] == alice.account.as_str() && one["disk"]["bytes"].as_u64() >= Some(5 << 20)).then_some(())
+        let one = accounts.find(|one| one["account_id"] == alice.account.as_str())?;
+        (one["disk"]["bytes"].as_u64() >= Some(5 << 20) && one["traffic_bytes"].as_u64() >= Some(15 << 20)).then_some(())
     });
     server.ok(&["systemctl", "restart", "opterius-panel"]);
     server.wait_until_ready();
