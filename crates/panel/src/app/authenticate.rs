@@ -15,6 +15,7 @@ use super::{AppError, Caller, CallerKind, Cidr, Code, RefPrefix, Refusal, Scope}
 use crate::core::{Core, compute};
 use crate::store;
 use crate::store::activity::hex;
+use crate::store::administrator::Administrator;
 use crate::store::token::Token;
 
 /// How a token is stored: SHA-256, hexadecimal. A token is 256 random bits, so no slow hash is needed.
@@ -71,16 +72,32 @@ pub(super) fn holder(core: &Core, found: Token) -> Option<Caller> {
     })
 }
 
-/// The administrator of this name and password.
+/// The administrator of this name and password, who may look at everything and change nothing: neither a second factor nor a session is asked for.
 pub(crate) async fn administrator(core: &Arc<Core>, name: &str, password: Zeroizing<String>, from: IpAddr) -> Result<Caller, AppError> {
-    let attempt = (super::order::shown(name), group(from));
-    if let Err(wait) = core.throttle.begin(&attempt, core.now()) {
-        let seconds = wait.as_secs() + 1;
-        let mut refusal = Refusal::new(Code::TooManyRequests, format!("Too many wrong passwords: try again in {seconds} seconds."));
-        refusal.retry_after = Some(seconds);
-        return Err(refusal.into());
+    let found = by_password(core, name, password, from).await?;
+    if found.totp_secret.is_some() {
+        return Err(Refusal::new(Code::Unauthorized, "A password is not enough for this name.")
+            .hint("Sign in to the pages, or use a token.")
+            .into());
     }
-    let stored = store::administrator::password_hash(core.store.read(), &core.owner, name).await?;
+    Ok(Caller::administrator(found.username))
+}
+
+/// Begins an attempt to prove something, or says how long to wait.
+pub(super) fn attempt(core: &Core, attempt: &(String, String)) -> Result<(), AppError> {
+    let Err(wait) = core.throttle.begin(attempt, core.now()) else { return Ok(()) };
+    let seconds = wait.as_secs() + 1;
+    let mut refusal = Refusal::new(Code::TooManyRequests, format!("Too many wrong attempts: try again in {seconds} seconds."));
+    refusal.retry_after = Some(seconds);
+    Err(refusal.into())
+}
+
+/// Whoever has this name and password.
+pub(super) async fn by_password(core: &Arc<Core>, name: &str, password: Zeroizing<String>, from: IpAddr) -> Result<Administrator, AppError> {
+    let who = (super::order::shown(name), group(from));
+    attempt(core, &who)?;
+    let found = store::administrator::by_name(core.store.read(), &core.owner, name).await?;
+    let stored = found.as_ref().map(|found| found.password_hash.clone());
     // Only a few at a time: each takes 19 MiB of memory and some milliseconds of CPU, and anybody may ask.
     let _turn = core.throttle.turns.acquire().await.map_err(|_| AppError::Stopping)?;
     let good = compute("compare a password", move || {
@@ -91,11 +108,11 @@ pub(crate) async fn administrator(core: &Arc<Core>, name: &str, password: Zeroiz
         matches && stored.is_some()
     })
     .await?;
-    if !good {
+    let Some(found) = found.filter(|_| good) else {
         return Err(Refusal::new(Code::Unauthorized, "The name or the password is wrong.").into());
-    }
-    core.throttle.forgive(&attempt);
-    Ok(Caller::administrator(name.to_owned()))
+    };
+    core.throttle.forgive(&who);
+    Ok(found)
 }
 
 /// What the password of a name that is not there is compared with.
@@ -164,7 +181,7 @@ impl Throttle {
         Ok(())
     }
 
-    fn forgive(&self, who: &(String, String)) {
+    pub(super) fn forgive(&self, who: &(String, String)) {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner).remove(who);
     }
 }

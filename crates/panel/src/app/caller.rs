@@ -4,6 +4,7 @@ use opterius_model::{OwnerId, TokenId};
 use opterius_protocol::Micros;
 
 use super::{ClientRef, ExternalRef, RefPrefix};
+use crate::store::administrator::Role;
 use crate::store::word_enum;
 
 word_enum! {
@@ -61,7 +62,9 @@ word_enum! {
         TokensRead = "tokens.read",
         /// Make and delete tokens. The administrator only.
         TokensWrite = "tokens.write",
-        /// Make administrators. The administrator on the Panel's own machine only.
+        /// Look at the host's people. The administrator only.
+        AdministratorsRead = "administrators.read",
+        /// Make and change the host's people. The administrator only.
         AdministratorsWrite = "administrators.write",
     }
 }
@@ -78,6 +81,7 @@ impl Scope {
                 | Self::SettingsWrite
                 | Self::TokensRead
                 | Self::TokensWrite
+                | Self::AdministratorsRead
                 | Self::AdministratorsWrite
         )
     }
@@ -92,7 +96,8 @@ impl Scope {
             | Self::ServersRead
             | Self::ActivityRead
             | Self::SettingsRead
-            | Self::TokensRead => true,
+            | Self::TokensRead
+            | Self::AdministratorsRead => true,
             Self::AccountsCreate
             | Self::AccountsSuspend
             | Self::AccountsPackage
@@ -160,6 +165,16 @@ impl Caller {
     pub(crate) fn administrator(name: String) -> Self {
         let scopes = Scope::ALL.iter().copied().filter(|scope| scope.only_reads()).collect();
         Self { kind: CallerKind::Administrator, owner: OwnerId::host(), name, scopes, ref_prefix: None, expires_at: None, token_id: None }
+    }
+
+    /// One of the host's people, signed in to the pages.
+    pub(crate) fn of_role(name: String, role: Role) -> Self {
+        let may = |scope: &Scope| match role {
+            Role::Administrator => true,
+            Role::Support => scope.only_reads() || matches!(scope, Scope::AccountsSuspend | Scope::OperationsRetry),
+            Role::ReadOnly => scope.only_reads(),
+        };
+        Self { scopes: Scope::ALL.iter().copied().filter(may).collect(), ..Self::administrator(name) }
     }
 
     /// The same caller, who can change nothing.

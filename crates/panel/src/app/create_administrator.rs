@@ -8,19 +8,21 @@ use zeroize::Zeroizing;
 use super::authenticate::hash;
 use super::{AdministratorName, AppError, Caller, Code, Refusal, record};
 use crate::core::{Core, compute};
-use crate::store::{self, administrator};
+use crate::store::administrator::Role;
+use crate::store::{self, administrator, session};
 
 /// Makes an administrator.
 pub(crate) async fn create_administrator(
     core: &Arc<Core>,
     caller: &Caller,
     name: AdministratorName,
+    role: Role,
     password: Password,
     request: &RequestId,
 ) -> Result<AdministratorName, AppError> {
     let stored = stored_form(password).await?;
     let mut write = core.store.write().await?;
-    match administrator::insert(&mut write, &caller.owner, name.as_str(), &stored, core.now()).await {
+    match administrator::insert(&mut write, &caller.owner, name.as_str(), role, &stored, core.now()).await {
         Err(error) if error.is_unique_violation() => {
             return Err(Refusal::new(Code::NameTaken, format!("There is an administrator `{name}` already."))
                 .hint("Change the password with PUT /api/administrators/{username}/password.")
@@ -28,7 +30,7 @@ pub(crate) async fn create_administrator(
         }
         other => other?,
     }
-    record::done(&mut write, core, caller, "administrator.create", request, format!("The administrator {name} was made.")).await?;
+    record::done(&mut write, core, caller, "administrator.create", request, format!("{name} was made, with the role {}.", role.as_str())).await?;
     store::commit(write).await?;
     Ok(name)
 }
@@ -46,6 +48,7 @@ pub(crate) async fn change_administrator_password(
     if !administrator::set_password_hash(&mut write, &caller.owner, name.as_str(), &stored).await? {
         return Err(Refusal::not_found("administrator", name.as_str()).into());
     }
+    session::revoke_others(&mut write, &caller.owner, name.as_str(), "").await?;
     record::done(&mut write, core, caller, "administrator.password", request, format!("The administrator {name} has another password."))
         .await?;
     store::commit(write).await?;

@@ -36,6 +36,7 @@ mod run_operation;
 mod servers;
 mod settings;
 mod sign_in;
+mod sign_in_administrator;
 mod suspend_account;
 mod terminate_account;
 mod unsuspend_account;
@@ -78,6 +79,9 @@ pub(crate) use run_operation::{Live, Progress, resume};
 pub(crate) use servers::{ServerChange, change_server, reserved_names, set_shared_parent_domains};
 pub(crate) use settings::{KeptDays, change_settings, settings};
 pub(crate) use sign_in::{Link, SESSION, Target, Visitor, customer_link, sign_out, staff_link, use_link, visitor};
+pub(crate) use sign_in_administrator::{
+    Admitted, Browser, OwnSession, choose_language, end_own_session, language, new_totp_secret, own_profile, remove_second_factor, second_factor, set_second_factor, sign_in_with_password, totp_url, wants_code,
+};
 pub(crate) use suspend_account::Suspend;
 pub(crate) use terminate_account::Terminate;
 pub(crate) use unsuspend_account::Unsuspend;

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::authenticate::{holder, stored_form};
 use super::create_token::new_text;
+use super::sign_in_administrator;
 use super::{AppError, Caller, Reference, read};
 use crate::core::Core;
 use crate::store::account::{self, Account, Status};
@@ -149,7 +150,18 @@ pub(crate) async fn use_link(
     }
     let secret = new_text()?;
     let kind = if account.is_some() { Kind::Customer } else { Kind::Staff };
-    let row = Session { kind, account_id: link.account_id, token_id: link.token_id, created_at: now, expires_at: now.plus(SESSION) };
+    let row = Session {
+        kind,
+        account_id: link.account_id,
+        token_id: link.token_id,
+        administrator: None,
+        id: None,
+        whole: true,
+        address: from.map(|from| from.to_canonical().to_string()),
+        browser: None,
+        created_at: now,
+        expires_at: now.plus(SESSION),
+    };
     session::insert(&mut write, &core.owner, &row, &stored_form(&secret)).await?;
     let entry = Entry {
         at: now,
@@ -215,6 +227,7 @@ pub(crate) async fn visitor(core: &Core, secret: &str) -> Result<Option<Visitor>
     Ok(match session.kind {
         Kind::Customer => session.account_id.map(Visitor::Customer),
         Kind::Staff => Some(Visitor::Staff(let_in_by)),
+        Kind::Administrator => sign_in_administrator::of_session(core, &session).await?.map(Visitor::Staff),
     })
 }
 

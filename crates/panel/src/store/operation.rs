@@ -230,6 +230,8 @@ pub(crate) struct Filter {
     pub(crate) account_id: Option<AccountId>,
     pub(crate) external_ref: Option<String>,
     pub(crate) ref_prefix: Option<String>,
+    /// Only those with this outcome.
+    pub(crate) outcome: Option<Outcome>,
 }
 
 impl Filter {
@@ -240,6 +242,13 @@ impl Filter {
         }
         if let Some(external_ref) = &self.external_ref {
             sql.push(" AND external_ref = ").push_bind(external_ref.clone());
+        }
+        if let Some(outcome) = self.outcome {
+            if !outcome.is_final() {
+                // As the index of what is open has it.
+                sql.push(" AND outcome IN ('running', 'needs_attention')");
+            }
+            sql.push(" AND outcome = ").push_bind(outcome.as_str());
         }
         if let Some(prefix) = &self.ref_prefix {
             sql.push(" AND external_ref >= ").push_bind(prefix.clone());

@@ -14,6 +14,7 @@ use crate::core::Core;
 use crate::http::fields::Body;
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
+use crate::store::administrator::Role;
 
 /// An administrator.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,6 +31,8 @@ struct CreateAdministratorBody {
     username: String,
     #[schema(format = Password)]
     password: String,
+    /// `administrator`, `support` or `read_only`; `administrator` if nothing is said.
+    role: Option<String>,
 }
 
 /// Another password.
@@ -56,8 +59,9 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Json<Data<AdministratorView>>), Problem> {
     let name = fields.required("username", AdministratorName::parse);
     let password = fields.password("password");
+    let role = fields.optional("role", str::parse::<Role>).unwrap_or(Role::Administrator);
     let (name, password) = fields.finish(name.zip(password))?;
-    let name = app::create_administrator(&core, &call.caller, name, password, &call.request_id).await?;
+    let name = app::create_administrator(&core, &call.caller, name, role, password, &call.request_id).await?;
     Ok((StatusCode::CREATED, data(AdministratorView { username: name.to_string() })))
 }
 

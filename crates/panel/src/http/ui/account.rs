@@ -72,7 +72,7 @@ struct Line {
 pub(super) async fn show(State(core): State<Arc<Core>>, Visitor(visitor): Visitor, id: Result<Path<AccountId>, PathRejection>) -> Response {
     let Ok(Path(id)) = id else { return Message::nothing_here().into_response() };
     let staff = match &visitor {
-        app::Visitor::Staff(caller) if !caller.may(Scope::AccountsRead) => return Message::may_not_look().into_response(),
+        app::Visitor::Staff(caller) if !caller.may(Scope::AccountsRead) => return Message::may_not(Scope::AccountsRead).into_response(),
         app::Visitor::Staff(_) => true,
         app::Visitor::Customer(_) => false,
     };

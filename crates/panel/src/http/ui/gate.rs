@@ -10,25 +10,38 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use opterius_model::RequestId;
 
+use super::frame::{Language, to};
 use super::message::{self, Message};
-use crate::app;
+use crate::app::{self, CallerKind, Scope};
 use crate::core::Core;
-use crate::store::word_enum;
 
 /// The cookie of a session. Browsers take a name of this form only over TLS, for this host alone.
 pub(super) const COOKIE: &str = "__Host-opterius";
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-word_enum! {
-    /// Who may open a page.
-    Who {
-        /// Everybody.
-        Anyone = "anyone",
-        /// A customer who is signed in, as far as it is about their account, and staff.
-        Customer = "customer",
-        /// Staff who are signed in.
-        Staff = "staff",
+/// Who may open a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Who {
+    /// Everybody.
+    Anyone,
+    /// A customer who is signed in, as far as it is about their account, and staff.
+    Customer,
+    /// Staff who are signed in and may do this.
+    Staff(Scope),
+    /// The host's own people.
+    Administrator,
+}
+
+impl Who {
+    /// As a test asks for it: a word, or the scope.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Anyone => "anyone",
+            Self::Customer => "customer",
+            Self::Staff(scope) => scope.as_str(),
+            Self::Administrator => "administrator",
+        }
     }
 }
 
@@ -72,9 +85,23 @@ async fn let_in(core: &Core, rules: &Rules, mut request: Request, next: Next) ->
         },
         None => None,
     };
-    let Some(visitor) = visitor else { return Message::not_signed_in().into_response() };
-    if who == Who::Staff && !matches!(visitor, app::Visitor::Staff(_)) {
-        return Message::nothing_here().into_response();
+    let Some(visitor) = visitor else {
+        // The host's people have a door of their own; a customer comes from the billing system.
+        return if who == Who::Customer { Message::not_signed_in().into_response() } else { to("/enter", request.headers().contains_key("hx-request")) };
+    };
+    match (who, &visitor) {
+        (Who::Staff(_) | Who::Administrator, app::Visitor::Customer(_)) => return Message::nothing_here().into_response(),
+        (Who::Staff(scope), app::Visitor::Staff(caller)) if !caller.may(scope) => return Message::may_not(scope).into_response(),
+        (Who::Administrator, app::Visitor::Staff(caller)) if caller.kind != CallerKind::Administrator => {
+            return Message::nothing_here().into_response();
+        }
+        _ => {}
+    }
+    if let app::Visitor::Staff(caller) = &visitor {
+        match app::language(&core, caller).await {
+            Ok(language) => drop(request.extensions_mut().insert(Language(language))),
+            Err(error) => return Message::of(error).into_response(),
+        }
     }
     request.extensions_mut().insert(Visitor(visitor));
     next.run(request).await

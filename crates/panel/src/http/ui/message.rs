@@ -8,7 +8,7 @@ use opterius_protocol::client::chain;
 
 use super::page::page;
 use super::style;
-use crate::app::{AppError, Refusal};
+use crate::app::{AppError, Refusal, Scope};
 use crate::http::problem;
 
 /// A page that only says something.
@@ -84,13 +84,13 @@ impl Message {
         )
     }
 
-    /// Staff whose token does not let them look.
-    pub(super) fn may_not_look() -> Self {
+    /// Staff who may not do this.
+    pub(super) fn may_not(scope: Scope) -> Self {
         Self::new(
             StatusCode::FORBIDDEN,
-            "You may not see accounts",
-            "The token that signed you in has no scope `accounts.read`.",
-            "Ask the administrator of the Panel for a token with that scope.",
+            "You may not do this",
+            &format!("Whoever signed you in has no scope `{}`.", scope.as_str()),
+            "Ask an administrator of the Panel for it.",
         )
     }
 

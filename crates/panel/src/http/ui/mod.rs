@@ -2,15 +2,20 @@
 
 mod account;
 mod accounts;
+mod assets;
 mod bytes;
+mod enter;
+mod frame;
 mod gate;
 mod message;
 mod moment;
 mod page;
+mod profile;
 mod routes;
 mod sign_in;
 mod sign_out;
 mod style;
+mod texts;
 
 pub(crate) use routes::{beside, pages};
 pub(crate) use sign_in::PATH as SIGN_IN;

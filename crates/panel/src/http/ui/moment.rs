@@ -2,6 +2,8 @@
 
 use opterius_protocol::Micros;
 
+use super::texts::Texts;
+
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
@@ -24,6 +26,25 @@ impl Moment {
             Err(_) => (String::new(), String::new()),
         };
         Self { words: ago((now.0 - at.0).div_euclid(1_000_000)), exact, machine }
+    }
+}
+
+impl Moment {
+    /// As people say it in their language; also what is still to come.
+    pub(super) fn in_words(at: Micros, now: Micros, texts: &Texts) -> Self {
+        let seconds = (now.0 - at.0).div_euclid(1_000_000);
+        let (unit, number) = match seconds.abs() {
+            ..MINUTE => ("now", 0),
+            away @ MINUTE..HOUR => ("minutes", away / MINUTE),
+            away @ HOUR..DAY => ("hours", away / HOUR),
+            away => ("days", away / DAY),
+        };
+        let words = match (unit, seconds < 0) {
+            ("now", _) => texts.say("ago-now"),
+            (unit, true) => texts.count(&format!("in-{unit}"), number),
+            (unit, false) => texts.count(&format!("ago-{unit}"), number),
+        };
+        Self { words, ..Self::new(at, now) }
     }
 }
 

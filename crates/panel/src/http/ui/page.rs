@@ -13,6 +13,11 @@ const REFERRER: HeaderValue = HeaderValue::from_static("same-origin");
 
 /// A page as an answer.
 pub(super) fn page(status: StatusCode, template: &impl Template) -> Response {
+    with_policy(status, template, POLICY)
+}
+
+/// A page as an answer, with what it may load.
+pub(super) fn with_policy(status: StatusCode, template: &impl Template, policy: HeaderValue) -> Response {
     let html = match template.render() {
         Ok(html) => html,
         // A page that is written into memory cannot fail; should one, nothing is better than half of it.
@@ -22,7 +27,7 @@ pub(super) fn page(status: StatusCode, template: &impl Template) -> Response {
         }
     };
     let mut response = (status, Html(html)).into_response();
-    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY);
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     response.headers_mut().insert(header::REFERRER_POLICY, REFERRER);
     response
 }

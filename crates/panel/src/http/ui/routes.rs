@@ -10,7 +10,8 @@ use axum::routing::{self, MethodRouter};
 use http::Method;
 
 use super::gate::{Rules, Who, gate};
-use super::{account, accounts, sign_in, sign_out, style};
+use super::{account, accounts, assets, enter, profile, sign_in, sign_out, style};
+use crate::app::Scope;
 use crate::core::Core;
 
 /// One line of the map.
@@ -36,7 +37,17 @@ fn lines() -> Vec<Line> {
         get("/signed-out", Who::Anyone, sign_out::left),
         get("/style.css", Who::Anyone, style::sheet),
         get("/account/{id}", Who::Customer, account::show),
-        get("/accounts", Who::Staff, accounts::list),
+        get("/accounts", Who::Staff(Scope::AccountsRead), accounts::list),
+        get("/assets/{version}/{name}", Who::Anyone, assets::get),
+        get("/enter", Who::Anyone, enter::form),
+        post("/enter", Who::Anyone, enter::enter),
+        post("/enter/code", Who::Anyone, enter::code),
+        get("/profile", Who::Administrator, profile::show),
+        post("/profile/language", Who::Administrator, profile::choose_language),
+        post("/profile/sessions/{id}/end", Who::Administrator, profile::end_session),
+        get("/profile/second-factor", Who::Administrator, profile::second_factor),
+        post("/profile/second-factor", Who::Administrator, profile::set_second_factor),
+        post("/profile/second-factor/remove", Who::Administrator, profile::remove_second_factor),
     ]
 }
 

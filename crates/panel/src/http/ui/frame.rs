@@ -1,0 +1,197 @@
+//! What is around every page of Server Mode: the menu, who is signed in, and the texts of their language.
+
+use askama::Template;
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use opterius_model::RequestId;
+use opterius_protocol::Micros;
+use opterius_protocol::client::chain;
+
+use super::gate::Visitor;
+use super::message::Message;
+use super::moment::Moment;
+use super::texts::Texts;
+use super::{assets, page};
+use crate::app::{self, AppError, Caller, CallerKind, Refusal, Scope};
+use crate::core::Core;
+use crate::http::problem;
+use crate::store::operation::{self, Outcome};
+
+/// Styles, scripts, pictures and answers of our own, and nothing else; no style and no script in a page.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+);
+
+/// What the templates of Server Mode call `frame`.
+pub(super) struct Frame {
+    pub(super) texts: Texts,
+    /// Nothing on the pages before somebody is signed in.
+    pub(super) who: Option<Who>,
+    pub(super) menu: Vec<Item>,
+    pub(super) now: Micros,
+}
+
+/// Who is signed in.
+pub(super) struct Who {
+    pub(super) name: String,
+    /// Whether it is one of the host's people, who have a page of their own, and not the staff of a token.
+    pub(super) profile: bool,
+}
+
+/// One line of the menu.
+pub(super) struct Item {
+    pub(super) href: &'static str,
+    pub(super) icon: &'static str,
+    pub(super) text: String,
+    /// Whether the page belongs to it.
+    pub(super) here: bool,
+    /// How many things wait there.
+    pub(super) number: i64,
+}
+
+/// Where the menu leads, with what somebody needs to see it.
+const MENU: [(&str, &str, &str, Scope); 9] = [
+    ("/", "dashboard", "nav-dashboard", Scope::ServersRead),
+    ("/accounts", "users", "nav-accounts", Scope::AccountsRead),
+    ("/packages", "package", "nav-packages", Scope::PackagesRead),
+    ("/operations", "tool", "nav-operations", Scope::OperationsRead),
+    ("/activity", "activity", "nav-activity", Scope::ActivityRead),
+    ("/servers", "server", "nav-servers", Scope::ServersRead),
+    ("/tokens", "key", "nav-tokens", Scope::TokensRead),
+    ("/people", "shield-lock", "nav-people", Scope::AdministratorsRead),
+    ("/settings", "settings", "nav-settings", Scope::SettingsRead),
+];
+
+/// A request for a page of Server Mode: who asks, under which id, and in which language.
+pub(super) struct Asked {
+    pub(super) caller: Caller,
+    pub(super) request_id: RequestId,
+    texts: Texts,
+    path: String,
+    /// Whether htmx asks, for a part of the page.
+    pub(super) part: bool,
+}
+
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
+        let Some(Visitor(app::Visitor::Staff(caller))) = parts.extensions.get::<Visitor>().cloned() else {
+            return Err(Message::not_signed_in().into_response());
+        };
+        let chosen = parts.extensions.get::<Language>().and_then(|language| language.0.clone());
+        Ok(Self {
+            texts: Texts::of(chosen.as_deref(), &parts.headers),
+            path: parts.uri.path().to_owned(),
+            part: parts.headers.contains_key("hx-request"),
+            caller,
+            request_id,
+        })
+    }
+}
+
+/// The language that whoever is signed in chose.
+#[derive(Debug, Clone)]
+pub(super) struct Language(pub(super) Option<String>);
+
+impl Asked {
+    pub(super) fn texts(&self) -> Texts {
+        self.texts
+    }
+
+    /// What is around the page.
+    pub(super) async fn frame(&self, core: &Core) -> Result<Frame, AppError> {
+        let waiting = if self.caller.may(Scope::OperationsRead) {
+            let filter = operation::Filter {
+                ref_prefix: self.caller.ref_prefix.as_ref().map(|prefix| prefix.as_str().to_owned()),
+                outcome: Some(Outcome::NeedsAttention),
+                ..operation::Filter::default()
+            };
+            operation::count(core.store.read(), &self.caller.owner, &filter).await?
+        } else {
+            0
+        };
+        let menu = MENU.iter().filter(|(.., scope)| self.caller.may(*scope)).map(|(href, icon, text, _)| Item {
+            href,
+            icon,
+            text: self.texts.say(text),
+            here: if *href == "/" { self.path == "/" } else { self.path == *href || self.path.starts_with(&format!("{href}/")) },
+            number: if *href == "/operations" { waiting } else { 0 },
+        });
+        Ok(Frame {
+            texts: self.texts,
+            who: Some(Who { name: self.caller.name.clone(), profile: self.caller.kind == CallerKind::Administrator }),
+            menu: menu.collect(),
+            now: core.now(),
+        })
+    }
+
+    /// A page that says why something was not done or cannot be shown.
+    pub(super) async fn failed(&self, core: &Core, error: AppError) -> Response {
+        let refusal = match error {
+            AppError::Refused(refusal) => *refusal,
+            error => {
+                tracing::error!(error = %chain(&error), "the Panel failed at a page");
+                Refusal::new(app::Code::Internal, "The Panel failed at this. It is not because of anything that you did.")
+                    .hint("Try again in a moment. `journalctl -u opterius-panel` says more.")
+            }
+        };
+        let Ok(frame) = self.frame(core).await else { return Message::of(AppError::Broken("show what was wrong")).into_response() };
+        let status = problem::status(refusal.code);
+        let errors = refusal.errors.iter().map(|error| error.detail.clone()).filter(|detail| refusal.errors.len() > 1 || *detail != refusal.detail);
+        let view = Failed {
+            errors: errors.collect(),
+            detail: refusal.detail,
+            hint: refusal.hint,
+            operation: refusal.operation_id.map(|id| id.to_string()),
+            request: self.request_id.to_string(),
+            frame,
+        };
+        shown(status, &view)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "failed.html")]
+struct Failed {
+    frame: Frame,
+    detail: String,
+    hint: Option<String>,
+    errors: Vec<String>,
+    operation: Option<String>,
+    request: String,
+}
+
+impl Frame {
+    /// Around a page for which nobody has to be signed in.
+    pub(super) fn outside(headers: &HeaderMap, now: Micros) -> Self {
+        Self { texts: Texts::of(None, headers), who: None, menu: Vec::new(), now }
+    }
+
+    /// When something was, as people say it, with the exact time beside it.
+    pub(super) fn moment(&self, at: Micros) -> Moment {
+        Moment::in_words(at, self.now, &self.texts)
+    }
+}
+
+/// A page of Server Mode as an answer.
+pub(super) fn shown(status: StatusCode, template: &impl Template) -> Response {
+    page::with_policy(status, template, POLICY)
+}
+
+/// To another page, as after a form was taken. htmx is told in its own way.
+pub(super) fn to(path: &str, part: bool) -> Response {
+    let Ok(value) = HeaderValue::from_str(path) else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    if part {
+        return (StatusCode::NO_CONTENT, [(http::HeaderName::from_static("hx-redirect"), value)]).into_response();
+    }
+    (StatusCode::SEE_OTHER, [(header::LOCATION, value)]).into_response()
+}
+
+/// A drawing, for the templates: its colour is that of the text around it, and it says nothing to who cannot see it.
+pub(super) fn icon(name: &str) -> String {
+    format!(r##"<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{name}"/></svg>"##, assets::href("icons.svg"))
+}
