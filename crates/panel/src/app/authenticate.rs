@@ -93,7 +93,12 @@ pub(super) fn attempt(core: &Core, attempt: &(String, String)) -> Result<(), App
 }
 
 /// Whoever has this name and password.
-pub(super) async fn by_password(core: &Arc<Core>, name: &str, password: Zeroizing<String>, from: IpAddr) -> Result<Administrator, AppError> {
+pub(super) async fn by_password(
+    core: &Arc<Core>,
+    name: &str,
+    password: Zeroizing<String>,
+    from: IpAddr,
+) -> Result<Administrator, AppError> {
     let who = (super::order::shown(name), group(from));
     attempt(core, &who)?;
     let found = store::administrator::by_name(core.store.read(), &core.owner, name).await?;

@@ -30,7 +30,8 @@ pub(crate) async fn create_administrator(
         }
         other => other?,
     }
-    record::done(&mut write, core, caller, "administrator.create", request, format!("{name} was made, with the role {}.", role.as_str())).await?;
+    record::done(&mut write, core, caller, "administrator.create", request, format!("{name} was made, with the role {}.", role.as_str()))
+        .await?;
     store::commit(write).await?;
     Ok(name)
 }

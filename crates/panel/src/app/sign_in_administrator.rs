@@ -9,7 +9,7 @@ use opterius_protocol::Micros;
 use totp_rs::{Builder, Secret, Totp};
 use zeroize::Zeroizing;
 
-use super::authenticate::{attempt, by_password, group, stored_form};
+use super::authenticate::{attempt, by_password, stored_form};
 use super::create_token::new_text;
 use super::{AppError, Caller, CallerKind, Code, Refusal};
 use crate::core::Core;
@@ -202,7 +202,12 @@ pub(crate) async fn set_second_factor(
     request: &RequestId,
 ) -> Result<Vec<String>, AppError> {
     let Some(period) = period_of(secret, &caller.name, code, core.now().0 / 1_000_000) else {
-        return Err(Refusal::invalid_field("code", "invalid", "this is not the code that the app shows now: look again, and check its clock").into());
+        return Err(Refusal::invalid_field(
+            "code",
+            "invalid",
+            "this is not the code that the app shows now: look again, and check its clock",
+        )
+        .into());
     };
     let mut codes = Vec::new();
     for _ in 0..RECOVERY_CODES {
@@ -290,7 +295,8 @@ pub(crate) async fn end_own_session(core: &Arc<Core>, caller: &Caller, id: &str,
     let mut write = core.store.write().await?;
     let there = session::revoke(&mut write, &caller.owner, &caller.name, id).await?;
     if there {
-        super::record::done(&mut write, core, caller, "administrator.end_session", request, format!("{} ended a session.", caller.name)).await?;
+        super::record::done(&mut write, core, caller, "administrator.end_session", request, format!("{} ended a session.", caller.name))
+            .await?;
         store::commit(write).await?;
     }
     Ok(there)

@@ -162,7 +162,12 @@ pub(crate) async fn recovery_codes(db: impl SqliteExecutor<'_>, username: &str) 
 }
 
 /// Sets the language that somebody chose.
-pub(crate) async fn set_language(db: &mut SqliteConnection, owner: &OwnerId, username: &str, language: Option<&str>) -> Result<(), StoreError> {
+pub(crate) async fn set_language(
+    db: &mut SqliteConnection,
+    owner: &OwnerId,
+    username: &str,
+    language: Option<&str>,
+) -> Result<(), StoreError> {
     sqlx::query("UPDATE administrator SET language = $3 WHERE owner = $1 AND username = $2")
         .bind(owner.as_str())
         .bind(username)

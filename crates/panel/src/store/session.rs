@@ -106,7 +106,12 @@ pub(crate) async fn delete(db: &mut SqliteConnection, owner: &OwnerId, hash: &st
 }
 
 /// The sessions of an administrator that are not over, the newest first.
-pub(crate) async fn of_administrator(db: impl SqliteExecutor<'_>, owner: &OwnerId, name: &str, now: Micros) -> Result<Vec<Session>, StoreError> {
+pub(crate) async fn of_administrator(
+    db: impl SqliteExecutor<'_>,
+    owner: &OwnerId,
+    name: &str,
+    now: Micros,
+) -> Result<Vec<Session>, StoreError> {
     sqlx::query_as(
         "SELECT * FROM session WHERE owner = $1 AND administrator = $2 AND whole = 1 AND expires_at > $3 ORDER BY created_at DESC, id",
     )

@@ -132,6 +132,7 @@ pub(crate) async fn list(
     let filter = Filter {
         account_id: fields.optional("account", AccountId::parse),
         external_ref: fields.optional("external_ref", ExternalRef::parse).map(|external_ref| caller.stored_ref(&external_ref)),
+        outcome: None,
         ref_prefix: caller.ref_prefix.as_ref().map(|prefix| prefix.as_str().to_owned()),
     };
     let before = fields.optional("cursor", OperationId::parse);

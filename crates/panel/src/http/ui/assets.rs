@@ -59,6 +59,11 @@ pub(super) fn href(name: &str) -> String {
     format!("/assets/{}/{name}", *VERSION)
 }
 
+/// A drawing, for the pages: its colour is that of the text around it, and it says nothing to who cannot see it.
+pub(super) fn icon(name: &str) -> String {
+    format!(r#"<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{name}"/></svg>"#, href("icons.svg"))
+}
+
 pub(super) async fn get(Path((version, name)): Path<(String, String)>, headers: HeaderMap) -> Response {
     let Some(asset) = ASSETS.iter().find(|asset| asset.name == name && version == *VERSION) else {
         return StatusCode::NOT_FOUND.into_response();

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::assets;
-use super::frame::{Frame, icon, shown, to};
+use super::frame::{Frame, shown, to};
 use super::gate::{COOKIE, secret};
 use super::message::Message;
 use super::sign_in::ATTRIBUTES;

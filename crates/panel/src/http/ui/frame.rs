@@ -98,10 +98,6 @@ impl<S: Sync> FromRequestParts<S> for Asked {
 pub(super) struct Language(pub(super) Option<String>);
 
 impl Asked {
-    pub(super) fn texts(&self) -> Texts {
-        self.texts
-    }
-
     /// What is around the page.
     pub(super) async fn frame(&self, core: &Core) -> Result<Frame, AppError> {
         let waiting = if self.caller.may(Scope::OperationsRead) {
@@ -141,7 +137,8 @@ impl Asked {
         };
         let Ok(frame) = self.frame(core).await else { return Message::of(AppError::Broken("show what was wrong")).into_response() };
         let status = problem::status(refusal.code);
-        let errors = refusal.errors.iter().map(|error| error.detail.clone()).filter(|detail| refusal.errors.len() > 1 || *detail != refusal.detail);
+        let errors =
+            refusal.errors.iter().map(|error| error.detail.clone()).filter(|detail| refusal.errors.len() > 1 || *detail != refusal.detail);
         let view = Failed {
             errors: errors.collect(),
             detail: refusal.detail,
@@ -173,7 +170,7 @@ impl Frame {
 
     /// When something was, as people say it, with the exact time beside it.
     pub(super) fn moment(&self, at: Micros) -> Moment {
-        Moment::in_words(at, self.now, &self.texts)
+        Moment::in_words(at, self.now, self.texts)
     }
 }
 
@@ -189,9 +186,4 @@ pub(super) fn to(path: &str, part: bool) -> Response {
         return (StatusCode::NO_CONTENT, [(http::HeaderName::from_static("hx-redirect"), value)]).into_response();
     }
     (StatusCode::SEE_OTHER, [(header::LOCATION, value)]).into_response()
-}
-
-/// A drawing, for the templates: its colour is that of the text around it, and it says nothing to who cannot see it.
-pub(super) fn icon(name: &str) -> String {
-    format!(r##"<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{name}"/></svg>"##, assets::href("icons.svg"))
 }

@@ -87,7 +87,11 @@ async fn let_in(core: &Core, rules: &Rules, mut request: Request, next: Next) ->
     };
     let Some(visitor) = visitor else {
         // The host's people have a door of their own; a customer comes from the billing system.
-        return if who == Who::Customer { Message::not_signed_in().into_response() } else { to("/enter", request.headers().contains_key("hx-request")) };
+        return if who == Who::Customer {
+            Message::not_signed_in().into_response()
+        } else {
+            to("/enter", request.headers().contains_key("hx-request"))
+        };
     };
     match (who, &visitor) {
         (Who::Staff(_) | Who::Administrator, app::Visitor::Customer(_)) => return Message::nothing_here().into_response(),
@@ -98,7 +102,7 @@ async fn let_in(core: &Core, rules: &Rules, mut request: Request, next: Next) ->
         _ => {}
     }
     if let app::Visitor::Staff(caller) = &visitor {
-        match app::language(&core, caller).await {
+        match app::language(core, caller).await {
             Ok(language) => drop(request.extensions_mut().insert(Language(language))),
             Err(error) => return Message::of(error).into_response(),
         }

@@ -31,7 +31,7 @@ impl Moment {
 
 impl Moment {
     /// As people say it in their language; also what is still to come.
-    pub(super) fn in_words(at: Micros, now: Micros, texts: &Texts) -> Self {
+    pub(super) fn in_words(at: Micros, now: Micros, texts: Texts) -> Self {
         let seconds = (now.0 - at.0).div_euclid(1_000_000);
         let (unit, number) = match seconds.abs() {
             ..MINUTE => ("now", 0),

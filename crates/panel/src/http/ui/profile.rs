@@ -12,7 +12,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::assets;
-use super::frame::{Asked, Frame, icon, shown, to};
+use super::frame::{Asked, Frame, shown, to};
 use super::gate::secret;
 use super::moment::Moment;
 use super::texts::Texts;

@@ -15,7 +15,8 @@ struct Language {
 }
 
 /// The first one has every text; what another one lacks is said in it.
-static LANGUAGES: LazyLock<Vec<Language>> = LazyLock::new(|| vec![language("en", include_str!("en.ftl")), language("de", include_str!("de.ftl"))]);
+static LANGUAGES: LazyLock<Vec<Language>> =
+    LazyLock::new(|| vec![language("en", include_str!("en.ftl")), language("de", include_str!("de.ftl"))]);
 
 fn language(tag: &'static str, source: &str) -> Language {
     // What cannot be read of a file is left out; a test reads them all.
@@ -42,7 +43,7 @@ impl Texts {
     }
 
     /// For `lang`.
-    pub(super) fn tag(&self) -> &'static str {
+    pub(super) fn tag(self) -> &'static str {
         self.0.tag
     }
 
@@ -52,22 +53,22 @@ impl Texts {
     }
 
     /// A text.
-    pub(super) fn say(&self, id: &str) -> String {
+    pub(super) fn say(self, id: &str) -> String {
         self.with(id, &[])
     }
 
     /// A text about a number, which is called `$number` in it.
-    pub(super) fn count(&self, id: &str, number: impl TryInto<i64>) -> String {
+    pub(super) fn count(self, id: &str, number: impl TryInto<i64>) -> String {
         self.with(id, &[("number", FluentValue::from(number.try_into().unwrap_or(i64::MAX)))])
     }
 
     /// A text with something in it, which is called `$name` there.
-    pub(super) fn about(&self, id: &str, name: &'static str, value: &str) -> String {
+    pub(super) fn about(self, id: &str, name: &'static str, value: &str) -> String {
         self.with(id, &[(name, FluentValue::from(Cow::Owned::<str>(value.to_owned())))])
     }
 
     /// A text with several things in it.
-    pub(super) fn with(&self, id: &str, values: &[(&'static str, FluentValue<'_>)]) -> String {
+    pub(super) fn with(self, id: &str, values: &[(&'static str, FluentValue<'_>)]) -> String {
         let arguments: FluentArgs<'_> = values.iter().map(|(name, value)| (*name, value.clone())).collect();
         for language in [self.0, &LANGUAGES[0]] {
             if let Some(pattern) = language.bundle.get_message(id).and_then(|message| message.value()) {
