@@ -10,6 +10,7 @@ mod administrators;
 mod api;
 mod billing;
 mod drift;
+mod enter;
 mod faults;
 mod migrations;
 mod operations;
