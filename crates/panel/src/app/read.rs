@@ -17,7 +17,7 @@ pub(crate) async fn account(core: &Core, caller: &Caller, reference: &Reference)
 }
 
 /// One account that is there or was there. Of those that had a ref, the live one, else the one that was terminated last.
-pub(super) async fn any_account(core: &Core, caller: &Caller, reference: &Reference) -> Result<Account, AppError> {
+pub(crate) async fn any_account(core: &Core, caller: &Caller, reference: &Reference) -> Result<Account, AppError> {
     let (read, owner) = (core.store.read(), &caller.owner);
     let found = match reference {
         Reference::Id(id) => store::account::by_id(read, owner, *id).await?,

@@ -29,6 +29,7 @@ pub(crate) enum Code {
     AccountGone,
     LimitsBelowUse,
     ExternalRefTaken,
+    ChangedMeanwhile,
     OperationRunning,
     BodyTooLarge,
     BodyTooSlow,
@@ -170,6 +171,12 @@ impl Refusal {
             format!("Package not found: there is no package `{}`; upper and lower case count.", super::order::shown(package)),
         )
         .hint("Create the package on the server, or choose one that is there in the product's module settings.")
+    }
+
+    /// Somebody else was faster.
+    pub(crate) fn changed_meanwhile(account: &Account) -> Self {
+        let detail = format!("The account `{}` was changed since it was shown to you. Nothing was done.", account.username);
+        Self::new(Code::ChangedMeanwhile, detail).hint("Look at what it is now, and send the form again if it is still meant so.")
     }
 
     pub(crate) fn username_taken(caller: &Caller, username: &Username, holder: Option<&Holder>) -> Self {

@@ -187,6 +187,17 @@ async fn read(request: Request) -> Result<Zeroizing<Vec<u8>>, Problem> {
 }
 
 impl Fields {
+    /// The fields of a form, whose empty ones are those that nobody filled in.
+    pub(crate) fn of_form(pairs: Vec<(String, String)>) -> Self {
+        let mut fields = Self { rest: Map::new(), problems: Vec::new() };
+        for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
+            if fields.rest.insert(name.clone(), Value::String(value)).is_some() {
+                fields.refuse(&name, "invalid", "is given twice");
+            }
+        }
+        fields
+    }
+
     /// Notes that a field is wrong.
     pub(crate) fn refuse(&mut self, field: &str, code: &str, detail: impl Display) {
         self.problems.push(FieldProblem { field: field.to_owned(), code: code.to_owned(), detail: detail.to_string() });

@@ -99,6 +99,7 @@ pub(crate) fn status(code: Code) -> StatusCode {
         | Code::ExternalRefMismatch
         | Code::ExternalRefTaken
         | Code::LimitsBelowUse
+        | Code::ChangedMeanwhile
         | Code::OperationRunning
         | Code::PackageInUse
         | Code::ServerFull
@@ -126,6 +127,7 @@ pub(crate) fn title(code: Code) -> &'static str {
         Code::ExternalRefMismatch => "Another order has this external_ref",
         Code::ExternalRefTaken => "The external_ref is taken",
         Code::LimitsBelowUse => "More is used than that",
+        Code::ChangedMeanwhile => "It was changed meanwhile",
         Code::OperationRunning => "Another operation is running",
         Code::PackageInUse => "The package is in use",
         Code::NameTaken => "The name is taken",

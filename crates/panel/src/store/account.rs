@@ -432,8 +432,6 @@ pub(crate) struct Filter {
     pub(crate) ref_prefix: Option<String>,
     /// Live accounts where nothing is said.
     pub(crate) status: Option<Status>,
-    /// Only accounts whose username or domain holds this.
-    pub(crate) search: Option<String>,
     /// Only accounts made at or before this moment, so that the pages of one list fit together.
     pub(crate) snapshot: Micros,
 }
@@ -456,10 +454,6 @@ impl Filter {
             if let Some(value) = value {
                 sql.push(" AND a.").push(column).push(" = ").push_bind(value.clone());
             }
-        }
-        if let Some(text) = &self.search {
-            sql.push(" AND (instr(a.username, ").push_bind(text.clone());
-            sql.push(") > 0 OR instr(a.domain, ").push_bind(text.clone()).push(") > 0)");
         }
         if let Some(prefix) = &self.ref_prefix {
             // A range, which an index can serve; `{` is the character behind the last that a ref may hold.

@@ -1,6 +1,6 @@
 //! The Activity: append-only, each row chained to the one before.
 
-use opterius_model::{AccountId, OperationId, OwnerId};
+use opterius_model::{AccountId, OperationId, OwnerId, RequestId};
 use opterius_protocol::Micros;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -178,6 +178,26 @@ pub(crate) async fn list(
     }
     sql.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
     sql.build_query_as().fetch_all(db).await.doing("list the Activity")
+}
+
+/// Everything of one operation, and of the request that asked for it, in the order in which it happened.
+pub(crate) async fn story(
+    db: impl SqliteExecutor<'_>,
+    owner: &OwnerId,
+    account: AccountId,
+    operation: OperationId,
+    request: &RequestId,
+) -> Result<Vec<Row>, StoreError> {
+    sqlx::query_as(
+        "SELECT * FROM activity WHERE owner = $1 AND account_id = $2 AND (operation_id = $3 OR request_id = $4) ORDER BY id LIMIT 200",
+    )
+    .bind(owner.as_str())
+    .bind(account.to_string())
+    .bind(operation.to_string())
+    .bind(request.as_str())
+    .fetch_all(db)
+    .await
+    .doing("read the story of an operation")
 }
 
 /// How many rows a whole list holds.

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod account_hold;
+pub(crate) mod account_list;
 pub(crate) mod account_override;
 pub(crate) mod account_usage;
 pub(crate) mod activity;
@@ -249,7 +250,9 @@ mod tests {
             include_str!("../../migrations/0001_init.sql"),
             include_str!("../../migrations/0002_lifecycle.sql"),
             include_str!("../../migrations/0003_billing.sql"),
-            include_str!("../../migrations/0004_usage_and_sign_in.sql")
+            include_str!("../../migrations/0004_usage_and_sign_in.sql"),
+            include_str!("../../migrations/0005_server_mode.sql"),
+            include_str!("../../migrations/0006_find_accounts.sql")
         );
         let added = schema.lines().filter_map(|line| line.strip_prefix("ALTER TABLE")?.split_once(" ADD COLUMN").map(|(_, column)| column));
         let made = schema.lines().filter(|line| line.starts_with("    ") && !line.trim_start().starts_with("--"));

@@ -83,6 +83,15 @@ pub(crate) async fn list(db: impl SqliteExecutor<'_>, owner: &OwnerId) -> Result
     sqlx::query_as(select!("ORDER BY p.name")).bind(owner.as_str()).fetch_all(db).await.doing("list packages")
 }
 
+/// Every package's name, by name, without counting its accounts.
+pub(crate) async fn names(db: impl SqliteExecutor<'_>, owner: &OwnerId) -> Result<Vec<Resolved>, StoreError> {
+    sqlx::query_as("SELECT id, name, limits FROM package WHERE owner = $1 ORDER BY name")
+        .bind(owner.as_str())
+        .fetch_all(db)
+        .await
+        .doing("list the names of packages")
+}
+
 /// How many packages there are.
 pub(crate) async fn count(db: impl SqliteExecutor<'_>, owner: &OwnerId) -> Result<i64, StoreError> {
     sqlx::query_scalar("SELECT COUNT(*) FROM package WHERE owner = $1").bind(owner.as_str()).fetch_one(db).await.doing("count packages")

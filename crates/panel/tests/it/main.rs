@@ -22,4 +22,5 @@ mod servers;
 mod sign_in;
 mod sockets;
 mod tokens;
+mod ui_accounts;
 mod usage;

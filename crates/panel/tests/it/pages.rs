@@ -17,6 +17,18 @@ async fn lab() -> (Lab, String) {
     (lab, token)
 }
 
+/// What the host's people and a token's staff may do, by the word of the page's rule.
+fn may(who: &str, rule: &str) -> bool {
+    let reads = rule.ends_with(".read");
+    match who {
+        "administrator" => true,
+        "support" => reads || matches!(rule, "accounts.suspend" | "operations.retry"),
+        "read_only" => reads,
+        // Staff of a WHMCS look at what its token sees.
+        _ => matches!(rule, "self.read" | "accounts.read" | "packages.read" | "operations.read" | "servers.read" | "activity.read"),
+    }
+}
+
 #[tokio::test]
 async fn every_page_names_who_may_open_it_and_lets_in_nobody_else() {
     let (lab, token) = lab().await;
@@ -24,30 +36,59 @@ async fn every_page_names_who_may_open_it_and_lets_in_nobody_else() {
     let over = Browser::of_staff(&lab, &token).await;
     lab.advance(Duration::from_mins(31));
     let customer = Browser::of_customer(&lab, &token, "alice").await;
-    let staff = Browser::of_staff(&lab, &token).await;
     let nobody = Browser { cookie: "a=b".to_owned(), at: String::new() };
+    let staff = Browser::of_staff(&lab, &token).await;
+    let mut people = vec![("staff", staff.clone())];
+    for role in ["read_only", "support", "administrator"] {
+        people.push((role, Browser::of_person(&lab, role).await));
+    }
     let pages = Panel::pages();
     assert!(pages.len() >= 6);
-    for (method, path, who) in &pages {
-        let target = path.replace("{id}", account["id"].as_str().unwrap()).replace("{code}", "none");
+    for (method, path, rule) in &pages {
+        let target =
+            path.replace("{id}", account["id"].as_str().unwrap()).replace("{code}", "none").replace("{version}/{name}", "x/panel.js");
+        // A button that is pressed without what belongs to it does nothing, but for who may not press it at all.
         let status = async |browser: &Browser| match *method {
-            Method::GET => browser.get(&lab, &target).await.status,
-            _ => browser.post(&lab, &target).await.status,
-        };
-        // Signing out comes last, for it ends what the others need.
-        let expected = match *who {
-            "anyone" => {
-                let without = status(&nobody).await;
-                assert!(matches!(without, 200 | 303 | 404 | 410 | 415 | 422), "{method} {path}: {without}");
-                continue;
+            Method::GET => {
+                lab.call(Method::GET, &target).from("198.51.100.7:40000").header("cookie", &browser.cookie).open().await.status()
             }
-            "customer" => [403, 403, 200, 200],
-            // The host's own people have a door of their own, to which everybody else is shown.
-            "administrator" => [303, 303, 404, 404],
-            _ => [303, 303, 404, 200],
+            _ => lab
+                .call(Method::POST, &target)
+                .from("198.51.100.7:40000")
+                .header("cookie", &browser.cookie)
+                .header("sec-fetch-site", "same-origin")
+                .raw("application/x-www-form-urlencoded", "")
+                .open()
+                .await
+                .status(),
         };
-        let seen = [status(&nobody).await, status(&over).await, status(&customer).await, status(&staff).await];
+        if *rule == "anyone" {
+            let without = status(&nobody).await;
+            assert!(matches!(without.as_u16(), 200 | 303 | 404 | 410 | 422), "{method} {path}: {without}");
+            continue;
+        }
+        let seen = [status(&nobody).await, status(&over).await, status(&customer).await].map(|status| status.as_u16());
+        let expected = if *rule == "customer" { [403, 403, 200] } else { [303, 303, 404] };
         assert_eq!(seen, expected, "{method} {path}");
+        for (who, browser) in &people {
+            let seen = status(browser).await;
+            let let_in = match *rule {
+                "customer" => true,
+                "administrator" => *who != "staff",
+                rule => may(who, rule),
+            };
+            if let_in {
+                assert!(seen != 403 && seen != 500, "{method} {path} as {who}: {seen}");
+            } else {
+                assert!(seen == 403 || (*rule == "administrator" && seen == 404), "{method} {path} as {who}: {seen}");
+            }
+            if *method == Method::POST {
+                let elsewhere = lab.call(Method::POST, &target).from("198.51.100.7:40000").header("cookie", &browser.cookie);
+                let elsewhere = elsewhere.header("sec-fetch-site", "cross-site").raw("application/x-www-form-urlencoded", "").send().await;
+                assert_eq!(elsewhere.status, 403, "{path} from elsewhere");
+                assert!(elsewhere.text.contains("did not come from here"), "{path}");
+            }
+        }
         for wrong in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
             if !pages.iter().any(|(method, other, _)| *method == wrong && other == path) {
                 let reply = lab.call(wrong.clone(), &target).header("cookie", &staff.cookie).header("sec-fetch-site", "same-origin");
@@ -55,6 +96,8 @@ async fn every_page_names_who_may_open_it_and_lets_in_nobody_else() {
             }
         }
     }
+    assert_eq!(lab.get("/api/accounts").await.json()["page"]["total"], 1, "no page did anything unasked");
+    assert_eq!(lab.agent.begun("alice"), 1);
 }
 
 #[tokio::test]
@@ -68,11 +111,9 @@ async fn every_page_loads_nothing_from_elsewhere_and_runs_nothing() {
     for page in [
         customer.get(&lab, &account).await,
         staff.get(&lab, &account).await,
-        staff.get(&lab, "/accounts").await,
         staff.get(&lab, "/account/x").await,
         lab.visit("/sign-in/x").await,
         lab.visit("/signed-out").await,
-        lab.visit("/account/x").await,
     ] {
         assert_eq!(page.header("content-security-policy"), policy);
         assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
@@ -111,10 +152,6 @@ async fn hostile_text_stays_text() {
     let pages = [
         staff.get(&lab, &account).await,
         customer.get(&lab, &account).await,
-        staff.get(&lab, "/accounts").await,
-        staff.get(&lab, &format!("/accounts?q={query}")).await,
-        staff.get(&lab, "/accounts?q=alice").await,
-        staff.get(&lab, &format!("/accounts?cursor={query}")).await,
         staff.get(&lab, &format!("/account/{query}")).await,
         lab.visit(&format!("/sign-in/{query}")).await,
     ];
@@ -126,7 +163,6 @@ async fn hostile_text_stays_text() {
     // The reason, the package, and who did it, who held it: staff see all of them, as they were given.
     assert!(pages[0].text.matches(escaped).count() >= 4, "{}", pages[0].text);
     assert!(pages[1].text.matches(escaped).count() == 1, "the package alone: {}", pages[1].text);
-    assert!(pages[3].text.contains(&format!("value=\"{escaped}")), "{}", pages[3].text);
 }
 
 #[tokio::test]
@@ -188,38 +224,4 @@ async fn a_page_that_the_panel_fails_at_says_so_with_what_finds_the_cause() {
     assert_eq!(page.status, 500);
     assert!(page.text.contains(page.header("x-request-id")) && page.text.contains("Try again in a moment"), "{}", page.text);
     assert!(!page.text.contains("decod") && !page.text.contains("steps"), "{}", page.text);
-}
-
-#[tokio::test]
-async fn staff_find_their_accounts_by_name_page_by_page_and_no_others() {
-    let (lab, token) = lab().await;
-    let other = lab.whmcs("other").await;
-    lab.order_with(&other, "zoe").await;
-    for n in 0..53 {
-        lab.order_with(&token, &format!("user{n:02}")).await;
-    }
-    let staff = Browser::of_staff(&lab, &token).await;
-    assert_eq!(staff.at, "/accounts");
-    let links = |page: &str| page.matches("<a href=\"/account/").count();
-    let first = staff.get(&lab, "/accounts").await.text;
-    assert!(first.contains("53 accounts") && !first.contains("zoe") && !first.contains("First page"), "{first}");
-    assert_eq!(links(&first), 50);
-    let next = first.split("href=\"").find(|rest| rest.contains("Next page")).unwrap().split('"').next().unwrap().replace("&amp;", "&");
-    let second = staff.get(&lab, &next).await.text;
-    assert_eq!(links(&second), 3);
-    assert!(second.contains("user52") && second.contains("First page") && !second.contains("Next page"), "{second}");
-    for (q, found) in [("user1", 10), ("USER07.Example", 1), ("07.exam", 1), ("zoe", 0), ("%25", 0), ("_", 0), ("%20user07%20", 1)] {
-        let page = staff.get(&lab, &format!("/accounts?q={q}")).await.text;
-        assert_eq!(links(&page), found, "{q}: {page}");
-    }
-    let none = staff.get(&lab, "/accounts?q=zoe").await.text;
-    assert!(none.contains("No account has") && none.contains("Show all accounts"), "{none}");
-    let zoe = lab.get("/api/accounts?username=zoe").await.data(200)[0]["id"].as_str().unwrap().to_owned();
-    assert_eq!(staff.get(&lab, &format!("/account/{zoe}")).await.status, 404);
-    // Of one that is gone staff are told when and what can be done.
-    let gone = lab.get("/api/accounts?username=user00").await.data(200)[0]["id"].as_str().unwrap().to_owned();
-    lab.call(Method::DELETE, "/api/accounts/ref:ref-user00").token(&token).send().await.data(200);
-    let page = staff.get(&lab, &format!("/account/{gone}")).await;
-    assert_eq!(page.status, 410);
-    assert!(page.text.contains("can be restored until"), "{}", page.text);
 }

@@ -493,7 +493,6 @@ fn asked(core: &Core, caller: &Caller, mut fields: Fields) -> Result<(Filter, Op
         client_ref: client_ref.map(|client_ref| caller.stored_client_ref(&client_ref)),
         ref_prefix: caller.ref_prefix.as_ref().map(|prefix| prefix.as_str().to_owned()),
         status,
-        search: None,
         snapshot: cursor.map_or_else(|| core.now(), |cursor| cursor.snapshot),
     };
     fields.finish(Some((filter, cursor.map(|cursor| cursor.after), limit)))

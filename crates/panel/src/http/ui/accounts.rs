@@ -1,104 +1,179 @@
-//! `/accounts`: the accounts that staff see, page by page.
+//! `/accounts`: the accounts that staff may see: searched, filtered, sorted, page by page.
 
 use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-use axum::response::{IntoResponse, Response};
+use axum::extract::{Query, State as Of};
+use axum::response::Response;
+use form_urlencoded::Serializer;
 use http::StatusCode;
 use opterius_model::DomainName;
 use serde::Deserialize;
 
-use super::account::{Word, status};
-use super::gate::Visitor;
-use super::message::Message;
-use super::page::page;
-use super::style;
-use crate::app::{self, AppError, Caller};
+use super::assets;
+use super::frame::{Asked, Frame, shown};
+use super::moment::Moment;
+use super::state::State;
+use crate::app::{AppError, Scope};
 use crate::core::Core;
-use crate::http::cursor::Cursor;
-use crate::store::account::{self, Account, Filter};
+use crate::store::account::Status;
+use crate::store::account_list::{self, Filter, Page, Sort};
+use crate::store::operation::Outcome;
+use crate::store::{package, server};
 
-/// Accounts on a page.
+/// Accounts on one page.
 const A_PAGE: u32 = 50;
 
-/// The longest text that is searched for: no domain is longer.
+/// The longest text that is searched for: longer than any domain.
 const LONGEST: usize = 253;
 
-/// What is asked for. Whatever cannot be read is as good as not said.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Asked {
-    #[serde(default)]
+/// The states that a list can be of.
+const STATES: [Status; 5] = [Status::Active, Status::Suspended, Status::Provisioning, Status::NeedsAttention, Status::Terminated];
+
+/// What is asked of the list.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Wanted {
     q: String,
-    #[serde(default)]
-    cursor: String,
+    state: String,
+    package: String,
+    server: String,
+    sort: String,
+    down: String,
+    page: String,
 }
 
 #[derive(Template)]
 #[template(path = "accounts.html")]
 struct AccountsPage {
-    staff: bool,
-    /// What is searched for, as it was typed.
-    q: String,
+    frame: Frame,
+    /// Whether whoever looks may order an account.
+    may_create: bool,
+    wanted: Wanted,
+    /// Whether something is left out of the list.
+    narrowed: bool,
+    states: Vec<(&'static str, String)>,
+    packages: Vec<(String, String)>,
+    servers: Vec<(String, String)>,
+    columns: Vec<Column>,
     total: i64,
+    /// The numbers of the first and the last line of the page.
+    from: u32,
+    to: u32,
     rows: Vec<Row>,
-    /// Whether this is not the first page.
-    later: bool,
-    /// The cursor of the next page.
+    previous: Option<String>,
     next: Option<String>,
+}
+
+/// A column that a list can be sorted by.
+struct Column {
+    text: String,
+    href: String,
+    /// As `aria-sort` has it, if it is sorted by this one.
+    sorted: Option<&'static str>,
 }
 
 struct Row {
     id: String,
     username: String,
     domain: String,
-    package: String,
-    status: Word,
+    external_ref: Option<String>,
+    email: Option<String>,
+    package: Option<String>,
+    server: String,
+    state: State,
+    /// Whether its last operation waits for somebody.
+    waits: bool,
+    created: Moment,
 }
 
-impl From<Account> for Row {
-    fn from(account: Account) -> Self {
-        Self {
-            id: account.id.to_string(),
-            username: account.username.to_string(),
-            domain: account.domain.to_string(),
-            package: account.package.map(|package| package.name).unwrap_or_default(),
-            status: status(account.status),
-        }
+pub(super) async fn list(Of(core): Of<Arc<Core>>, asked: Asked, wanted: Result<Query<Wanted>, QueryRejection>) -> Response {
+    let wanted = wanted.map_or_else(|_| Wanted::default(), |Query(wanted)| wanted);
+    match view(&core, &asked, wanted).await {
+        Ok(view) => shown(StatusCode::OK, &view),
+        Err(error) => asked.failed(&core, error).await,
     }
 }
 
-pub(super) async fn list(
-    State(core): State<Arc<Core>>,
-    Visitor(visitor): Visitor,
-    asked: Result<Query<Asked>, QueryRejection>,
-) -> Response {
-    let app::Visitor::Staff(caller) = visitor else { return Message::nothing_here().into_response() };
-    let asked = asked.map_or_else(|_| Asked::default(), |Query(asked)| asked);
-    match view(&core, &caller, asked).await {
-        Ok(view) => page(StatusCode::OK, &view),
-        Err(error) => Message::of(error).into_response(),
-    }
-}
-
-async fn view(core: &Core, caller: &Caller, asked: Asked) -> Result<AccountsPage, AppError> {
-    let q: String = asked.q.trim().chars().take(LONGEST).collect();
-    let cursor = Cursor::parse(&asked.cursor).ok();
-    // Names are kept as A-labels; a whole one may be typed as it is read.
-    let search = DomainName::parse(&q).map_or_else(|_| q.to_lowercase(), |domain| domain.to_string());
-    let filter = Filter {
-        username: None,
-        domain: None,
-        external_ref: None,
-        client_ref: None,
-        ref_prefix: caller.ref_prefix.as_ref().map(|prefix| prefix.as_str().to_owned()),
-        status: None,
-        search: Some(search).filter(|search| !search.is_empty()),
-        snapshot: cursor.map_or_else(|| core.now(), |cursor| cursor.snapshot),
+async fn view(core: &Core, asked: &Asked, mut wanted: Wanted) -> Result<AccountsPage, AppError> {
+    wanted.q = wanted.q.trim().chars().take(LONGEST).collect();
+    let (read, caller) = (core.store.read(), &asked.caller);
+    let frame = asked.frame(core).await?;
+    let filter = filter(asked, &wanted);
+    let sort = wanted.sort.parse().unwrap_or(Sort::Created);
+    // The newest first, names from A on, unless it is said otherwise.
+    let descending = if wanted.down.is_empty() { sort == Sort::Created } else { wanted.down == "1" };
+    let total = account_list::count(read, &caller.owner, &filter).await?;
+    let pages = u32::try_from(total).unwrap_or(u32::MAX).div_ceil(A_PAGE).max(1);
+    let page = wanted.page.parse::<u32>().unwrap_or(1).clamp(1, pages);
+    let offset = (page - 1) * A_PAGE;
+    let rows = account_list::list(read, &caller.owner, &filter, Page { sort, descending, limit: A_PAGE, offset }).await?;
+    let row = |row: account_list::Row| Row {
+        id: row.id.to_string(),
+        external_ref: caller.shown_ref(row.external_ref.as_deref()),
+        state: State::of_account(frame.texts, row.status),
+        waits: row.outcome == Some(Outcome::NeedsAttention) && row.status != Status::NeedsAttention,
+        created: frame.moment(row.created_at),
+        username: row.username,
+        domain: row.domain,
+        email: row.email,
+        package: row.package,
+        server: row.server,
     };
-    let total = account::count(core.store.read(), &caller.owner, &filter).await?;
-    let mut rows = account::list(core.store.read(), &caller.owner, &filter, cursor.map(|cursor| cursor.after), A_PAGE + 1).await?;
-    let next = Cursor::cut(&mut rows, A_PAGE, filter.snapshot, |row| row.id).map(|cursor| cursor.to_string());
-    Ok(AccountsPage { staff: true, q, total, rows: rows.into_iter().map(Row::from).collect(), later: cursor.is_some(), next })
+    let column = |by: Sort, text: &str| {
+        let sorted = (by == sort).then_some(if descending { "descending" } else { "ascending" });
+        let down = if by == sort { !descending } else { by == Sort::Created };
+        Column { text: frame.texts.say(text), href: wanted.href(by, down, 1), sorted }
+    };
+    let columns =
+        vec![column(Sort::Username, "account-username"), column(Sort::Domain, "account-domain"), column(Sort::Created, "account-created")];
+    let packages = package::names(read, &caller.owner).await?;
+    let servers = server::list(read, &caller.owner).await?;
+    Ok(AccountsPage {
+        may_create: caller.may(Scope::AccountsCreate),
+        narrowed: filter.search.is_some() || filter.status.is_some() || filter.package.is_some() || filter.server.is_some(),
+        states: STATES.iter().map(|state| (state.as_str(), frame.texts.say(&format!("status-{}", state.as_str())))).collect(),
+        packages: packages.into_iter().map(|package| (package.id.to_string(), package.name.to_string())).collect(),
+        servers: servers.into_iter().map(|server| (server.id.to_string(), server.name)).collect(),
+        columns,
+        total,
+        from: if rows.is_empty() { 0 } else { offset + 1 },
+        to: offset + u32::try_from(rows.len()).unwrap_or_default(),
+        rows: rows.into_iter().map(row).collect(),
+        previous: (page > 1).then(|| wanted.href(sort, descending, page - 1)),
+        next: (page < pages).then(|| wanted.href(sort, descending, page + 1)),
+        frame,
+        wanted,
+    })
+}
+
+/// What is not known here is as if it had not been asked for.
+fn filter(asked: &Asked, wanted: &Wanted) -> Filter {
+    // Names are kept as A-labels; a whole one may be typed as it is read.
+    let search = DomainName::parse(&wanted.q).map_or_else(|_| wanted.q.to_lowercase(), |domain| domain.to_string());
+    Filter {
+        ref_prefix: asked.caller.ref_prefix.as_ref().map(|prefix| prefix.as_str().to_owned()),
+        status: wanted.state.parse().ok().filter(|state| STATES.contains(state)),
+        package: wanted.package.parse().ok(),
+        server: wanted.server.parse().ok(),
+        search: Some(search).filter(|search| !search.is_empty()),
+    }
+}
+
+impl Wanted {
+    /// The same list in this order, at this page.
+    fn href(&self, sort: Sort, down: bool, page: u32) -> String {
+        let mut query = Serializer::new(String::new());
+        for (name, value) in [("q", &self.q), ("state", &self.state), ("package", &self.package), ("server", &self.server)] {
+            if !value.is_empty() {
+                query.append_pair(name, value);
+            }
+        }
+        query.append_pair("sort", sort.as_str()).append_pair("down", if down { "1" } else { "0" });
+        if page > 1 {
+            query.append_pair("page", &page.to_string());
+        }
+        format!("/accounts?{}", query.finish())
+    }
 }

@@ -10,7 +10,7 @@ use axum::routing::{self, MethodRouter};
 use http::Method;
 
 use super::gate::{Rules, Who, gate};
-use super::{account, accounts, assets, enter, profile, sign_in, sign_out, style};
+use super::{account, accounts, assets, enter, managed, managed_changes, profile, sign_in, sign_out, style};
 use crate::app::Scope;
 use crate::core::Core;
 
@@ -38,6 +38,13 @@ fn lines() -> Vec<Line> {
         get("/style.css", Who::Anyone, style::sheet),
         get("/account/{id}", Who::Customer, account::show),
         get("/accounts", Who::Staff(Scope::AccountsRead), accounts::list),
+        get("/accounts/{id}", Who::Staff(Scope::AccountsRead), managed::show),
+        post("/accounts/{id}/suspend", Who::Staff(Scope::AccountsSuspend), managed_changes::suspend),
+        post("/accounts/{id}/unsuspend", Who::Staff(Scope::AccountsSuspend), managed_changes::unsuspend),
+        post("/accounts/{id}/password", Who::Staff(Scope::AccountsPassword), managed_changes::password),
+        post("/accounts/{id}/repair", Who::Staff(Scope::AccountsRepair), managed_changes::repair),
+        post("/accounts/{id}/terminate", Who::Staff(Scope::AccountsTerminate), managed_changes::terminate),
+        post("/accounts/{id}/restore", Who::Staff(Scope::AccountsRestore), managed_changes::restore),
         get("/assets/{version}/{name}", Who::Anyone, assets::get),
         get("/enter", Who::Anyone, enter::form),
         post("/enter", Who::Anyone, enter::enter),

@@ -42,6 +42,23 @@ impl Browser {
         Self::of(&lab.visit(&path_of(&link)).await)
     }
 
+    /// The browser of one of the host's people, who is made and signs in.
+    pub(crate) async fn of_person(lab: &Lab, role: &str) -> Self {
+        let name = format!("the{}", role.replace('_', ""));
+        let person = json!({ "username": name, "password": "correct: horse", "role": role });
+        lab.post("/api/administrators", &person).await.data(201);
+        let form = format!("name={name}&password=correct%3A+horse");
+        let call = lab.call(Method::POST, "/enter").from("198.51.100.7:40000").header("sec-fetch-site", "same-origin");
+        Self::of(&call.raw("application/x-www-form-urlencoded", form).send().await)
+    }
+
+    /// Sends a form as a page of the Panel does.
+    pub(crate) async fn send(&self, lab: &Lab, path: &str, fields: &[(&str, &str)]) -> Reply {
+        let call = lab.call(Method::POST, path).from("198.51.100.7:40000").header("cookie", &self.cookie);
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        call.header("sec-fetch-site", "same-origin").raw("application/x-www-form-urlencoded", form).send().await
+    }
+
     pub(crate) async fn get(&self, lab: &Lab, path: &str) -> Reply {
         lab.call(Method::GET, path).from("198.51.100.7:40000").header("cookie", &self.cookie).send().await
     }

@@ -1,0 +1,135 @@
+//! What somebody filled into a form: read field by field, and kept as it was typed, so that it can be shown again.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::str::FromStr;
+
+use axum::Form;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use http::StatusCode;
+use http::request::Parts;
+
+use crate::app::{AppError, Code, Refusal};
+use crate::http::fields::Fields;
+use crate::http::problem::{self, Problem};
+
+/// A form as it was sent. One that cannot be read is an empty one: what it lacks is said then.
+pub(super) struct Given {
+    pub(super) fields: Fields,
+    pub(super) typed: Typed,
+}
+
+/// What was typed, by field. No password.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Typed(BTreeMap<String, String>);
+
+impl Typed {
+    pub(super) fn of(pairs: &[(String, String)]) -> Self {
+        Self(pairs.iter().filter(|(name, _)| name != "password").cloned().collect())
+    }
+
+    /// Nothing was typed where nothing is known.
+    pub(super) fn get(&self, field: &str) -> &str {
+        self.0.get(field).map(String::as_str).unwrap_or_default()
+    }
+
+    pub(super) fn has(&self, field: &str) -> bool {
+        !self.get(field).is_empty()
+    }
+
+    pub(super) fn set(&mut self, field: &str, value: impl ToString) {
+        self.0.insert(field.to_owned(), value.to_string());
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Given {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
+        let pairs = Form::<Vec<(String, String)>>::from_request(request, state).await.map(|Form(pairs)| pairs).unwrap_or_default();
+        // People leave blanks around what they paste; in a password they may be meant.
+        let trimmed = |(name, value): (String, String)| if name == "password" { (name, value) } else { (name, value.trim().to_owned()) };
+        let pairs: Vec<_> = pairs.into_iter().map(trimmed).collect();
+        Ok(Self { typed: Typed::of(&pairs), fields: Fields::of_form(pairs) })
+    }
+}
+
+/// Why a form was not taken, said above it.
+#[derive(Debug, Clone)]
+pub(super) struct Wrong {
+    pub(super) status: StatusCode,
+    pub(super) detail: String,
+    pub(super) hint: Option<String>,
+    /// What is wrong, by field.
+    fields: Vec<(String, String)>,
+}
+
+impl Wrong {
+    /// What is wrong with a form that can be sent again. Anything else is given back.
+    pub(super) fn of(error: AppError) -> Result<Self, AppError> {
+        match error {
+            AppError::Refused(refusal)
+                if refusal.operation_id.is_none()
+                    && matches!(
+                        refusal.code,
+                        Code::InvalidRequest
+                            | Code::ChangedMeanwhile
+                            | Code::LimitsBelowUse
+                            | Code::UsernameTaken
+                            | Code::DomainTaken
+                            | Code::ExternalRefTaken
+                            | Code::ExternalRefMismatch
+                            | Code::PackageNotFound
+                            | Code::NameTaken
+                            | Code::ServerFull
+                            | Code::ServerNotConfigured
+                    ) =>
+            {
+                Ok(Self::new(*refusal))
+            }
+            error => Err(error),
+        }
+    }
+
+    fn new(refusal: Refusal) -> Self {
+        let mut fields: Vec<(String, String)> = refusal.errors.into_iter().map(|error| (error.field, error.detail)).collect();
+        if let (true, Some(conflict)) = (fields.is_empty(), refusal.conflict) {
+            fields.push((conflict.field, refusal.detail.clone()));
+        }
+        Self { status: problem::status(refusal.code), detail: refusal.detail, hint: refusal.hint, fields }
+    }
+
+    /// What is wrong with this field.
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(field, _)| field == name).map(|(_, detail)| detail.as_str())
+    }
+
+    /// What is wrong, unless the sentence above says it already.
+    pub(super) fn others(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|(_, detail)| detail.as_str()).filter(|detail| *detail != self.detail)
+    }
+}
+
+/// Whatever was wrong with the fields, as the verbs say it.
+pub(super) fn checked<T>(result: Result<T, Problem>) -> Result<T, AppError> {
+    result.map_err(|Problem(refusal)| AppError::Refused(refusal))
+}
+
+/// An id in the path; nothing if it is none.
+pub(super) struct Id<T>(Option<T>, String);
+
+impl<T: Copy> Id<T> {
+    /// The id. A text that is none is the id of nothing.
+    pub(super) fn of(&self, noun: &str) -> Result<T, AppError> {
+        self.0.ok_or_else(|| Refusal::not_found(noun, &self.1).into())
+    }
+}
+
+impl<S: Send + Sync, T: FromStr> FromRequestParts<S> for Id<T> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let text = Path::<String>::from_request_parts(parts, state).await.map(|Path(text)| text).unwrap_or_default();
+        Ok(Self(text.parse().ok(), text))
+    }
+}

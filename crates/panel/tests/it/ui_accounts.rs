@@ -1,0 +1,315 @@
+//! The pages of accounts and operations, for the host's people.
+
+use std::time::Duration;
+
+use http::Method;
+use opterius_protocol::agent::FailureKind;
+use serde_json::{Value, json};
+
+use crate::support::{Behaviour, Browser, Lab, Reply, order, until};
+
+const HOSTILE: &str = "\"><img src=x onerror=alert(1)>'{{7777*7777}}</script><script>";
+
+/// That nothing of what was given became markup.
+#[track_caller]
+fn assert_harmless(page: &Reply) {
+    for bad in ["<img src=x", "<script>", "60481729", " style=", " onclick=", " onerror=\""] {
+        assert!(!page.text.contains(bad), "{bad}: {}", page.text);
+    }
+    assert!(page.header("content-security-policy").contains("script-src 'self'"), "{page:?}");
+    assert!(!page.header("content-security-policy").contains("unsafe"));
+}
+
+#[track_caller]
+fn assert_says(page: &Reply, texts: &[&str]) {
+    for text in texts {
+        assert!(page.text.contains(text), "{text}: {}", page.text);
+    }
+}
+
+/// The value that a form of the page carries.
+#[track_caller]
+fn hidden(page: &Reply, name: &str) -> String {
+    let from = page.text.split(&format!("name=\"{name}\" value=\"")).nth(1).unwrap_or_else(|| panic!("{name}: {}", page.text));
+    from.split('"').next().unwrap().to_owned()
+}
+
+async fn alice() -> (Lab, Browser, String, Value) {
+    let lab = Lab::new().await;
+    let account = lab.create(&order("alice")).await.data(201);
+    let admin = Browser::of_person(&lab, "administrator").await;
+    let path = format!("/accounts/{}", account["id"].as_str().unwrap());
+    (lab, admin, path, account)
+}
+
+/// What became of an account, as the API says.
+async fn status(lab: &Lab, account: &Value) -> String {
+    let reply = lab.get(&format!("/api/accounts/{}", account["id"].as_str().unwrap())).await;
+    if reply.status == 410 { "gone".to_owned() } else { reply.data(200)["status"].as_str().unwrap().to_owned() }
+}
+
+#[tokio::test]
+async fn accounts_are_found_sorted_and_paged_and_a_tokens_staff_see_its_own() {
+    let lab = Lab::new().await;
+    let (token, other) = (lab.whmcs("WHMCS").await, lab.whmcs("other").await);
+    lab.order_with(&other, "zoe").await;
+    for n in 0..53 {
+        lab.order_with(&token, &format!("user{n:02}")).await;
+    }
+    lab.call(Method::POST, "/api/accounts/ref:ref-user07/suspend")
+        .token(&token)
+        .json(&json!({ "reason": "unpaid" }))
+        .send()
+        .await
+        .data(200);
+    let mail = json!({ "email": "Ada@Mail.example" });
+    lab.call(Method::PATCH, "/api/accounts/ref:ref-user08").token(&token).json(&mail).send().await.data(200);
+    let staff = Browser::of_staff(&lab, &token).await;
+    let admin = Browser::of_person(&lab, "administrator").await;
+    assert_eq!(staff.at, "/accounts");
+    let links = |page: &str| page.matches("<th scope=\"row\"><a href=\"/accounts/").count();
+    let first = staff.get(&lab, "/accounts").await;
+    assert_says(&first, &["53 accounts", "1–50", "user52", "Next page", "aria-sort=\"descending\"", ">ref-user52<"]);
+    assert!(
+        !first.text.contains("zoe") && !first.text.contains("Previous page") && !first.text.contains("/accounts/new"),
+        "{}",
+        first.text
+    );
+    assert_eq!(links(&first.text), 50);
+    let next = first.text.split("href=\"").find(|rest| rest.contains("Next page")).unwrap().split('"').next().unwrap();
+    let next = next.replace("&amp;", "&").replace("&#38;", "&");
+    let second = staff.get(&lab, &next).await;
+    assert_eq!(links(&second.text), 3);
+    assert_says(&second, &["user00", "51–53", "Previous page"]);
+    assert!(!second.text.contains("Next page"));
+    for (query, found) in [
+        ("q=user1", 10),
+        ("q=USER07.Example", 1),
+        ("q=07.exam", 1),
+        ("q=zoe", 0),
+        ("q=%25", 0),
+        ("q=_", 0),
+        ("q=%20user07%20", 1),
+        ("q=ada%40mail", 1),
+        ("q=REF-user11", 1),
+        ("q=whmcs", 0),
+        ("state=suspended", 1),
+        ("state=terminated", 0),
+        ("state=failed", 50),
+        ("package=0193a5e0-7c1e-7000-8000-000000000000", 0),
+        ("server=x&package=y&page=z&sort=w&down=v", 50),
+        ("page=99", 3),
+        ("page=0", 50),
+    ] {
+        let page = staff.get(&lab, &format!("/accounts?{query}")).await;
+        assert_eq!((page.status, links(&page.text)), (200, found), "{query}: {}", page.text);
+    }
+    assert_says(&staff.get(&lab, "/accounts?q=zoe").await, &["No account is like that", "Show all accounts"]);
+    let of_all = admin.get(&lab, "/accounts?sort=username&down=1").await;
+    assert_says(&of_all, &["54 accounts", "/accounts/new", "aria-sort=\"descending\""]);
+    assert!(of_all.text.find("zoe").unwrap() < of_all.text.find("user52").unwrap());
+    let by_domain = admin.get(&lab, "/accounts?sort=domain").await.text;
+    assert!(by_domain.find("user01.example").unwrap() < by_domain.find("user02.example").unwrap() && !by_domain.contains("zoe"));
+    let package = lab.get("/api/packages").await.data(200)[0]["id"].as_str().unwrap().to_owned();
+    assert_says(&admin.get(&lab, &format!("/accounts?package={package}")).await, &["54 accounts", "selected>Starter"]);
+    let zoe = lab.get("/api/accounts?username=zoe").await.data(200)[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(staff.get(&lab, &format!("/accounts/{zoe}")).await.status, 404);
+    assert_eq!(admin.get(&lab, &format!("/accounts/{zoe}")).await.status, 200);
+    let query = "%22%3E%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E%27%3C/script%3E%3Cscript%3E";
+    for field in ["q", "state", "package", "server", "sort", "down", "page"] {
+        assert_harmless(&staff.get(&lab, &format!("/accounts?{field}={query}")).await);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_list_says_what_to_do_next() {
+    let lab = Lab::new().await;
+    let admin = Browser::of_person(&lab, "administrator").await;
+    assert_says(&admin.get(&lab, "/accounts").await, &["There are no accounts yet", "href=\"/accounts/new\""]);
+    let reader = Browser::of_person(&lab, "read_only").await;
+    assert!(!reader.get(&lab, "/accounts").await.text.contains("/accounts/new"));
+}
+
+#[tokio::test]
+async fn an_account_page_says_all_there_is_to_say() {
+    let (lab, admin, path, account) = alice().await;
+    let month = jiff::Timestamp::now().strftime("%Y-%m").to_string();
+    lab.agent.is_in(&month);
+    lab.agent.uses("alice", 5 << 30, 17);
+    lab.agent.sends("alice", 3 << 20);
+    let record = json!({ "email": "a@b.example", "client_ref": "c7", "next_due_on": "2026-12-31" });
+    let api = format!("/api{path}");
+    lab.call(Method::PATCH, &api).json(&record).send().await.data(200);
+    let shows = async |text: &str| admin.get(&lab, &path).await.text.contains(text);
+    until("what it uses is shown", async || shows("<strong>5 GiB</strong>").await && shows("<strong>3 MiB</strong>").await).await;
+    let page = admin.get(&lab, &path).await;
+    let id = account["id"].as_str().unwrap();
+    assert_says(
+        &page,
+        &[
+            "<h1 class=\"page-title mb-0\">alice</h1>",
+            "alice.example",
+            " active",
+            "Starter",
+            ">8.2<",
+            "192.0.2.10",
+            "2001:db8::10",
+            "ns1.names.example",
+            "ref-alice",
+            ">c7<",
+            "2026-12-31",
+            "a@b.example",
+            id,
+            "(50 %)",
+            "<progress class=\"progress fine\" max=\"100\" value=\"50\"",
+            "The order of alice",
+            "/operations/",
+            "data-must-equal=\"alice\"",
+            "7 days",
+            "account.create",
+        ],
+    );
+    assert_harmless(&page);
+    let reader = Browser::of_person(&lab, "read_only").await.get(&lab, &path).await;
+    assert_eq!(reader.status, 200);
+    for form in ["/suspend", "/unsuspend", "/package", "/password", "/terminate", "/restore", "/repair", "/retry"] {
+        assert!(!reader.text.contains(&format!("{path}{form}")), "{form}: {}", reader.text);
+    }
+    assert_eq!(admin.get(&lab, "/accounts/x").await.status, 404);
+    assert_eq!(admin.get(&lab, "/accounts/0193a5e0-7c1e-7000-8000-000000000000").await.status, 404);
+}
+
+#[tokio::test]
+async fn suspending_and_lifting_it_does_what_it_says() {
+    let (lab, admin, path, account) = alice().await;
+    let (suspend, unsuspend) = (format!("{path}/suspend"), format!("{path}/unsuspend"));
+    let version = hidden(&admin.get(&lab, &path).await, "version");
+    let bad = admin.send(&lab, &suspend, &[("version", &version), ("reason", "a\u{7}b"), ("hold", HOSTILE)]).await;
+    assert_eq!(bad.status, 422);
+    assert_says(&bad, &["reason", "hold", "role=\"alert\""]);
+    assert_harmless(&bad);
+    assert_eq!(admin.send(&lab, &suspend, &[("reason", "spam")]).await.status, 422, "without a version");
+    let done = admin.send(&lab, &suspend, &[("version", &version), ("reason", HOSTILE), ("hold", "abuse")]).await;
+    assert_eq!((done.status, done.header("location")), (303, path.as_str()));
+    assert_eq!(status(&lab, &account).await, "suspended");
+    let page = admin.get(&lab, &path).await;
+    assert_harmless(&page);
+    assert_says(&page, &["&#60;img src=x onerror=alert(1)&#62;", "administrator:theadministrator", "the host"]);
+
+    // Somebody whose page is old is told, and keeps what was typed.
+    let stale = admin.send(&lab, &suspend, &[("version", &version), ("reason", "another reason"), ("hold", "billing")]).await;
+    assert_eq!(stale.status, 409);
+    assert_says(&stale, &["was changed since it was shown", "value=\"another reason\"", "&#60;img src=x"]);
+    let version = hidden(&page, "version");
+    let lifted = admin.send(&lab, &unsuspend, &[("version", &version), ("hold", "abuse")]).await;
+    assert_eq!((lifted.status, lifted.header("location")), (303, path.as_str()));
+    assert_eq!(status(&lab, &account).await, "active");
+    let reader = Browser::of_person(&lab, "read_only").await;
+    assert_eq!(reader.send(&lab, &suspend, &[("version", &version), ("reason", "x")]).await.status, 403);
+    let support = Browser::of_person(&lab, "support").await;
+    let version = hidden(&support.get(&lab, &path).await, "version");
+    assert_eq!(support.send(&lab, &suspend, &[("version", &version), ("reason", "x")]).await.status, 303);
+    assert_eq!(status(&lab, &account).await, "suspended");
+}
+
+#[tokio::test]
+async fn a_reason_that_somebody_else_changed_is_not_overwritten() {
+    let (lab, admin, path, _) = alice().await;
+    let api = format!("/api{path}/suspend");
+    lab.post(&api, &json!({ "reason": "first" })).await.data(200);
+    let version = hidden(&admin.get(&lab, &path).await, "version");
+    lab.post(&api, &json!({ "reason": "second" })).await.data(200);
+    let stale = admin.send(&lab, &format!("{path}/suspend"), &[("version", &version), ("reason", "third")]).await;
+    assert_eq!(stale.status, 409);
+    assert_says(&stale, &["second", "value=\"third\""]);
+}
+
+#[tokio::test]
+async fn a_new_password_is_shown_once_and_is_the_accounts() {
+    let (lab, admin, path, _) = alice().await;
+    let version = hidden(&admin.get(&lab, &path).await, "version");
+    let page = admin.send(&lab, &format!("{path}/password"), &[("version", &version)]).await;
+    assert_eq!(page.status, 200);
+    let password = page.text.split("id=\"password\">").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    assert_eq!(password.len(), 23);
+    let hash = lab.agent.account("alice").unwrap().password_hash;
+    assert!(hash.matches(&opterius_model::Password::parse(password.clone()).unwrap()));
+    assert!(!admin.get(&lab, &path).await.text.contains(&password));
+    let again = admin.send(&lab, &format!("{path}/password"), &[("version", &version)]).await;
+    assert_eq!(again.status, 409, "the page sent again sets no third one");
+}
+
+#[tokio::test]
+async fn what_is_not_as_it_should_be_is_named_and_repaired() {
+    let (lab, admin, path, _) = alice().await;
+    lab.agent.damage("alice", "its mode is 0777 and should be 0750");
+    until("drift is shown", async || admin.get(&lab, &path).await.text.contains("its mode is 0777")).await;
+    let page = admin.get(&lab, &path).await;
+    assert_says(&page, &["Not as it should be", &format!("{path}/repair")]);
+    let done = admin.send(&lab, &format!("{path}/repair"), &[("version", &hidden(&page, "version"))]).await;
+    assert_eq!(done.status, 303);
+    until("it is mended", async || !admin.get(&lab, &path).await.text.contains("id=\"drift\"")).await;
+}
+
+#[tokio::test]
+async fn terminating_asks_for_the_username_and_a_terminated_account_has_a_page_that_restores_it() {
+    let (lab, admin, path, account) = alice().await;
+    let terminate = format!("{path}/terminate");
+    let version = hidden(&admin.get(&lab, &path).await, "version");
+    for fields in [
+        &[("version", version.as_str()), ("confirm", "bob")][..],
+        &[("version", &version)],
+        &[("version", &version), ("confirm", "alice"), ("keep_days", "999")],
+    ] {
+        let refused = admin.send(&lab, &terminate, fields).await;
+        assert_eq!(refused.status, 422, "{}", refused.text);
+        assert_says(&refused, &["role=\"alert\""]);
+    }
+    assert_eq!(status(&lab, &account).await, "active");
+    let done = admin.send(&lab, &terminate, &[("version", &version), ("confirm", "alice"), ("keep_days", "3")]).await;
+    assert_eq!((done.status, done.header("location")), (303, path.as_str()));
+    assert_eq!(status(&lab, &account).await, "gone");
+    let page = admin.get(&lab, &path).await;
+    assert_eq!(page.status, 200);
+    assert_says(&page, &["This account is terminated", "kept until", "Restore", "(in "]);
+    for form in ["/suspend", "/terminate", "/password"] {
+        assert!(!page.text.contains(&format!("{path}{form}")), "{form}");
+    }
+    let restore = format!("{path}/restore");
+    let version = hidden(&page, "version");
+    let bad = admin.send(&lab, &restore, &[("version", &version), ("username", HOSTILE)]).await;
+    assert_eq!(bad.status, 422);
+    assert_says(&bad, &["is not a username", "value=\"&#34;&#62;&#60;img"]);
+    assert_harmless(&bad);
+    lab.create(&json!({ "username": "alice", "domain": "other.example", "password": "correct horse", "package": "Starter" }))
+        .await
+        .data(201);
+    let taken = admin.send(&lab, &restore, &[("version", &version)]).await;
+    assert_eq!(taken.status, 409, "{}", taken.text);
+    assert_says(&taken, &["alice"]);
+    let done = admin.send(&lab, &restore, &[("version", &version), ("username", "alicia")]).await;
+    assert_eq!(done.status, 303, "{}", done.text);
+    assert_eq!(status(&lab, &account).await, "active");
+    assert!(lab.agent.account("alicia").is_some());
+    assert_eq!(lab.agent.begun("alice"), 3);
+}
+
+#[tokio::test]
+async fn what_failed_says_its_operation_and_what_waits_can_be_tried_again() {
+    let (lab, admin, path, account) = alice().await;
+    let version = hidden(&admin.get(&lab, &path).await, "version");
+    lab.agent.script("alice", Behaviour::Fail("site", FailureKind::Failed, "no space left"));
+    let failed = admin.send(&lab, &format!("{path}/suspend"), &[("version", &version), ("reason", "x")]).await;
+    assert_eq!(failed.status, 502);
+    assert_says(&failed, &["no space left", "/operations/", "Request "]);
+    lab.agent.script("alice", Behaviour::Attention);
+    let version = hidden(&admin.get(&lab, &path).await, "version");
+    let waits = admin.send(&lab, &format!("{path}/suspend"), &[("version", &version), ("reason", "x")]).await;
+    assert_eq!(waits.status, 500);
+    let page = admin.get(&lab, &path).await;
+    assert_says(&page, &["An operation needs attention", "/retry"]);
+    assert_eq!(status(&lab, &account).await, "needs_attention");
+    let list = admin.get(&lab, "/accounts").await;
+    assert_says(&list, &["needs attention"]);
+    lab.advance(Duration::from_secs(1));
+}
