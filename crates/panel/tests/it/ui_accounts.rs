@@ -313,3 +313,128 @@ async fn what_failed_says_its_operation_and_what_waits_can_be_tried_again() {
     assert_says(&list, &["needs attention"]);
     lab.advance(Duration::from_secs(1));
 }
+
+/// The operations that are there, the newest first.
+async fn operations(lab: &Lab) -> Vec<Value> {
+    lab.get("/api/operations").await.data(200).as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn an_operation_page_tells_the_whole_story_of_what_failed() {
+    let lab = Lab::new().await;
+    let admin = Browser::of_person(&lab, "administrator").await;
+    assert_says(&admin.get(&lab, "/operations").await, &["Nothing was done yet"]);
+    lab.agent.script("alice", Behaviour::Fail("home", FailureKind::Failed, HOSTILE));
+    lab.create(&order("alice")).await.problem(502, "provisioning_failed");
+    let operation = &operations(&lab).await[0];
+    let id = operation["id"].as_str().unwrap();
+    let page = admin.get(&lab, &format!("/operations/{id}")).await;
+    assert_eq!(page.status, 200);
+    assert_says(
+        &page,
+        &[
+            "everything was undone",
+            "<strong>preflight</strong> done",
+            "<strong>home</strong> failed",
+            "<rect x=\"",
+            &format!("journalctl -u opterius-agent OPERATION_ID={id}"),
+            operation["request_id"].as_str().unwrap(),
+            "The order of alice",
+            "ref-alice",
+            "1 ms",
+            "&#60;img src=x onerror=alert(1)&#62;",
+        ],
+    );
+    assert_harmless(&page);
+    assert!(!page.text.contains("/retry") && !page.text.contains("sse-connect"), "{}", page.text);
+    let list = admin.get(&lab, "/operations").await;
+    assert_says(&list, &["1 operation", "undone", "alice.example", id]);
+    assert_harmless(&list);
+    for none in ["x", "0193a5e0-7c1e-7000-8000-000000000000", "%22%3E%3Cimg%20src%3Dx%3E"] {
+        for path in [format!("/operations/{none}"), format!("/operations/{none}/events")] {
+            let page = admin.get(&lab, &path).await;
+            assert_eq!(page.status, 404, "{path}");
+            assert_harmless(&page);
+        }
+    }
+    assert_eq!(admin.get(&lab, "/operations?before=x").await.status, 200);
+}
+
+#[tokio::test]
+async fn an_operation_that_needs_attention_comes_first_and_is_tried_again_or_abandoned() {
+    let lab = Lab::new().await;
+    let admin = Browser::of_person(&lab, "administrator").await;
+    let support = Browser::of_person(&lab, "support").await;
+    lab.agent.script("alice", Behaviour::Attention);
+    lab.create(&order("alice")).await.problem(500, "needs_attention");
+    lab.create(&order("bob")).await.data(201);
+    let id = operations(&lab).await[1]["id"].as_str().unwrap().to_owned();
+    let list = support.get(&lab, "/operations").await;
+    assert_says(&list, &["These need attention", &format!("/operations/{id}/retry"), "2 operations"]);
+    let page = support.get(&lab, &format!("/operations/{id}")).await;
+    assert_says(&page, &["What is left", "the home of the account", "/retry", "sse-connect"]);
+    assert!(!page.text.contains("/abandon"));
+    let reader = Browser::of_person(&lab, "read_only").await;
+    assert!(!reader.get(&lab, &format!("/operations/{id}")).await.text.contains("/retry"));
+    assert_eq!(support.send(&lab, &format!("/operations/{id}/abandon"), &[]).await.status, 403);
+
+    lab.agent.stays_stuck(true);
+    let tried = support.send(&lab, &format!("/operations/{id}/retry"), &[]).await;
+    assert_eq!((tried.status, tried.header("location")), (303, format!("/operations/{id}").as_str()));
+    let done = admin.send(&lab, &format!("/operations/{id}/abandon"), &[]).await;
+    assert_eq!(done.status, 303, "{}", done.text);
+    until("it is over", async || operations(&lab).await[1]["outcome"] == "rolled_back").await;
+    let page = admin.get(&lab, &format!("/operations/{id}")).await;
+    assert_says(&page, &["ended it where it stood", "was tried again", "support"]);
+    assert!(!admin.get(&lab, "/operations").await.text.contains("These need attention"));
+}
+
+#[tokio::test]
+async fn a_browser_follows_an_operation_step_by_step_to_its_end() {
+    let lab = Lab::new().await;
+    let admin = Browser::of_person(&lab, "administrator").await;
+    lab.agent.script("alice", Behaviour::Hold);
+    let running = lab.call(Method::POST, "/api/accounts").header("prefer", "respond-async").json(&order("alice")).send().await.data(202);
+    let path = format!("/operations/{}", running["id"].as_str().unwrap());
+    until("it runs", async || lab.agent.begun("alice") == 1).await;
+    let page = admin.get(&lab, &path).await;
+    assert_says(&page, &["It is going on", "htmx-sse.js", "sse-swap=\"state\"", "sse-close=\"over\"", "<noscript>"]);
+    let told = async {
+        let reply = admin.get(&lab, &format!("{path}/events")).await;
+        assert_eq!(reply.header("content-type"), "text/event-stream");
+        reply.text
+    };
+    let (told, ()) = tokio::join!(told, async {
+        lab.agent.step("alice", "linux user");
+        until("the step is shown", async || admin.get(&lab, &path).await.text.contains("<strong>linux user</strong> done")).await;
+        lab.agent.decide("alice", opterius_protocol::agent::Outcome::Committed);
+    });
+    assert!(told.matches("event: state").count() >= 2, "{told}");
+    assert!(told.ends_with("event: over\ndata: over\n\n"), "{told}");
+    let last = told.rsplit("event: state").next().unwrap();
+    assert!(last.contains("<strong>verify site</strong> done") && last.contains("href=\"http://alice.example/\""), "{last}");
+    let page = admin.get(&lab, &path).await;
+    assert_says(&page, &["was seen to work", "href=\"http://alice.example/\"", "/accounts/"]);
+    assert!(!page.text.contains("sse-connect"));
+    // Of one that is over, the end is told at once.
+    let again = admin.get(&lab, &format!("{path}/events")).await.text;
+    assert_eq!((again.matches("event: state").count(), again.matches("event: over").count()), (1, 1), "{again}");
+}
+
+#[tokio::test]
+async fn operations_are_listed_page_by_page() {
+    let lab = Lab::new().await;
+    let token = lab.whmcs("WHMCS").await;
+    for n in 0..52 {
+        lab.order_with(&token, &format!("user{n:02}")).await;
+    }
+    lab.create(&order("zoe")).await.data(201);
+    let staff = Browser::of_staff(&lab, &token).await;
+    let first = staff.get(&lab, "/operations").await;
+    assert_says(&first, &["52 operations", "user51", "?before="]);
+    assert!(!first.text.contains("zoe") && !first.text.contains("user01"));
+    let next = first.text.split("/operations?before=").nth(1).unwrap().split('"').next().unwrap();
+    let second = staff.get(&lab, &format!("/operations?before={next}")).await;
+    assert_says(&second, &["user00", "user01", "First page"]);
+    assert!(!second.text.contains("user02") && !second.text.contains("?before="));
+}

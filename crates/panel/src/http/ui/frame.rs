@@ -65,6 +65,7 @@ const MENU: [(&str, &str, &str, Scope); 9] = [
 ];
 
 /// A request for a page of Server Mode: who asks, under which id, and in which language.
+#[derive(Clone)]
 pub(super) struct Asked {
     pub(super) caller: Caller,
     pub(super) request_id: RequestId,

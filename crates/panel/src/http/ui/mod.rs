@@ -12,6 +12,8 @@ mod managed;
 mod managed_changes;
 mod message;
 mod moment;
+mod operation;
+mod operations;
 mod page;
 mod profile;
 mod routes;

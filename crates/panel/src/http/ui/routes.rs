@@ -10,7 +10,7 @@ use axum::routing::{self, MethodRouter};
 use http::Method;
 
 use super::gate::{Rules, Who, gate};
-use super::{account, accounts, assets, enter, managed, managed_changes, profile, sign_in, sign_out, style};
+use super::{account, accounts, assets, enter, managed, managed_changes, operation, operations, profile, sign_in, sign_out, style};
 use crate::app::Scope;
 use crate::core::Core;
 
@@ -45,6 +45,11 @@ fn lines() -> Vec<Line> {
         post("/accounts/{id}/repair", Who::Staff(Scope::AccountsRepair), managed_changes::repair),
         post("/accounts/{id}/terminate", Who::Staff(Scope::AccountsTerminate), managed_changes::terminate),
         post("/accounts/{id}/restore", Who::Staff(Scope::AccountsRestore), managed_changes::restore),
+        get("/operations", Who::Staff(Scope::OperationsRead), operations::list),
+        get("/operations/{id}", Who::Staff(Scope::OperationsRead), operation::show),
+        get("/operations/{id}/events", Who::Staff(Scope::OperationsRead), operation::events),
+        post("/operations/{id}/retry", Who::Staff(Scope::OperationsRetry), operation::retry),
+        post("/operations/{id}/abandon", Who::Staff(Scope::OperationsAbandon), operation::abandon),
         get("/assets/{version}/{name}", Who::Anyone, assets::get),
         get("/enter", Who::Anyone, enter::form),
         post("/enter", Who::Anyone, enter::enter),

@@ -225,3 +225,36 @@ operation-when = Wann
 operation-took = Dauer
 operation-by = Von
 operation-retry = Noch einmal versuchen
+operation-abandon = So lassen, wie es ist
+operation-abandon-hint = Beendet den Vorgang, wo er steht: was getan ist, bleibt, und was fehlt, ist von da an eine Abweichung, die eine Reparatur behebt.
+operation-steps = Schritte
+operation-no-steps = Noch kein Schritt hat begonnen.
+operation-undone = Rückgängig gemacht
+operation-left = Was übrig ist
+operation-facts = Vorgang
+operation-id = Vorgang
+operation-request = Anfrage
+operation-journal = Was der Agent auf dem Server dazu sagt:
+operation-story = Der Verlauf
+operation-site = Die Website öffnen
+operation-account = Konto
+operation-reload = Noch einmal nachsehen
+operation-means-running = Er läuft gerade.
+operation-means-committed = Alles ist getan und funktioniert nachweislich.
+operation-means-rolled_back = Er ist nicht gelungen, und alles wurde rückgängig gemacht.
+operation-means-needs_attention = Er konnte weder beendet noch rückgängig gemacht werden. Der Server versucht es weiter.
+operation-means-not_sent = Der Server war nicht zu erreichen, und nichts wurde begonnen.
+operation-means-abandoned = Jemand hat ihn beendet, wo er stand.
+step-running = wird gemacht
+step-done = getan
+step-unchanged = war schon so
+step-failed = gescheitert
+operations-waiting = Diese brauchen Aufmerksamkeit
+operations-latest = Die neuesten
+operations-none = Noch wurde nichts gemacht. Bestellen Sie ein Konto, und sein Vorgang steht hier.
+operations-pages = Seiten der Liste
+operations-first = Erste Seite
+operations-total = { $number ->
+    [one] 1 Vorgang
+   *[other] { $number } Vorgänge
+}

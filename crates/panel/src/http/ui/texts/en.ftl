@@ -225,3 +225,36 @@ operation-when = When
 operation-took = Took
 operation-by = By
 operation-retry = Try again
+operation-abandon = Leave it as it stands
+operation-abandon-hint = Ends the operation where it stands: what it had done stays, and what is missing is drift from then on, which a repair mends.
+operation-steps = Steps
+operation-no-steps = No step has begun.
+operation-undone = Undone
+operation-left = What is left
+operation-facts = Operation
+operation-id = Operation
+operation-request = Request
+operation-journal = What the Agent says of it, on the server:
+operation-story = The story
+operation-site = Open the site
+operation-account = Account
+operation-reload = Look again
+operation-means-running = It is going on.
+operation-means-committed = All of it is done, and was seen to work.
+operation-means-rolled_back = It did not succeed, and everything was undone.
+operation-means-needs_attention = It could be neither finished nor undone. The server goes on trying.
+operation-means-not_sent = The server could not be reached, and nothing was begun.
+operation-means-abandoned = Somebody ended it where it stood.
+step-running = is being done
+step-done = done
+step-unchanged = was so already
+step-failed = failed
+operations-waiting = These need attention
+operations-latest = The latest
+operations-none = Nothing was done yet. Order an account, and its operation is here.
+operations-pages = Pages of the list
+operations-first = First page
+operations-total = { $number ->
+    [one] 1 operation
+   *[other] { $number } operations
+}
