@@ -99,10 +99,10 @@ pub(crate) fn status(code: Code) -> StatusCode {
         | Code::ExternalRefMismatch
         | Code::ExternalRefTaken
         | Code::LimitsBelowUse
-        | Code::ChangedMeanwhile
         | Code::OperationRunning
         | Code::PackageInUse
         | Code::ServerFull
+        | Code::ChangedMeanwhile
         | Code::NameTaken => StatusCode::CONFLICT,
         Code::Unauthorized => StatusCode::UNAUTHORIZED,
         Code::Forbidden | Code::OtherCaller => StatusCode::FORBIDDEN,
@@ -127,10 +127,10 @@ pub(crate) fn title(code: Code) -> &'static str {
         Code::ExternalRefMismatch => "Another order has this external_ref",
         Code::ExternalRefTaken => "The external_ref is taken",
         Code::LimitsBelowUse => "More is used than that",
-        Code::ChangedMeanwhile => "It was changed meanwhile",
         Code::OperationRunning => "Another operation is running",
         Code::PackageInUse => "The package is in use",
         Code::NameTaken => "The name is taken",
+        Code::ChangedMeanwhile => "It was changed meanwhile",
         Code::Unauthorized => "Not signed in",
         Code::Forbidden => "Not allowed",
         Code::NotFound => "Not found",

@@ -438,3 +438,168 @@ async fn operations_are_listed_page_by_page() {
     assert_says(&second, &["user00", "user01", "First page"]);
     assert!(!second.text.contains("user02") && !second.text.contains("?before="));
 }
+
+/// The id of the package of this name.
+async fn package(lab: &Lab, name: &str) -> String {
+    let all = lab.get("/api/packages").await.data(200);
+    let found = all.as_array().unwrap().iter().find(|package| package["name"] == name).unwrap();
+    found["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn another_package_and_own_limits_are_shown_as_a_plan_before_they_are_set() {
+    let (lab, admin, path, account) = alice().await;
+    lab.post("/api/packages", &json!({ "name": "Large", "disk_mib": 20480 })).await.data(201);
+    let (large, starter) = (package(&lab, "Large").await, package(&lab, "Starter").await);
+    let page = format!("{path}/package");
+    let shown = admin.get(&lab, &page).await;
+    assert_says(&shown, &["selected>Starter", "placeholder=\"10240\"", "What would change is shown here first"]);
+    assert!(!shown.text.contains("method=\"post\" action=\"/accounts/"), "no button before the plan");
+    let planned = admin.get(&lab, &format!("{page}?package_id={large}&databases=7&mailboxes=")).await;
+    assert_says(
+        &planned,
+        &["disk_mib: 10240 to 20480", "package: Starter to Large", "override databases: 7", "name=\"databases\" value=\"7\"", "Change it"],
+    );
+    assert_eq!(lab.agent.begun("alice"), 1, "a plan does nothing");
+    let version = hidden(&planned, "version");
+    for (field, value) in [("disk_mib", HOSTILE), ("disk_mib", "-1"), ("files", "99999999999"), ("package_id", HOSTILE)] {
+        let mut fields = vec![("version", version.as_str()), (field, value)];
+        if field != "package_id" {
+            fields.push(("package_id", &large));
+        }
+        let bad = admin.send(&lab, &page, &fields).await;
+        assert_eq!(bad.status, 422, "{field}");
+        assert_says(&bad, &["role=\"alert\""]);
+        assert_harmless(&bad);
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair(field, value).finish();
+        let bad = admin.get(&lab, &format!("{page}?{query}")).await;
+        assert_eq!(bad.status, 422, "{field}");
+        assert_harmless(&bad);
+    }
+    let done = admin.send(&lab, &page, &[("version", &version), ("package_id", &large), ("databases", "7")]).await;
+    assert_eq!((done.status, done.header("location")), (303, path.as_str()), "{}", done.text);
+    let now = lab.get(&format!("/api{path}")).await.data(200);
+    assert_eq!((&now["package"]["name"], &now["overrides"]), (&json!("Large"), &json!({ "databases": 7 })));
+    assert_says(&admin.get(&lab, &path).await, &["Large", "(its own)"]);
+    let stale = admin.send(&lab, &page, &[("version", &version), ("package_id", &starter), ("files", "5")]).await;
+    assert_eq!(stale.status, 409);
+    assert_says(&stale, &["was changed since it was shown", "name=\"files\" inputmode=\"numeric\" value=\"5\""]);
+
+    // Less than is used is in the way, unless it is meant so.
+    lab.agent.uses("alice", 15 << 30, 17);
+    let planned = admin.get(&lab, &format!("{page}?package_id={starter}")).await;
+    assert_says(&planned, &["This is in the way", "15360 MiB are used", "override databases: dropped"]);
+    assert!(!planned.text.contains("Change it"), "{}", planned.text);
+    let version = hidden(&admin.get(&lab, &path).await, "version");
+    let refused = admin.send(&lab, &page, &[("version", &version), ("package_id", &starter)]).await;
+    assert_eq!(refused.status, 409);
+    assert_says(&refused, &["15360 MiB are used"]);
+    let forced = admin.get(&lab, &format!("{page}?package_id={starter}&force=true")).await;
+    assert_says(&forced, &["name=\"force\" value=\"true\"", "Change it"]);
+    let done = admin.send(&lab, &page, &[("version", &version), ("package_id", &starter), ("force", "true")]).await;
+    assert_eq!(done.status, 303, "{}", done.text);
+    assert_eq!(status(&lab, &account).await, "active");
+    assert_eq!(lab.get(&format!("/api{path}")).await.data(200)["overrides"], json!({}));
+    let same = admin.get(&lab, &format!("{page}?package_id={starter}")).await;
+    assert_says(&same, &["Nothing would change"]);
+    let support = Browser::of_person(&lab, "support").await;
+    assert_eq!(support.get(&lab, &page).await.status, 403);
+}
+
+#[tokio::test]
+async fn an_account_is_checked_while_it_is_typed_planned_and_made_with_its_steps_to_be_seen() {
+    let lab = Lab::new().await;
+    lab.create(&order("alice")).await.data(201);
+    let admin = Browser::of_person(&lab, "administrator").await;
+    let starter = package(&lab, "Starter").await;
+    let page = admin.get(&lab, "/accounts/new").await;
+    assert_says(&page, &["Create the account", "hx-post=\"/accounts/new/checks\"", "formaction=\"/accounts/new/checks\"", ">Starter<"]);
+    assert_harmless(&page);
+    let password = page.text.split("name=\"password\" type=\"text\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert_eq!(password.len(), 23);
+
+    let checks = async |fields: &[(&str, &str)], part: bool| {
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let call = lab.call(Method::POST, "/accounts/new/checks").from("198.51.100.7:40000").header("cookie", &admin.cookie);
+        let call = call.header("sec-fetch-site", "same-origin").raw("application/x-www-form-urlencoded", form);
+        if part { call.header("hx-request", "true").send().await } else { call.send().await }
+    };
+    let nothing = checks(&[], true).await;
+    assert_eq!(nothing.status, 200);
+    assert!(!nothing.text.contains("<html"), "{}", nothing.text);
+    let taken = checks(&[("username", "alice"), ("domain", "sub.alice.example"), ("package_id", &starter)], true).await;
+    assert_says(&taken, &["status-red", "This username is free: alice2", "can be had", "has room"]);
+    assert_eq!(taken.text.matches("status-red").count(), 3, "both names, and the password that is missing: {}", taken.text);
+    let hostile =
+        checks(&[("username", HOSTILE), ("domain", HOSTILE), ("package_id", HOSTILE), ("email", HOSTILE), ("server", HOSTILE)], true).await;
+    assert_eq!(hostile.status, 200);
+    assert_harmless(&hostile);
+    let free =
+        [("username", "bob"), ("domain", "bob.example"), ("package_id", starter.as_str()), ("password", password.as_str()), ("email", "")];
+    let planned = checks(&free, true).await;
+    assert_says(&planned, &["bob: free", "bob.example: free", "This would be done", "bob (bob.example) would be made"]);
+    assert!(!planned.text.contains(&password) && !planned.text.contains("status-red"), "{}", planned.text);
+    let whole = checks(&free, false).await;
+    assert_says(&whole, &["<html", "This would be done", "value=\"bob\"", "value=\"bob.example\"", &password]);
+    assert_eq!(lab.agent.begun("bob"), 0);
+
+    for (field, value) in [
+        ("username", HOSTILE),
+        ("domain", "alice.example"),
+        ("email", HOSTILE),
+        ("external_ref", HOSTILE),
+        ("next_due_on", "x"),
+        ("password", "short"),
+    ] {
+        let mut fields = free.to_vec();
+        fields.retain(|(name, _)| *name != field);
+        fields.push((field, value));
+        let bad = admin.send(&lab, "/accounts/new", &fields).await;
+        assert!(matches!(bad.status, 409 | 422), "{field}: {}", bad.status);
+        assert_says(&bad, &["role=\"alert\"", "text-danger"]);
+        assert_harmless(&bad);
+        assert!(field == "password" || bad.text.contains(&password), "what was typed is there: {field}");
+    }
+    assert_eq!(lab.agent.begun("bob"), 0);
+    lab.agent.script("bob", Behaviour::Hold);
+    let begun = admin.send(&lab, "/accounts/new", &free).await;
+    assert_eq!(begun.status, 303, "{}", begun.text);
+    let operation = begun.header("location").to_owned();
+    assert!(operation.starts_with("/operations/"), "{operation}");
+    assert_says(&admin.get(&lab, &operation).await, &["Create · bob", "It is going on"]);
+    until("it runs", async || lab.agent.begun("bob") == 1).await;
+    lab.agent.decide("bob", opterius_protocol::agent::Outcome::Committed);
+    until("it is there", async || admin.get(&lab, &operation).await.text.contains("was seen to work")).await;
+    let hash = lab.agent.account("bob").unwrap().password_hash;
+    assert!(hash.matches(&opterius_model::Password::parse(password.clone()).unwrap()));
+    let support = Browser::of_person(&lab, "support").await;
+    for reply in [support.get(&lab, "/accounts/new").await, support.send(&lab, "/accounts/new", &free).await] {
+        assert_eq!(reply.status, 403);
+    }
+}
+
+#[tokio::test]
+async fn without_a_package_the_form_says_to_make_one_first() {
+    let lab = Lab::bare().await;
+    lab.configure().await;
+    let admin = Browser::of_person(&lab, "administrator").await;
+    assert_says(&admin.get(&lab, "/accounts/new").await, &["Make one first", "href=\"/packages\""]);
+}
+
+#[tokio::test]
+async fn pages_speak_the_language_of_the_browser() {
+    let (lab, admin, path, _) = alice().await;
+    let operation = operations(&lab).await[0]["id"].as_str().unwrap().to_owned();
+    for (page, says) in [
+        ("/accounts", "1 Konto"),
+        (path.as_str(), "Datenverkehr"),
+        ("/accounts/new", "Das Konto anlegen"),
+        (&format!("{path}/package"), "Eigene Grenzen"),
+        ("/operations", "1 Vorgang"),
+        (&format!("/operations/{operation}"), "funktioniert nachweislich"),
+    ] {
+        let call = lab.call(Method::GET, page).from("198.51.100.7:40000").header("cookie", &admin.cookie).header("accept-language", "de");
+        let reply = call.send().await;
+        assert_says(&reply, &["<html lang=\"de\">", says]);
+    }
+}

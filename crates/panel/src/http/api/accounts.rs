@@ -371,7 +371,8 @@ fn answered(core: &Core, caller: &Caller, answer: Answer, more: impl FnOnce(Acco
     }
 }
 
-async fn order(core: &Core, caller: &Caller, mut fields: Fields) -> Result<Order, Problem> {
+/// Reads an order, and says all that is wrong with it.
+pub(crate) async fn order(core: &Core, caller: &Caller, mut fields: Fields) -> Result<Order, Problem> {
     let reserved = app::reserved_names(core).await?;
     let username = fields.required("username", Username::parse);
     let domain = fields.required("domain", DomainName::parse);
@@ -414,7 +415,7 @@ pub(super) fn server_choice(text: &str) -> Result<String, String> {
 }
 
 /// A name that no account gets.
-fn refuse_reserved(fields: &mut Fields, domain: Option<&DomainName>, reserved: &[DomainName]) {
+pub(crate) fn refuse_reserved(fields: &mut Fields, domain: Option<&DomainName>, reserved: &[DomainName]) {
     if let Some(detail) = domain.and_then(|domain| app::reserved(domain, reserved)) {
         fields.refuse("domain", "reserved", detail);
     }

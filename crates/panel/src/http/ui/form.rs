@@ -8,6 +8,7 @@ use axum::Form;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use http::StatusCode;
 use http::request::Parts;
+use zeroize::Zeroizing;
 
 use crate::app::{AppError, Code, Refusal};
 use crate::http::fields::Fields;
@@ -17,6 +18,8 @@ use crate::http::problem::{self, Problem};
 pub(super) struct Given {
     pub(super) fields: Fields,
     pub(super) typed: Typed,
+    /// The password, if the form has one.
+    pub(super) password: Zeroizing<String>,
 }
 
 /// What was typed, by field. No password.
@@ -36,10 +39,6 @@ impl Typed {
     pub(super) fn has(&self, field: &str) -> bool {
         !self.get(field).is_empty()
     }
-
-    pub(super) fn set(&mut self, field: &str, value: impl ToString) {
-        self.0.insert(field.to_owned(), value.to_string());
-    }
 }
 
 impl<S: Send + Sync> FromRequest<S> for Given {
@@ -50,7 +49,8 @@ impl<S: Send + Sync> FromRequest<S> for Given {
         // People leave blanks around what they paste; in a password they may be meant.
         let trimmed = |(name, value): (String, String)| if name == "password" { (name, value) } else { (name, value.trim().to_owned()) };
         let pairs: Vec<_> = pairs.into_iter().map(trimmed).collect();
-        Ok(Self { typed: Typed::of(&pairs), fields: Fields::of_form(pairs) })
+        let password = pairs.iter().find(|(name, _)| name == "password").map(|(_, value)| value.clone()).unwrap_or_default();
+        Ok(Self { typed: Typed::of(&pairs), password: Zeroizing::new(password), fields: Fields::of_form(pairs) })
     }
 }
 

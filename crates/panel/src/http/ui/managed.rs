@@ -109,7 +109,7 @@ struct Held {
 /// What is used of a limit, as a bar.
 struct Used {
     what: String,
-    used: String,
+    amount: String,
     limit: Option<String>,
     percent: Option<u64>,
     width: u64,
@@ -319,7 +319,7 @@ fn uses(frame: &Frame, account: &Account, usage: &AccountUsage, now: Micros) -> 
         let said = |bytes: super::bytes::Bytes| if counted { bytes.0.to_string() } else { bytes.to_string() };
         Used {
             what: frame.texts.say(name),
-            used: said(one.used),
+            amount: said(one.used),
             limit: one.limit.map(said),
             percent: one.percent(),
             width: one.width(),

@@ -47,7 +47,7 @@ async fn take<V: Verb>(
     asked: &Asked,
     id: &Id<AccountId>,
     form: &'static str,
-    Given { mut fields, typed }: Given,
+    Given { mut fields, typed, .. }: Given,
     read: impl AsyncFnOnce(&mut Fields) -> Result<Option<V>, AppError>,
 ) -> Response {
     let id = match id.of("account") {

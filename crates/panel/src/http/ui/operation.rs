@@ -44,6 +44,7 @@ struct OperationPage {
 }
 
 /// What changes of the page while the operation runs.
+#[expect(clippy::struct_excessive_bools, reason = "each shows one thing or not")]
 #[derive(Template)]
 #[template(path = "operation_state.html")]
 struct View {
@@ -70,7 +71,6 @@ struct View {
     /// And on the way back.
     back: Vec<Step>,
     error: Option<(String, Option<String>)>,
-    abandoned: bool,
     left: Vec<String>,
     may_retry: bool,
     may_abandon: bool,
@@ -160,7 +160,6 @@ impl View {
             forward: drawn(Direction::Forward),
             back: drawn(Direction::Back),
             error: operation.error.map(|error| (error.detail, error.hint)),
-            abandoned: operation.abandoned,
             left: operation.remains,
             may_retry: false,
             may_abandon: false,

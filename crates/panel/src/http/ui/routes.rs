@@ -10,7 +10,10 @@ use axum::routing::{self, MethodRouter};
 use http::Method;
 
 use super::gate::{Rules, Who, gate};
-use super::{account, accounts, assets, enter, managed, managed_changes, operation, operations, profile, sign_in, sign_out, style};
+use super::{
+    account, accounts, assets, enter, managed, managed_changes, managed_package, new_account, operation, operations, profile, sign_in,
+    sign_out, style,
+};
 use crate::app::Scope;
 use crate::core::Core;
 
@@ -38,9 +41,14 @@ fn lines() -> Vec<Line> {
         get("/style.css", Who::Anyone, style::sheet),
         get("/account/{id}", Who::Customer, account::show),
         get("/accounts", Who::Staff(Scope::AccountsRead), accounts::list),
+        get("/accounts/new", Who::Staff(Scope::AccountsCreate), new_account::form),
+        post("/accounts/new", Who::Staff(Scope::AccountsCreate), new_account::create),
+        post("/accounts/new/checks", Who::Staff(Scope::AccountsCreate), new_account::checks),
         get("/accounts/{id}", Who::Staff(Scope::AccountsRead), managed::show),
         post("/accounts/{id}/suspend", Who::Staff(Scope::AccountsSuspend), managed_changes::suspend),
         post("/accounts/{id}/unsuspend", Who::Staff(Scope::AccountsSuspend), managed_changes::unsuspend),
+        get("/accounts/{id}/package", Who::Staff(Scope::AccountsPackage), managed_package::form),
+        post("/accounts/{id}/package", Who::Staff(Scope::AccountsPackage), managed_package::change),
         post("/accounts/{id}/password", Who::Staff(Scope::AccountsPassword), managed_changes::password),
         post("/accounts/{id}/repair", Who::Staff(Scope::AccountsRepair), managed_changes::repair),
         post("/accounts/{id}/terminate", Who::Staff(Scope::AccountsTerminate), managed_changes::terminate),

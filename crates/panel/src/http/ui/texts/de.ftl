@@ -258,3 +258,25 @@ operations-total = { $number ->
     [one] 1 Vorgang
    *[other] { $number } Vorgänge
 }
+plan-title = Bevor etwas getan wird
+plan-show = Zeigen, was es täte
+plan-not-yet = Was sich ändern würde, wird zuerst hier gezeigt.
+plan-changes = Das würde getan
+plan-obstacles = Das ist im Weg
+plan-nothing = Nichts würde sich ändern.
+package-own-limits = Eigene Grenzen
+package-own-limits-hint = Was leer bleibt, bleibt dem Paket überlassen. 0 heißt unbegrenzt. In Grau: was es jetzt hat.
+package-force = Auch Grenzen unter dem Verbrauch setzen
+package-change = Ändern
+new-account-create = Das Konto anlegen
+new-account-free = frei
+new-account-fits = ist zu haben
+new-account-room = hat Platz
+new-account-suggestion = Dieser Benutzername ist frei: { $username }
+new-account-not-yet = Sobald ein Name da ist, steht hier, ob er zu haben ist und was getan würde.
+new-account-no-package = Ein Konto braucht ein Paket. Legen Sie zuerst eines an.
+new-account-username-hint = 3 bis 32 Kleinbuchstaben und Ziffern, zuerst ein Buchstabe.
+new-account-domain-hint = Ohne www.
+new-account-password-hint = Hier erzeugt. Kopieren Sie es jetzt: später wird es nirgends gezeigt.
+new-account-billing = Für das Abrechnungssystem
+new-account-ref-hint = Sein eigener Name für die Leistung.

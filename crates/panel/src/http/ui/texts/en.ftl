@@ -258,3 +258,25 @@ operations-total = { $number ->
     [one] 1 operation
    *[other] { $number } operations
 }
+plan-title = Before anything is done
+plan-show = Show what it would do
+plan-not-yet = What would change is shown here first.
+plan-changes = This would be done
+plan-obstacles = This is in the way
+plan-nothing = Nothing would change.
+package-own-limits = Limits of its own
+package-own-limits-hint = What is left empty is left to the package. 0 means unlimited. In grey: what it has now.
+package-force = Set limits that are below what is used, too
+package-change = Change it
+new-account-create = Create the account
+new-account-free = free
+new-account-fits = can be had
+new-account-room = has room
+new-account-suggestion = This username is free: { $username }
+new-account-not-yet = As soon as there is a name, it is said here whether it can be had, and what would be done.
+new-account-no-package = An account needs a package. Make one first.
+new-account-username-hint = 3 to 32 lower-case letters and digits, a letter first.
+new-account-domain-hint = Without www.
+new-account-password-hint = Made here. Copy it now: it is shown nowhere later.
+new-account-billing = For the billing system
+new-account-ref-hint = Its own name for the service.
