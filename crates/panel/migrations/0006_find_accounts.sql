@@ -3,4 +3,3 @@
 -- Holds whatever a list is searched, filtered and counted by, so that neither reads a Spec.
 CREATE INDEX account_found ON account (owner, username, id, status, domain, email, external_ref, package_id, server_id);
 CREATE INDEX account_by_domain ON account (owner, domain, id);
-CREATE INDEX account_by_created ON account (owner, created_at, id);

@@ -86,11 +86,11 @@ impl Filter {
             None => sql.push(" AND a.status NOT IN ('terminated', 'failed')"),
         };
         if let Some(package) = self.package {
-            // The `+` keeps the small index of packages out: the one that a list is counted by holds the package, too.
-            sql.push(" AND +a.package_id = ").push_bind(package.to_string());
+            // Compared as a text of its own, so that the index that holds everything is taken, and not the small one of packages.
+            sql.push(" AND a.package_id || '' = ").push_bind(package.to_string());
         }
         if let Some(server) = self.server {
-            sql.push(" AND +a.server_id = ").push_bind(server.to_string());
+            sql.push(" AND a.server_id || '' = ").push_bind(server.to_string());
         }
         if let Some(text) = &self.search {
             sql.push(" AND (instr(a.username, ").push_bind(text.clone());
@@ -111,22 +111,28 @@ impl Filter {
 
 /// One page.
 pub(crate) async fn list(db: impl SqliteExecutor<'_>, owner: &OwnerId, filter: &Filter, page: Page) -> Result<Vec<Row>, StoreError> {
-    let column = match page.sort {
-        Sort::Username => "username",
-        Sort::Domain => "domain",
-        Sort::Created => "created_at",
-    };
     let way = if page.descending { "DESC" } else { "ASC" };
-    // What is shown of an account is read for the lines of one page alone.
+    // With a search most accounts are looked at in vain: the covering index is read through and the few that are found are sorted, which took a
+    // tenth of the time of following an index of the order to each of 10,000 rows. `|| ''` keeps SQLite from that.
+    let found = if filter.search.is_some() { " || ''" } else { "" };
+    let order = match page.sort {
+        Sort::Username => format!(" ORDER BY a.username{found} {way}, a.id {way}"),
+        Sort::Domain => format!(" ORDER BY a.domain{found} {way}, a.id {way}"),
+        // Ids sort by the time at which they were made.
+        Sort::Created => format!(" ORDER BY a.id{found} {way}"),
+    };
+    // First the ids of one page, from an index; what is shown is read for those alone. `CROSS JOIN` keeps SQLite to that order.
     let mut sql = QueryBuilder::new(
         "SELECT a.id, a.username, a.domain, a.external_ref, a.email, a.status, a.created_at, p.name AS package_name, s.name AS server_name, \
-         o.outcome FROM account a JOIN server s ON s.id = a.server_id LEFT JOIN package p ON p.id = a.package_id \
-         LEFT JOIN operation o ON o.id = a.last_operation_id WHERE a.id IN (SELECT a.id FROM account a",
+         o.outcome FROM (SELECT a.id FROM account a",
     );
     filter.push(&mut sql, owner);
-    sql.push(format!(" ORDER BY a.{column} {way}, a.id {way} LIMIT ")).push_bind(page.limit);
-    sql.push(" OFFSET ").push_bind(page.offset);
-    sql.push(format!(") ORDER BY a.{column} {way}, a.id {way}"));
+    sql.push(&order).push(" LIMIT ").push_bind(page.limit).push(" OFFSET ").push_bind(page.offset);
+    sql.push(
+        ") f CROSS JOIN account a ON a.id = f.id JOIN server s ON s.id = a.server_id LEFT JOIN package p ON p.id = a.package_id \
+         LEFT JOIN operation o ON o.id = a.last_operation_id",
+    );
+    sql.push(&order);
     sql.build_query_as().fetch_all(db).await.doing("find accounts")
 }
 

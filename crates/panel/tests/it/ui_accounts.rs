@@ -122,6 +122,24 @@ async fn accounts_are_found_sorted_and_paged_and_a_tokens_staff_see_its_own() {
 }
 
 #[tokio::test]
+async fn ten_thousand_accounts_are_searched_and_paged_to_the_end() {
+    let lab = Lab::new().await;
+    lab.create(&order("alice")).await.data(201);
+    let pool = lab.sql().await;
+    sqlx::raw_sql(include_str!("../seed_accounts.sql")).execute(&pool).await.unwrap();
+    pool.close().await;
+    let admin = Browser::of_person(&lab, "administrator").await;
+    let package = package(&lab, "Starter").await;
+    assert_says(&admin.get(&lab, "/accounts").await, &["10001 accounts", "1–50", "alice"]);
+    assert_says(&admin.get(&lab, "/accounts?q=seed00042").await, &["1 account", "seed00042.example"]);
+    assert_says(&admin.get(&lab, "/accounts?q=seed:s10000&sort=domain").await, &["1 account", "seed10000.example"]);
+    let last = admin.get(&lab, &format!("/accounts?package={package}&sort=username&page=201")).await;
+    assert_says(&last, &["10001 accounts", "10001–10001", "seed10000"]);
+    let some = admin.get(&lab, "/accounts?q=seed00&sort=domain&down=1&page=2").await;
+    assert_says(&some, &["999 accounts", "51–100", "seed00949"]);
+}
+
+#[tokio::test]
 async fn an_empty_list_says_what_to_do_next() {
     let lab = Lab::new().await;
     let admin = Browser::of_person(&lab, "administrator").await;
