@@ -365,6 +365,7 @@ async fn an_operation_page_tells_the_whole_story_of_what_failed() {
     );
     assert_harmless(&page);
     assert!(!page.text.contains("/retry") && !page.text.contains("sse-connect"), "{}", page.text);
+    assert!(!page.text.contains("href=\"/accounts/0"), "what never came to be has no page: {}", page.text);
     let list = admin.get(&lab, "/operations").await;
     assert_says(&list, &["1 operation", "undone", "alice.example", id]);
     assert_harmless(&list);

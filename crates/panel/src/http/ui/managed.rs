@@ -21,7 +21,7 @@ use crate::core::Core;
 use crate::store::account::{Account, Status};
 use crate::store::account_usage::{self, AccountUsage};
 use crate::store::activity;
-use crate::store::operation::{self, Operation, Outcome};
+use crate::store::operation::{self, Kind, Operation, Outcome};
 
 /// Operations and rows of the Activity that are shown.
 const LATEST: u32 = 15;
@@ -140,7 +140,8 @@ pub(super) struct Line {
     pub(super) at: Moment,
     pub(super) took: Option<String>,
     pub(super) by: String,
-    pub(super) account_id: String,
+    /// The account, if it has a page.
+    pub(super) account_id: Option<String>,
     pub(super) username: String,
     pub(super) domain: String,
     /// Why it did not succeed.
@@ -156,12 +157,17 @@ impl Line {
             at: frame.moment(operation.started_at),
             took: operation.finished_at.map(|at| took(at.0 - operation.started_at.0)),
             by: operation.actor,
-            account_id: operation.account_id.to_string(),
+            account_id: (!never_came(operation.kind, operation.outcome)).then(|| operation.account_id.to_string()),
             username: operation.username,
             domain: operation.domain,
             why: operation.error.map(|error| error.detail),
         }
     }
+}
+
+/// Whether an operation with this outcome leaves no account behind.
+pub(super) fn never_came(kind: Kind, outcome: Outcome) -> bool {
+    kind == Kind::Create && matches!(outcome, Outcome::RolledBack | Outcome::NotSent)
 }
 
 /// How long something took, in microseconds, as people read it.

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::assets;
 use super::form::Id;
 use super::frame::{Asked, Frame, shown, to};
-use super::managed::{Happened, took};
+use super::managed::{Happened, never_came, took};
 use super::managed_changes::PATIENCE;
 use super::moment::Moment;
 use super::state::State;
@@ -60,6 +60,8 @@ struct View {
     domain: String,
     /// Whether the account is there now, and so its site.
     there: bool,
+    /// Whether the account never came to be, so that it has no page.
+    never: bool,
     external_ref: Option<String>,
     actor: String,
     request_id: String,
@@ -151,6 +153,7 @@ impl View {
             username: operation.username,
             domain: operation.domain,
             there: operation.outcome == Outcome::Committed && matches!(operation.kind, Kind::Create | Kind::Restore | Kind::Unsuspend),
+            never: never_came(operation.kind, operation.outcome),
             external_ref: None,
             actor: operation.actor,
             request_id: operation.request_id.to_string(),
