@@ -18,6 +18,9 @@ use crate::store::activity::hex;
 use crate::store::administrator::Administrator;
 use crate::store::token::Token;
 
+/// How exactly it is known when a token was last used.
+const LAST_USE: Duration = Duration::from_hours(1);
+
 /// How a token is stored: SHA-256, hexadecimal. A token is 256 random bits, so no slow hash is needed.
 pub(crate) fn stored_form(token: &str) -> String {
     hex(&Sha256::digest(token.as_bytes()))
@@ -45,9 +48,15 @@ pub(crate) async fn token(core: &Core, token: &str, from: Option<IpAddr>) -> Res
                 .into());
         }
     }
-    if found.has_former && !found.by_former {
+    let now = core.now();
+    let used_lately = found.last_used_at.is_some_and(|at| at.plus(LAST_USE) > now);
+    let new_text_used = found.has_former && !found.by_former;
+    if new_text_used || !used_lately {
         let mut write = core.store.write().await?;
-        store::token::forget_former(&mut write, found.id).await?;
+        if new_text_used {
+            store::token::forget_former(&mut write, found.id).await?;
+        }
+        store::token::set_last_used(&mut write, found.id, now).await?;
         store::commit(write).await?;
     }
     holder(core, found).ok_or_else(|| wrong().into())

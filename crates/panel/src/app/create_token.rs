@@ -70,6 +70,7 @@ pub(crate) async fn create_token(
         created_at: core.now(),
         by_former: false,
         has_former: false,
+        last_used_at: None,
     };
     let mut write = core.store.write().await?;
     match token::insert(&mut write, &caller.owner, &row, &stored_form(&text)).await {
@@ -98,6 +99,12 @@ pub(super) fn new_text() -> Result<Zeroizing<String>, AppError> {
     let mut random = Zeroizing::new([0u8; 32]);
     getrandom::fill(random.as_mut_slice()).map_err(|_| AppError::Broken("read random bytes"))?;
     Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(random.as_slice())))
+}
+
+/// What WHMCS takes as a server's Access Hash: the token with the pins of the Panel's keys.
+pub(crate) fn access_hash(core: &Core, text: &str) -> String {
+    let pins = core.pins.as_ref().map(|pins| format!(".{},{}", pins.tls_pin, pins.tls_backup_pin)).unwrap_or_default();
+    format!("o1.{text}{pins}")
 }
 
 /// Gives a token another text; the only time that it is known. The one in use opens until the new one was used for the first time, so that an answer

@@ -11,6 +11,7 @@ mod caller;
 mod calls_from;
 mod change_account;
 mod change_account_package;
+mod change_administrator;
 mod change_password;
 mod count_refused;
 mod create_account;
@@ -43,6 +44,7 @@ mod suspend_account;
 mod terminate_account;
 mod unsuspend_account;
 mod usage;
+mod version;
 
 pub(crate) use acknowledge::Acknowledger;
 pub(crate) use answers::Answer;
@@ -53,11 +55,12 @@ pub(crate) use caller::{Caller, CallerKind, Scope};
 pub(crate) use calls_from::{CallsFrom, admit, allow, may_change};
 pub(crate) use change_account::{Verb, change_account};
 pub(crate) use change_account_package::PackageChange;
+pub(crate) use change_administrator::{delete_administrator, person, set_role};
 pub(crate) use change_password::NewPassword;
 pub(crate) use count_refused::{RefusedCallers, keep_counting};
 pub(crate) use create_account::{create_account, plan_order};
 pub(crate) use create_administrator::{change_administrator_password, create_administrator};
-pub(crate) use create_token::{NewToken, create_token, delete_token, rotate_token};
+pub(crate) use create_token::{NewToken, access_hash, create_token, delete_token, rotate_token};
 pub(crate) use forget_hashes::keep_forgetting;
 pub(crate) use generate_password::generate_password;
 pub(crate) use learn_usage::keep_learning_usage;
@@ -68,7 +71,7 @@ pub(crate) use order::{
     InvalidEmailAddress, InvalidExternalRef, InvalidReason, InvalidRefPrefix, InvalidTokenName, Order, PackageChoice, Reason, RefPrefix,
     Reference, TokenName, day,
 };
-pub(crate) use packages::{LimitChanges, change_package, create_package, delete_package};
+pub(crate) use packages::{LimitChanges, change_package, create_package, delete_package, package_version, with_changes};
 pub(crate) use plan::{Obstacle, Plan, plan_change};
 pub(crate) use read::{account, any_account, operation, package, server};
 pub(crate) use record::record_refusal;
@@ -80,8 +83,10 @@ pub(crate) use resolve_operation::{abandon_operation, retry_operation};
 pub(crate) use restore_account::Restore;
 pub(crate) use resync::{Adoption, Difference, Finding, Report, compare, resync, resync_at_start};
 pub(crate) use run_operation::{Live, Progress, resume};
-pub(crate) use servers::{ServerChange, change_server, reserved_names, set_shared_parent_domains};
-pub(crate) use settings::{KeptDays, change_settings, settings};
+pub(crate) use servers::{
+    ServerChange, change_server, reserved_names, server_version, set_shared_parent_domains, shared_parent_domains_version,
+};
+pub(crate) use settings::{KeptDays, change_settings, settings, settings_version};
 pub(crate) use sign_in::{Link, SESSION, Target, Visitor, customer_link, sign_out, staff_link, use_link, visitor};
 pub(crate) use sign_in_administrator::{
     Admitted, Browser, OwnSession, choose_language, end_own_session, language, new_totp_secret, own_profile, remove_second_factor,
@@ -91,3 +96,4 @@ pub(crate) use suspend_account::Suspend;
 pub(crate) use terminate_account::Terminate;
 pub(crate) use unsuspend_account::Unsuspend;
 pub(crate) use usage::{month, usage};
+pub(crate) use version::{Version, still};

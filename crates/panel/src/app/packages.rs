@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use opterius_model::{Limit, Limits, PackageId, PackageName, RequestId};
 
-use super::{AppError, Caller, Code, PackageChoice, Refusal, read, record};
+use super::{AppError, Caller, Code, PackageChoice, Refusal, Version, read, record, still};
 use crate::core::Core;
 use crate::store;
 use crate::store::package::{self, Package, Resolved};
@@ -56,6 +56,11 @@ fn name_taken(name: &PackageName) -> Refusal {
     Refusal::new(Code::NameTaken, format!("There is a package `{name}` already.")).hint("Choose another name, or change that package.")
 }
 
+/// The limits that a change leads to.
+pub(crate) fn with_changes(limits: Limits, changes: &LimitChanges) -> Limits {
+    changes.apply(limits)
+}
+
 /// Makes a package.
 pub(crate) async fn create_package(
     core: &Arc<Core>,
@@ -75,6 +80,11 @@ pub(crate) async fn create_package(
     Ok(package)
 }
 
+/// What a form shows of a package.
+pub(crate) fn package_version(package: &Package) -> Version {
+    Version::of(&(package.name.as_str(), package.limits))
+}
+
 /// Changes what was given. Accounts that have the package keep the limits they have.
 pub(crate) async fn change_package(
     core: &Arc<Core>,
@@ -82,10 +92,12 @@ pub(crate) async fn change_package(
     id: PackageId,
     name: Option<PackageName>,
     limits: LimitChanges,
+    seen: Option<&Version>,
     request: &RequestId,
 ) -> Result<Package, AppError> {
     let mut write = core.store.write().await?;
     let before = package::by_id(&mut *write, &caller.owner, id).await?.ok_or_else(|| read::no_package(id))?;
+    still(&format!("The package `{}`", before.name), seen, &package_version(&before))?;
     let package = Package { name: name.unwrap_or_else(|| before.name.clone()), limits: limits.apply(before.limits), ..before.clone() };
     match package::update(&mut write, &caller.owner, &package).await {
         Err(error) if error.is_unique_violation() => return Err(name_taken(&package.name).into()),

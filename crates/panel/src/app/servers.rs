@@ -6,7 +6,7 @@ use std::sync::Arc;
 use opterius_model::{DomainName, RequestId};
 use sqlx::SqliteConnection;
 
-use super::{AppError, Caller, Refusal, record};
+use super::{AppError, Caller, Refusal, Version, record, still};
 use crate::core::Core;
 use crate::store::server::{self, Server};
 use crate::store::{self, shared_parent_domain};
@@ -54,16 +54,30 @@ pub(crate) struct ServerChange {
     pub(crate) max_accounts: Option<u32>,
 }
 
+/// What a form shows of a server.
+pub(crate) fn server_version(server: &Server) -> Version {
+    let hostname = server.hostname.as_ref().map(DomainName::as_str);
+    let nameservers: Vec<&str> = server.nameservers.iter().map(DomainName::as_str).collect();
+    Version::of(&(hostname, &server.ipv4, &server.ipv6, nameservers, server.max_accounts))
+}
+
+/// What a form shows of the shared parent domains.
+pub(crate) fn shared_parent_domains_version(names: &[DomainName]) -> Version {
+    Version::of(&names.iter().map(DomainName::as_str).collect::<Vec<_>>())
+}
+
 /// Sets a server's names and addresses. Accounts that are there keep theirs.
 pub(crate) async fn change_server(
     core: &Arc<Core>,
     caller: &Caller,
     choice: &str,
     change: ServerChange,
+    seen: Option<&Version>,
     request: &RequestId,
 ) -> Result<Server, AppError> {
     let mut write = core.store.write().await?;
     let server = find(server::list_counted(&mut *write, &caller.owner).await?, choice)?;
+    still(&format!("The server `{}`", server.name), seen, &server_version(&server))?;
     let server = Server {
         hostname: Some(change.hostname),
         ipv4: change.ipv4,
@@ -83,9 +97,12 @@ pub(crate) async fn set_shared_parent_domains(
     core: &Arc<Core>,
     caller: &Caller,
     names: Vec<DomainName>,
+    seen: Option<&Version>,
     request: &RequestId,
 ) -> Result<Vec<DomainName>, AppError> {
     let mut write = core.store.write().await?;
+    let before = shared_parent_domain::list(&mut *write, &caller.owner).await?;
+    still("The list of shared parent domains", seen, &shared_parent_domains_version(&before))?;
     shared_parent_domain::replace(&mut write, &caller.owner, &names).await?;
     let list = names.iter().map(DomainName::as_str).collect::<Vec<_>>().join(", ");
     record::done(&mut write, core, caller, "shared_parent_domains.change", request, format!("The shared parent domains are now: {list}."))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use opterius_model::RequestId;
 
-use super::{AppError, Caller, record};
+use super::{AppError, Caller, Version, record, still};
 use crate::core::Core;
 use crate::store::{self, setting};
 
@@ -53,13 +53,26 @@ impl std::fmt::Display for KeptDays {
 }
 
 /// Sets for how long terminated accounts are kept from now on. What was terminated before is kept as long as was said then.
-pub(crate) async fn change_settings(core: &Arc<Core>, caller: &Caller, kept: KeptDays, request: &RequestId) -> Result<KeptDays, AppError> {
+pub(crate) async fn change_settings(
+    core: &Arc<Core>,
+    caller: &Caller,
+    kept: KeptDays,
+    seen: Option<&Version>,
+    request: &RequestId,
+) -> Result<KeptDays, AppError> {
     let mut write = core.store.write().await?;
+    let before = KeptDays::stored(setting::terminated_kept_days(&mut *write).await?);
+    still("For how long terminated accounts are kept", seen, &settings_version(before))?;
     setting::set_terminated_kept_days(&mut write, kept.get()).await?;
     let detail = format!("Terminated accounts are now kept for {kept} days.");
     record::done(&mut write, core, caller, "settings.change", request, detail).await?;
     store::commit(write).await?;
     Ok(kept)
+}
+
+/// What a form shows of the settings.
+pub(crate) fn settings_version(kept: KeptDays) -> Version {
+    Version::of(&kept.get())
 }
 
 /// The settings as they are.

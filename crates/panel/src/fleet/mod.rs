@@ -58,6 +58,11 @@ impl Fleet {
         self.health.lock().unwrap_or_else(PoisonError::into_inner).get(&server).is_some_and(Option::is_some)
     }
 
+    /// What the Agent said of itself when it was last asked; nothing if it did not answer.
+    pub(crate) fn health(&self, server: ServerId) -> Option<Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).get(&server)?.clone()
+    }
+
     /// What the server makes true of every limit, in words.
     pub(crate) fn enforcement(&self, server: ServerId) -> BTreeMap<String, String> {
         let health = self.health.lock().unwrap_or_else(PoisonError::into_inner);

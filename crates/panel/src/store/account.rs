@@ -486,3 +486,23 @@ pub(crate) async fn count(db: impl SqliteExecutor<'_>, owner: &OwnerId, filter: 
     filter.push(&mut sql, owner);
     sql.build_query_scalar().fetch_one(db).await.doing("count accounts")
 }
+
+/// At most `limit` accounts that are there and have a package, with whether their limits are the package's own, by username.
+pub(crate) async fn of_package(
+    db: impl SqliteExecutor<'_>,
+    package: PackageId,
+    limits: &opterius_model::Limits,
+    limit: u32,
+) -> Result<Vec<(String, String, bool)>, StoreError> {
+    let rows: Vec<(String, String, Option<String>)> = sqlx::query_as(
+        "SELECT id, username, spec FROM account WHERE package_id = $1 AND status NOT IN ('terminated', 'failed') ORDER BY username LIMIT $2",
+    )
+    .bind(package.to_string())
+    .bind(limit)
+    .fetch_all(db)
+    .await
+    .doing("list the accounts of a package")?;
+    let same =
+        |spec: Option<String>| spec.and_then(|spec| serde_json::from_str::<Spec>(&spec).ok()).is_some_and(|spec| spec.limits == *limits);
+    Ok(rows.into_iter().map(|(id, username, spec)| (id, username, same(spec))).collect())
+}

@@ -21,6 +21,8 @@ pub(crate) struct Token {
     pub(crate) created_at: Micros,
     /// Whether it was found by the text that it had before it was rotated.
     pub(crate) by_former: bool,
+    /// When it was last used, to the hour; nothing if it never was.
+    pub(crate) last_used_at: Option<Micros>,
     /// Whether there is such a text, so that the new one was not used yet.
     pub(crate) has_former: bool,
 }
@@ -36,6 +38,7 @@ impl FromRow<'_, SqliteRow> for Token {
             addresses: json_if_there(row, "addresses")?,
             created_at: Micros(row.try_get("created_at")?),
             by_former: row.try_get::<i64, _>("by_former")? != 0,
+            last_used_at: row.try_get::<Option<i64>, _>("last_used_at")?.map(Micros),
             has_former: row.try_get::<Option<String>, _>("former_hash")?.is_some(),
         })
     }
@@ -109,6 +112,17 @@ pub(crate) async fn forget_former(db: &mut SqliteConnection, id: TokenId) -> Res
         .execute(db)
         .await
         .doing("forget the text that a token had before")?;
+    Ok(())
+}
+
+/// Puts down when a token was used.
+pub(crate) async fn set_last_used(db: &mut SqliteConnection, id: TokenId, at: Micros) -> Result<(), StoreError> {
+    sqlx::query("UPDATE token SET last_used_at = $2 WHERE id = $1")
+        .bind(id.to_string())
+        .bind(at.0)
+        .execute(db)
+        .await
+        .doing("put down when a token was used")?;
     Ok(())
 }
 

@@ -23,4 +23,5 @@ mod sign_in;
 mod sockets;
 mod tokens;
 mod ui_accounts;
+mod ui_host;
 mod usage;

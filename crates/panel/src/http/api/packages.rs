@@ -155,7 +155,7 @@ pub(crate) async fn change(
     let name = fields.optional("name", PackageName::parse);
     let limits = fields.limits();
     let () = fields.finish(Some(()))?;
-    Ok(data(app::change_package(&core, &call.caller, id, name, limits, &call.request_id).await?.into()))
+    Ok(data(app::change_package(&core, &call.caller, id, name, limits, None, &call.request_id).await?.into()))
 }
 
 /// Delete a package

@@ -129,6 +129,6 @@ pub(crate) async fn change(
     }
     let change = (|| Some(ServerChange { hostname: hostname?, ipv4: ipv4?, ipv6, nameservers: nameservers?, max_accounts }))();
     let change = fields.finish(change)?;
-    let server = app::change_server(&core, &call.caller, &id, change, &call.request_id).await?;
+    let server = app::change_server(&core, &call.caller, &id, change, None, &call.request_id).await?;
     Ok(data(ServerView::new(&core, server)))
 }

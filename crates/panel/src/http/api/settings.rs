@@ -57,5 +57,5 @@ pub(crate) async fn get(State(core): State<Arc<Core>>, _call: Call) -> Result<Js
 pub(crate) async fn change(State(core): State<Arc<Core>>, call: Call, Body(mut fields): Body) -> Result<Json<Data<SettingsView>>, Problem> {
     let kept = fields.required_number("terminated_kept_days", KeptDays::new);
     let kept = fields.finish(kept)?;
-    Ok(data(app::change_settings(&core, &call.caller, kept, &call.request_id).await?.into()))
+    Ok(data(app::change_settings(&core, &call.caller, kept, None, &call.request_id).await?.into()))
 }

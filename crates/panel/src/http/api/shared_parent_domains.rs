@@ -51,6 +51,6 @@ pub(crate) async fn replace(State(core): State<Arc<Core>>, call: Call, Body(mut 
     let mut names = fields.finish(names)?;
     names.sort();
     names.dedup();
-    let names = app::set_shared_parent_domains(&core, &call.caller, names, &call.request_id).await?;
+    let names = app::set_shared_parent_domains(&core, &call.caller, names, None, &call.request_id).await?;
     Ok(whole(names.iter().map(ToString::to_string).collect(), core.now().0))
 }

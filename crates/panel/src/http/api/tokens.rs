@@ -90,7 +90,6 @@ pub(crate) struct NewTokenView {
 
 impl NewTokenView {
     pub(super) fn new(core: &Core, token: Token, text: &str) -> Self {
-        let pins = core.pins.as_ref().map(|pins| format!(".{},{}", pins.tls_pin, pins.tls_backup_pin)).unwrap_or_default();
         Self {
             id: token.id.to_string(),
             name: token.name,
@@ -100,7 +99,7 @@ impl NewTokenView {
             expires_at: token.expires_at.map(|at| at.0),
             addresses: token.addresses,
             created_at: token.created_at.0,
-            access_hash: format!("o1.{text}{pins}"),
+            access_hash: app::access_hash(core, text),
         }
     }
 }

@@ -69,7 +69,7 @@ const MENU: [(&str, &str, &str, Scope); 9] = [
 pub(super) struct Asked {
     pub(super) caller: Caller,
     pub(super) request_id: RequestId,
-    texts: Texts,
+    pub(super) texts: Texts,
     path: String,
     /// Whether htmx asks, for a part of the page.
     pub(super) part: bool,
@@ -99,6 +99,11 @@ impl<S: Sync> FromRequestParts<S> for Asked {
 pub(super) struct Language(pub(super) Option<String>);
 
 impl Asked {
+    /// Whether it is one of the host's people, of this name.
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.caller.kind == CallerKind::Administrator && self.caller.name == name
+    }
+
     /// What is around the page.
     pub(super) async fn frame(&self, core: &Core) -> Result<Frame, AppError> {
         let waiting = if self.caller.may(Scope::OperationsRead) {

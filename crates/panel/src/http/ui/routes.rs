@@ -10,10 +10,7 @@ use axum::routing::{self, MethodRouter};
 use http::Method;
 
 use super::gate::{Rules, Who, gate};
-use super::{
-    account, accounts, assets, enter, managed, managed_changes, managed_package, new_account, operation, operations, profile, sign_in,
-    sign_out, style,
-};
+use super::{account, accounts, assets, enter, managed, managed_changes, managed_package, new_account, operation, operations, packages, people, profile, servers, settings, sign_in, sign_out, style, tokens};
 use crate::app::Scope;
 use crate::core::Core;
 
@@ -68,6 +65,30 @@ fn lines() -> Vec<Line> {
         get("/profile/second-factor", Who::Administrator, profile::second_factor),
         post("/profile/second-factor", Who::Administrator, profile::set_second_factor),
         post("/profile/second-factor/remove", Who::Administrator, profile::remove_second_factor),
+        get("/packages", Who::Staff(Scope::PackagesRead), packages::list),
+        post("/packages", Who::Staff(Scope::PackagesWrite), packages::create),
+        get("/packages/new", Who::Staff(Scope::PackagesWrite), packages::new),
+        get("/packages/{id}", Who::Staff(Scope::PackagesRead), packages::show),
+        post("/packages/{id}", Who::Staff(Scope::PackagesWrite), packages::change),
+        post("/packages/{id}/delete", Who::Staff(Scope::PackagesWrite), packages::delete),
+        get("/tokens", Who::Staff(Scope::TokensRead), tokens::list),
+        post("/tokens", Who::Staff(Scope::TokensWrite), tokens::create),
+        post("/tokens/{id}/rotate", Who::Staff(Scope::TokensWrite), tokens::rotate),
+        post("/tokens/{id}/callers", Who::Staff(Scope::TokensWrite), tokens::allow),
+        post("/tokens/{id}/revoke", Who::Staff(Scope::TokensWrite), tokens::revoke),
+        get("/settings", Who::Staff(Scope::SettingsRead), settings::show),
+        post("/settings", Who::Staff(Scope::SettingsWrite), settings::change),
+        post("/settings/shared-parent-domains", Who::Staff(Scope::SettingsWrite), settings::set_shared_parent_domains),
+        get("/servers", Who::Staff(Scope::ServersRead), servers::list),
+        get("/servers/{id}", Who::Staff(Scope::ServersWrite), servers::form),
+        post("/servers/{id}", Who::Staff(Scope::ServersWrite), servers::change),
+        get("/people", Who::Staff(Scope::AdministratorsRead), people::list),
+        post("/people", Who::Staff(Scope::AdministratorsWrite), people::add),
+        get("/people/{id}", Who::Staff(Scope::AdministratorsRead), people::show),
+        post("/people/{id}/role", Who::Staff(Scope::AdministratorsWrite), people::set_role),
+        post("/people/{id}/password", Who::Staff(Scope::AdministratorsWrite), people::new_password),
+        post("/people/{id}/second-factor/remove", Who::Staff(Scope::AdministratorsWrite), people::remove_second_factor),
+        post("/people/{id}/delete", Who::Staff(Scope::AdministratorsWrite), people::delete),
     ]
 }
 

@@ -1,0 +1,229 @@
+//! `/packages`: what accounts may use, under a name that the billing system sells.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use opterius_model::{Limit, Limits, PackageId, PackageName};
+use serde::Deserialize;
+
+use super::assets;
+use super::frame::{Asked, Frame, shown, to};
+use super::given::Given;
+use crate::app::{self, AppError, LimitChanges, Refusal, Scope, Version};
+use crate::core::Core;
+use crate::store::account;
+use crate::store::package::{self, Package};
+
+/// Accounts that are named on the page of their package.
+const NAMED: u32 = 20;
+
+#[derive(Template)]
+#[template(path = "packages.html")]
+struct PackagesPage {
+    frame: Frame,
+    packages: Vec<Row>,
+    may: bool,
+}
+
+struct Row {
+    id: String,
+    name: String,
+    accounts: i64,
+    disk: String,
+    traffic: String,
+    workers: String,
+}
+
+pub(super) async fn list(State(core): State<Arc<Core>>, asked: Asked) -> Response {
+    let view = async {
+        let frame = asked.frame(&core).await?;
+        let said = |limit: Limit, unit: &str| limit.get().map_or_else(|| frame.texts.say("unlimited"), |number| format!("{number}{unit}"));
+        let row = |package: Package| Row {
+            id: package.id.to_string(),
+            name: package.name.to_string(),
+            accounts: package.accounts,
+            disk: said(package.limits.disk_mib, " MiB"),
+            traffic: said(package.limits.bandwidth_gib, " GiB"),
+            workers: said(package.limits.php_workers, ""),
+        };
+        let packages = package::list(core.store.read(), &asked.caller.owner).await?.into_iter().map(row).collect();
+        Ok::<_, AppError>(PackagesPage { packages, may: asked.caller.may(Scope::PackagesWrite), frame })
+    };
+    match view.await {
+        Ok(view) => shown(http::StatusCode::OK, &view),
+        Err(error) => asked.failed(&core, error).await,
+    }
+}
+
+#[derive(Template)]
+#[template(path = "package.html")]
+struct PackagePage {
+    frame: Frame,
+    given: Given,
+    limits: Vec<Field>,
+    may: bool,
+    /// The package as it is; nothing for a new one.
+    there: Option<There>,
+    /// What would change, if that was asked.
+    plan: Option<Vec<Line>>,
+}
+
+/// A package that is there.
+struct There {
+    id: String,
+    name: String,
+    accounts: i64,
+    version: String,
+    /// Some of the accounts that have it, with whether their limits are those of the package.
+    named: Vec<(String, String, bool)>,
+}
+
+/// One limit of the form.
+struct Field {
+    name: &'static str,
+    label: String,
+    /// What it is now, if that is another than what was typed.
+    now: String,
+}
+
+/// One line of a plan.
+struct Line {
+    label: String,
+    before: String,
+    after: String,
+}
+
+/// A package to begin with.
+#[derive(Deserialize)]
+pub(super) struct Like {
+    like: Option<String>,
+}
+
+fn filled(name: &str, limits: Limits) -> Given {
+    let limits = limits.named().map(|(name, limit)| (name, limit.stored().to_string()));
+    Given::filled([("name", name.to_owned())].into_iter().chain(limits))
+}
+
+pub(super) async fn new(State(core): State<Arc<Core>>, asked: Asked, Query(Like { like }): Query<Like>) -> Response {
+    let given = async {
+        Ok(match like.as_deref().map(PackageId::parse) {
+            Some(Ok(id)) => filled("", app::package(&core, &asked.caller, id).await?.limits),
+            _ => filled("", Limits::DEFAULT),
+        })
+    };
+    match given.await {
+        Ok(given) => form(&core, &asked, given, None, None).await,
+        Err(error) => asked.failed(&core, error).await,
+    }
+}
+
+pub(super) async fn show(State(core): State<Arc<Core>>, asked: Asked, Path(id): Path<String>) -> Response {
+    match there(&core, &asked, &id).await {
+        Ok(package) => form(&core, &asked, filled(package.name.as_str(), package.limits), Some(package), None).await,
+        Err(error) => asked.failed(&core, error).await,
+    }
+}
+
+async fn there(core: &Core, asked: &Asked, id: &str) -> Result<Package, AppError> {
+    let id = PackageId::parse(id).map_err(|_| Refusal::not_found("package", id))?;
+    app::package(core, &asked.caller, id).await
+}
+
+async fn form(core: &Core, asked: &Asked, given: Given, package: Option<Package>, plan: Option<Limits>) -> Response {
+    let view = async {
+        let frame = asked.frame(core).await?;
+        let label = |name: &str| frame.texts.say(&format!("limit-{name}"));
+        let now = package.as_ref().map_or(Limits::DEFAULT, |package| package.limits).named();
+        let field = |(name, limit): (&'static str, Limit)| {
+            let now = Some(limit.stored()).filter(|now| package.is_some() && given.text(name) != now.to_string());
+            Field { name, label: label(name), now: now.map(|now| frame.texts.count("package-now", now)).unwrap_or_default() }
+        };
+        let limits = now.into_iter().map(field).collect();
+        let said = |limit: Limit| limit.get().map_or_else(|| frame.texts.say("unlimited"), |number| number.to_string());
+        let plan = plan.map(|after| {
+            let lines = now.into_iter().zip(after.named()).filter(|((_, before), (_, after))| before != after);
+            let mut lines: Vec<Line> =
+                lines.map(|((name, before), (_, after))| Line { label: label(name), before: said(before), after: said(after) }).collect();
+            if let Some(before) = package.as_ref().map(|package| package.name.as_str()).filter(|name| *name != given.text("name")) {
+                let line = Line { label: frame.texts.say("package-name"), before: before.to_owned(), after: given.text("name").to_owned() };
+                lines.insert(0, line);
+            }
+            lines
+        });
+        let there = match package {
+            Some(package) => Some(There {
+                named: account::of_package(core.store.read(), package.id, &package.limits, NAMED).await?,
+                version: app::package_version(&package).as_str().to_owned(),
+                id: package.id.to_string(),
+                accounts: package.accounts,
+                name: package.name.to_string(),
+            }),
+            None => None,
+        };
+        Ok::<_, AppError>(PackagePage { limits, may: asked.caller.may(Scope::PackagesWrite), there, plan, given, frame })
+    };
+    match view.await {
+        Ok(view) => shown(view.given.status(), &view),
+        Err(error) => asked.failed(core, error).await,
+    }
+}
+
+/// Name and limits as they were typed.
+fn wanted(given: &mut Given) -> Option<(PackageName, LimitChanges)> {
+    let name = given.read("name", PackageName::parse);
+    let mut limits = Vec::new();
+    for (field, _) in Limits::DEFAULT.named() {
+        let limit = given.read(field, |text| {
+            let number = text.parse::<u64>().map_err(|_| format!("`{field}` must be a whole number from 0 (unlimited)"))?;
+            Limit::try_from(number).map_err(|error| error.to_string())
+        });
+        limits.extend(limit.map(|limit| (field, limit)));
+    }
+    name.filter(|_| given.is_fine()).map(|name| (name, LimitChanges(limits)))
+}
+
+pub(super) async fn create(State(core): State<Arc<Core>>, asked: Asked, mut given: Given) -> Response {
+    let Some((name, limits)) = wanted(&mut given) else { return form(&core, &asked, given, None, None).await };
+    let made = app::create_package(&core, &asked.caller, name, limits, &asked.request_id).await;
+    match given.take_in(made) {
+        Ok(Some(package)) => to(&format!("/packages/{}", package.id), asked.part),
+        Ok(None) => form(&core, &asked, given, None, None).await,
+        Err(error) => asked.failed(&core, error).await,
+    }
+}
+
+pub(super) async fn change(State(core): State<Arc<Core>>, asked: Asked, Path(id): Path<String>, mut given: Given) -> Response {
+    let package = match there(&core, &asked, &id).await {
+        Ok(package) => package,
+        Err(error) => return asked.failed(&core, error).await,
+    };
+    let Some((name, limits)) = wanted(&mut given) else { return form(&core, &asked, given, Some(package), None).await };
+    if given.text("do") == "plan" {
+        let plan = app::with_changes(package.limits, &limits);
+        return form(&core, &asked, given, Some(package), Some(plan)).await;
+    }
+    let seen = Version::given(given.text("version"));
+    let done = app::change_package(&core, &asked.caller, package.id, Some(name), limits, Some(&seen), &asked.request_id).await;
+    match given.take_in(done) {
+        Ok(Some(_)) => to("/packages", asked.part),
+        // As it is by now, beside what was typed.
+        Ok(None) => match there(&core, &asked, &id).await {
+            Ok(package) => form(&core, &asked, given, Some(package), None).await,
+            Err(error) => asked.failed(&core, error).await,
+        },
+        Err(error) => asked.failed(&core, error).await,
+    }
+}
+
+pub(super) async fn delete(State(core): State<Arc<Core>>, asked: Asked, Path(id): Path<String>) -> Response {
+    let done = async {
+        let package = there(&core, &asked, &id).await?;
+        app::delete_package(&core, &asked.caller, package.id, &asked.request_id).await
+    };
+    match done.await {
+        Ok(()) => to("/packages", asked.part),
+        Err(error) => asked.failed(&core, error).await,
+    }
+}

@@ -1,0 +1,168 @@
+//! `/servers`: how every server is, and what names on it point to.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::StatusCode;
+use opterius_model::DomainName;
+use opterius_protocol::agent::{Health, PartHealth};
+
+use super::assets;
+use super::frame::{Asked, Frame, shown, to};
+use super::given::Given;
+use crate::app::{self, AppError, Scope, ServerChange, Version};
+use crate::core::Core;
+use crate::store::server::{self, Server};
+
+#[derive(Template)]
+#[template(path = "servers.html")]
+struct ServersPage {
+    frame: Frame,
+    servers: Vec<View>,
+    panel: &'static str,
+    may: bool,
+}
+
+/// A server as it is shown.
+pub(super) struct View {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) is_default: bool,
+    pub(super) hostname: String,
+    pub(super) ipv4: Vec<String>,
+    pub(super) ipv6: Vec<String>,
+    pub(super) nameservers: Vec<String>,
+    pub(super) accounts: i64,
+    /// 0 for any number.
+    pub(super) max_accounts: u32,
+    /// What it said when it was last asked; nothing if it did not answer.
+    pub(super) health: Option<Health>,
+    /// Every limit by its text, with whether the server makes it true and what was seen.
+    enforcement: Vec<(String, bool, String)>,
+}
+
+impl View {
+    pub(super) fn new(core: &Core, frame: &Frame, server: Server) -> Self {
+        let health = core.fleet.health(server.id);
+        let probed = health.iter().flat_map(|health| &health.enforcement);
+        let enforcement = probed.map(|one| (frame.texts.say(&format!("limit-{}", one.limit)), one.enforced, one.detail.clone())).collect();
+        let texts = |all: &[DomainName]| all.iter().map(ToString::to_string).collect();
+        Self {
+            id: server.id.to_string(),
+            is_default: server.is_default,
+            hostname: server.hostname.as_ref().map(ToString::to_string).unwrap_or_default(),
+            ipv4: server.ipv4.iter().map(ToString::to_string).collect(),
+            ipv6: server.ipv6.iter().map(ToString::to_string).collect(),
+            nameservers: texts(&server.nameservers),
+            accounts: server.accounts,
+            max_accounts: server.max_accounts,
+            name: server.name,
+            enforcement,
+            health,
+        }
+    }
+
+    /// What does not do its work.
+    pub(super) fn broken(&self) -> Vec<&PartHealth> {
+        self.health.iter().flat_map(|health| &health.parts).filter(|part| !part.ok).collect()
+    }
+
+    /// How full it is, if it takes only so many accounts.
+    pub(super) fn is_limited(&self) -> bool {
+        self.max_accounts > 0
+    }
+
+    /// Whether sites on it could be found.
+    pub(super) fn is_configured(&self) -> bool {
+        !self.ipv4.is_empty() && self.nameservers.len() >= 2
+    }
+}
+
+pub(super) async fn views(core: &Core, asked: &Asked, frame: &Frame) -> Result<Vec<View>, AppError> {
+    let servers = server::list_counted(core.store.read(), &asked.caller.owner).await?;
+    Ok(servers.into_iter().map(|server| View::new(core, frame, server)).collect())
+}
+
+pub(super) async fn list(State(core): State<Arc<Core>>, asked: Asked) -> Response {
+    let view = async {
+        let frame = asked.frame(&core).await?;
+        let servers = views(&core, &asked, &frame).await?;
+        Ok::<_, AppError>(ServersPage { servers, panel: env!("CARGO_PKG_VERSION"), may: asked.caller.may(Scope::ServersWrite), frame })
+    };
+    match view.await {
+        Ok(view) => shown(StatusCode::OK, &view),
+        Err(error) => asked.failed(&core, error).await,
+    }
+}
+
+#[derive(Template)]
+#[template(path = "server_form.html")]
+struct ServerForm {
+    frame: Frame,
+    given: Given,
+    /// As it is.
+    server: View,
+    version: String,
+    /// Whether something was refused, so that what is there now is worth saying.
+    refused: bool,
+}
+
+pub(super) async fn form(State(core): State<Arc<Core>>, asked: Asked, Path(id): Path<String>) -> Response {
+    page(&core, &asked, &id, Given::default()).await
+}
+
+async fn page(core: &Core, asked: &Asked, id: &str, mut given: Given) -> Response {
+    let view = async {
+        let server = app::server(core, &asked.caller, id).await?;
+        let frame = asked.frame(core).await?;
+        let version = app::server_version(&server).as_str().to_owned();
+        let server = View::new(core, &frame, server);
+        for (field, value) in [
+            ("hostname", server.hostname.clone()),
+            ("ipv4", server.ipv4.join("\n")),
+            ("ipv6", server.ipv6.join("\n")),
+            ("nameservers", server.nameservers.join("\n")),
+            ("max_accounts", server.max_accounts.to_string()),
+        ] {
+            given.fill(field, &value);
+        }
+        Ok::<_, AppError>(ServerForm { refused: !given.is_fine(), frame, given, server, version })
+    };
+    match view.await {
+        Ok(view) => shown(view.given.status(), &view),
+        Err(error) => asked.failed(core, error).await,
+    }
+}
+
+fn wanted(given: &mut Given) -> Option<ServerChange> {
+    let hostname = given.read("hostname", DomainName::parse);
+    let ipv4 = given.read_list("ipv4", str::parse::<Ipv4Addr>);
+    let ipv6 = given.read_list("ipv6", str::parse::<Ipv6Addr>);
+    let nameservers = given.read_list("nameservers", DomainName::parse);
+    let most = given.read("max_accounts", |text| {
+        text.parse::<u32>().map_err(|_| "the number of accounts must be a whole number from 0 (any number)".to_owned())
+    });
+    if ipv4.is_empty() && !given.is_wrong("ipv4") {
+        given.refuse("ipv4", "a server needs at least one IPv4 address".to_owned());
+    }
+    let twice = nameservers.iter().enumerate().any(|(at, name)| nameservers[..at].contains(name));
+    if (nameservers.len() < 2 || twice) && !given.is_wrong("nameservers") {
+        given.refuse("nameservers", "a zone needs at least two different name servers".to_owned());
+    }
+    let change = ServerChange { hostname: hostname?, ipv4, ipv6, nameservers, max_accounts: Some(most?) };
+    given.is_fine().then_some(change)
+}
+
+pub(super) async fn change(State(core): State<Arc<Core>>, asked: Asked, Path(id): Path<String>, mut given: Given) -> Response {
+    let Some(change) = wanted(&mut given) else { return page(&core, &asked, &id, given).await };
+    let seen = Version::given(given.text("version"));
+    let done = app::change_server(&core, &asked.caller, &id, change, Some(&seen), &asked.request_id).await;
+    match given.take_in(done) {
+        Ok(Some(_)) => to("/servers", asked.part),
+        Ok(None) => page(&core, &asked, &id, given).await,
+        Err(error) => asked.failed(&core, error).await,
+    }
+}

@@ -1,0 +1,182 @@
+//! `/tokens`: what opens the API to billing systems and scripts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::{HeaderMap, header};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use opterius_model::TokenId;
+use opterius_protocol::Micros;
+
+use super::assets;
+use super::frame::{Asked, Frame, shown, to};
+use super::given::Given;
+use super::moment::Moment;
+use super::once::{Once, Value};
+use crate::app::{self, AppError, CallsFrom, Cidr, NewToken, RefPrefix, Refusal, Scope, TokenName};
+use crate::core::Core;
+use crate::store::token::{self, Token};
+use crate::store::token_caller::{self, TokenCaller};
+
+#[derive(Template)]
+#[template(path = "tokens.html")]
+struct TokensPage {
+    frame: Frame,
+    tokens: Vec<Row>,
+    may: bool,
+    given: Given,
+    /// What a token may be given.
+    scopes: Vec<&'static str>,
+}
+
+struct Row {
+    id: String,
+    name: String,
+    scopes: Vec<String>,
+    addresses: Option<String>,
+    expires: Option<Moment>,
+    expired: bool,
+    last_used: Option<Moment>,
+    /// Whether its new text was not used yet.
+    rotated: bool,
+    installations: Vec<Installation>,
+}
+
+/// An installation of a billing system that uses the token, or waits to.
+struct Installation {
+    url: String,
+    directory: String,
+    allowed: bool,
+    since: Moment,
+}
+
+pub(super) async fn list(State(core): State<Arc<Core>>, asked: Asked) -> Response {
+    page(&core, &asked, Given::filled([("purpose", "whmcs")])).await
+}
+
+async fn page(core: &Core, asked: &Asked, given: Given) -> Response {
+    let view = async {
+        let frame = asked.frame(core).await?;
+        let mut installations: BTreeMap<String, Vec<Installation>> = BTreeMap::new();
+        for TokenCaller { token_id, url, directory, allowed, since } in token_caller::list_all(core.store.read()).await? {
+            installations.entry(token_id).or_default().push(Installation { url, directory, allowed, since: frame.moment(since) });
+        }
+        let row = |token: Token| Row {
+            installations: installations.remove(&token.id.to_string()).unwrap_or_default(),
+            id: token.id.to_string(),
+            expired: token.expires_at.is_some_and(|at| at <= frame.now),
+            expires: token.expires_at.map(|at| frame.moment(at)),
+            last_used: token.last_used_at.map(|at| frame.moment(at)),
+            addresses: token.addresses.map(|networks| networks.join(", ")),
+            rotated: token.has_former,
+            scopes: token.scopes,
+            name: token.name,
+        };
+        let tokens = token::list(core.store.read(), &asked.caller.owner).await?.into_iter().map(row).collect();
+        let scopes = Scope::ALL.iter().filter(|scope| scope.for_tokens()).map(|scope| scope.as_str()).collect();
+        Ok::<_, AppError>(TokensPage { tokens, may: asked.caller.may(Scope::TokensWrite), scopes, given, frame })
+    };
+    match view.await {
+        Ok(view) => shown(view.given.status(), &view),
+        Err(error) => asked.failed(core, error).await,
+    }
+}
+
+fn wanted(core: &Core, given: &mut Given) -> Option<NewToken> {
+    let name = given.read("name", TokenName::parse);
+    let whmcs = given.text("purpose") == "whmcs";
+    let scopes =
+        if whmcs { Ok(NewToken::WHMCS.to_vec()) } else { given.all("scope").map(str::parse::<Scope>).collect::<Result<Vec<_>, _>>() };
+    let scopes = match scopes {
+        Ok(scopes) if scopes.is_empty() => {
+            given.refuse("scope", "a token without scopes may do nothing: tick at least one".to_owned());
+            None
+        }
+        Ok(scopes) if scopes.iter().all(|scope| scope.for_tokens()) => Some(scopes),
+        Ok(_) => {
+            given.refuse("scope", "no token can have that scope".to_owned());
+            None
+        }
+        Err(error) => {
+            given.refuse("scope", error.to_string());
+            None
+        }
+    };
+    // To the end of the day, as people mean it.
+    let expires_at = given.read_if_there("expires", |text| {
+        let end = app::day(text)?.tomorrow().and_then(|day: Date| day.to_zoned(TimeZone::UTC));
+        let end = end.map(|end| Micros(end.timestamp().as_microsecond())).map_err(|error| error.to_string())?;
+        if end <= core.now() { Err("the last day is over already".to_owned()) } else { Ok(end) }
+    });
+    let addresses = given.read_list("addresses", Cidr::parse);
+    let ref_prefix = if whmcs { RefPrefix::parse(&NewToken::whmcs_prefix()).ok() } else { None };
+    let addresses = Some(addresses).filter(|addresses| !addresses.is_empty());
+    let new = NewToken { name: name?, scopes: scopes?, ref_prefix, expires_at, addresses };
+    given.is_fine().then_some(new)
+}
+
+pub(super) async fn create(State(core): State<Arc<Core>>, asked: Asked, headers: HeaderMap, mut given: Given) -> Response {
+    let Some(new) = wanted(&core, &mut given) else { return page(&core, &asked, given).await };
+    let made = app::create_token(&core, &asked.caller, new, &asked.request_id).await;
+    match given.take_in(made) {
+        Ok(Some((token, text))) => once(&core, &asked, &headers, &token, &text).await,
+        Ok(None) => page(&core, &asked, given).await,
+        Err(error) => asked.failed(&core, error).await,
+    }
+}
+
+/// The text of a token, this once, with what WHMCS's form for a server takes.
+async fn once(core: &Core, asked: &Asked, headers: &HeaderMap, token: &Token, text: &str) -> Response {
+    let frame = match asked.frame(core).await {
+        Ok(frame) => frame,
+        Err(error) => return asked.failed(core, error).await,
+    };
+    let here = headers.get(header::HOST).and_then(|host| host.to_str().ok()).and_then(|host| host.rsplit_once(':'));
+    let own = core.config.hostnames.first().map(ToString::to_string).unwrap_or_default();
+    let hostname = here.map_or(own, |(host, _)| host.to_owned());
+    let values = vec![
+        Value::new(frame.texts.say("token-module"), "Opterius"),
+        Value::new(frame.texts.say("token-hostname"), &hostname),
+        Value::new(frame.texts.say("token-port"), &core.port().to_string()),
+        Value::new(frame.texts.say("token-access-hash"), &app::access_hash(core, text)),
+        Value::new(frame.texts.say("token-text"), text),
+    ];
+    let said = frame.texts.about("token-once", "name", &token.name);
+    Once { title: frame.texts.say("token-once-title"), text: said, values, back: "/tokens".to_owned(), frame }.answer()
+}
+
+fn id_of(text: &str) -> Result<TokenId, AppError> {
+    TokenId::parse(text).map_err(|_| Refusal::not_found("token", text).into())
+}
+
+pub(super) async fn rotate(State(core): State<Arc<Core>>, asked: Asked, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let done = async { app::rotate_token(&core, &asked.caller, id_of(&id)?, &asked.request_id).await };
+    match done.await {
+        Ok((token, text)) => once(&core, &asked, &headers, &token, &text).await,
+        Err(error) => asked.failed(&core, error).await,
+    }
+}
+
+pub(super) async fn allow(State(core): State<Arc<Core>>, asked: Asked, Path(id): Path<String>, given: Given) -> Response {
+    let done = async {
+        let from = CallsFrom::new(given.text("url"), given.text("directory"));
+        let from = from.map_err(|error| Refusal::invalid_field("url", "invalid", error))?;
+        app::allow(&core, &asked.caller, id_of(&id)?, from, given.holds("only", "true"), &asked.request_id).await
+    };
+    match done.await {
+        Ok(_) => to("/tokens", asked.part),
+        Err(error) => asked.failed(&core, error).await,
+    }
+}
+
+pub(super) async fn revoke(State(core): State<Arc<Core>>, asked: Asked, Path(id): Path<String>) -> Response {
+    let done = async { app::delete_token(&core, &asked.caller, id_of(&id)?, &asked.request_id).await };
+    match done.await {
+        Ok(()) => to("/tokens", asked.part),
+        Err(error) => asked.failed(&core, error).await,
+    }
+}
