@@ -206,3 +206,103 @@ pub(crate) async fn count(db: impl SqliteExecutor<'_>, owner: &OwnerId, filter: 
     filter.push(&mut sql, owner);
     sql.build_query_scalar().fetch_one(db).await.doing("count the Activity")
 }
+
+/// What a person looks for in the Activity.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Look {
+    pub(crate) filter: Filter,
+    /// Only rows of these actors, each by its whole name.
+    pub(crate) actors: Option<Vec<String>>,
+}
+
+/// At most `limit` rows of a [`Look`] before the row `before`, the newest first. Each actor is looked for by itself, from the newest on, and what is found is
+/// put together: asked for all at once, SQLite would sort everything that any of them ever did.
+pub(crate) async fn look(
+    db: &sqlx::SqlitePool,
+    owner: &OwnerId,
+    look: &Look,
+    before: Option<i64>,
+    limit: u32,
+) -> Result<Vec<Row>, StoreError> {
+    let Some(actors) = &look.actors else { return list(db, owner, &look.filter, before, limit).await };
+    let outcomes = look.filter.outcome.map_or_else(|| Outcome::ALL.to_vec(), |outcome| vec![outcome]);
+    let mut rows: Vec<Row> = Vec::new();
+    for actor in actors {
+        for outcome in &outcomes {
+            let mut sql = QueryBuilder::new("SELECT * FROM activity");
+            Filter { outcome: Some(*outcome), ..look.filter.clone() }.push(&mut sql, owner);
+            sql.push(" AND actor = ").push_bind(actor.clone());
+            if let Some(before) = before {
+                sql.push(" AND id < ").push_bind(before);
+            }
+            sql.push(" ORDER BY id DESC LIMIT ").push_bind(limit);
+            rows.extend(sql.build_query_as::<Row>().fetch_all(db).await.doing("look through the Activity")?);
+        }
+    }
+    rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.id));
+    rows.truncate(limit as usize);
+    Ok(rows)
+}
+
+/// Names of actors that hold `text`, at most `limit`. The index is jumped through from name to name, so that nobody's rows are counted.
+pub(crate) async fn actors(db: impl SqliteExecutor<'_>, owner: &OwnerId, text: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+    sqlx::query_scalar(
+        "WITH RECURSIVE one (actor) AS ( \
+           SELECT MIN(actor) FROM activity WHERE owner = $1 \
+           UNION ALL \
+           SELECT (SELECT MIN(actor) FROM activity WHERE owner = $1 AND actor > one.actor) FROM one WHERE one.actor IS NOT NULL \
+         ) SELECT actor FROM one WHERE actor IS NOT NULL AND instr(lower(actor), lower($2)) > 0 LIMIT $3",
+    )
+    .bind(owner.as_str())
+    .bind(text)
+    .bind(limit)
+    .fetch_all(db)
+    .await
+    .doing("look for who did something")
+}
+
+/// Every kind of thing that was ever done.
+pub(crate) async fn actions(db: impl SqliteExecutor<'_>, owner: &OwnerId) -> Result<Vec<String>, StoreError> {
+    sqlx::query_scalar(
+        "WITH RECURSIVE one (action) AS ( \
+           SELECT MIN(action) FROM activity WHERE owner = $1 \
+           UNION ALL \
+           SELECT (SELECT MIN(action) FROM activity WHERE owner = $1 AND action > one.action) FROM one WHERE one.action IS NOT NULL \
+         ) SELECT action FROM one WHERE action IS NOT NULL LIMIT 200",
+    )
+    .bind(owner.as_str())
+    .fetch_all(db)
+    .await
+    .doing("list what was ever done")
+}
+
+/// The row with this number.
+pub(crate) async fn by_id(
+    db: impl SqliteExecutor<'_>,
+    owner: &OwnerId,
+    id: i64,
+    ref_prefix: Option<&str>,
+) -> Result<Option<Row>, StoreError> {
+    let mut sql = QueryBuilder::new("SELECT * FROM activity");
+    Filter { ref_prefix: ref_prefix.map(str::to_owned), ..Filter::default() }.push(&mut sql, owner);
+    sql.push(" AND id = ").push_bind(id);
+    sql.build_query_as().fetch_optional(db).await.doing("read a row of the Activity")
+}
+
+/// Every row of one request, and of one operation, in the order in which they came; at most 200.
+pub(crate) async fn story(
+    db: impl SqliteExecutor<'_>,
+    owner: &OwnerId,
+    request: Option<&str>,
+    id: i64,
+    ref_prefix: Option<&str>,
+) -> Result<Vec<Row>, StoreError> {
+    let mut sql = QueryBuilder::new("SELECT * FROM activity");
+    Filter { ref_prefix: ref_prefix.map(str::to_owned), ..Filter::default() }.push(&mut sql, owner);
+    match request {
+        Some(request) => sql.push(" AND request_id = ").push_bind(request.to_owned()),
+        None => sql.push(" AND id = ").push_bind(id),
+    };
+    sql.push(" ORDER BY id LIMIT 200");
+    sql.build_query_as().fetch_all(db).await.doing("read the story of a request")
+}

@@ -275,3 +275,87 @@ async fn servers_say_how_they_are_and_are_configured() {
     until("it is seen", async || host.get(&lab, "/servers").await.text.contains("does not answer")).await;
     shows(&host.get(&lab, "/servers").await, 200, &["systemctl status opterius-agent"]);
 }
+
+#[tokio::test]
+async fn the_activity_is_looked_through_page_by_page_and_each_line_opens_its_story() {
+    let (lab, host) = lab().await;
+    let token = lab.token(&serde_json::json!({ "name": HOSTILE, "purpose": "whmcs" })).await;
+    let account = lab.order_with(&token, "alice").await;
+    let id = account["id"].as_str().unwrap();
+    for n in 0..60 {
+        lab.post("/api/packages", &serde_json::json!({ "name": format!("p{n}") })).await.data(201);
+    }
+    lab.create(&order("alice")).await.problem(409, "username_taken");
+    let page = host.get(&lab, "/activity").await;
+    shows(&page, 200, &["hx-trigger=\"every 5s\"", "Older", "The package p59 was made", "refused", "export?format=csv"]);
+    assert!(!page.text.contains("The package p0 was made"));
+    let older = page.text.split("before=").nth(1).unwrap().split('"').next().unwrap();
+    let page = host.get(&lab, &format!("/activity?before={older}")).await;
+    shows(&page, 200, &["The package p0 was made", "Newest", "&#60;img"]);
+    assert!(!page.text.contains("hx-trigger"), "only the newest page follows");
+
+    shows(&host.get(&lab, "/activity?outcome=refused").await, 200, &["account.create", "badge bg-yellow"]);
+    assert!(!host.get(&lab, "/activity?outcome=refused").await.text.contains("was made, with"));
+    let of_account = host.get(&lab, &format!("/activity?account={id}")).await;
+    shows(&of_account, 200, &["alice"]);
+    assert!(!of_account.text.contains("The package p"));
+    let by_actor = host.get(&lab, "/activity?actor=TOKEN%3A").await;
+    shows(&by_actor, 200, &["token:", "alice"]);
+    assert!(!by_actor.text.contains("The package p"));
+    shows(&host.get(&lab, "/activity?actor=administrator&action=package.create&outcome=ok").await, 200, &["The package p59 was made"]);
+    for nothing in
+        ["actor=nobody", "account=nobody", "account=%22%3E%3Cimg%20src%3Dx%3E", "action=%22%3E%3Cimg%20src%3Dx%3E", "action=a&action=b"]
+    {
+        shows(&host.get(&lab, &format!("/activity?{nothing}")).await, 200, &[]);
+    }
+    shows(&host.get(&lab, "/activity?actor=nobody").await, 200, &["Nothing matches"]);
+
+    let row = of_account.text.split("id=\"row-").nth(1).unwrap().split('"').next().unwrap();
+    let story = host.get(&lab, &format!("/activity/{row}")).await;
+    shows(
+        &story,
+        200,
+        &["The story of this request", "account.create.outcome", "dns zone", "<progress", "journalctl -u opterius-agent", "REQUEST_ID="],
+    );
+    for missing in ["0", "x", "999999"] {
+        shows(&host.get(&lab, &format!("/activity/{missing}")).await, 404, &["There is no entry"]);
+    }
+
+    // Staff of a token see what the token sees.
+    let other = lab.token(&serde_json::json!({ "name": "other", "scopes": ["self.sign_in", "activity.read"], "ref_prefix": "x:" })).await;
+    let staff = Browser::of_staff(&lab, &other).await;
+    shows(&staff.get(&lab, "/activity").await, 200, &["Nothing here"]);
+    shows(&staff.get(&lab, &format!("/activity/{row}")).await, 404, &["There is no entry"]);
+    let theirs = staff.get(&lab, "/activity/export?format=jsonl").await;
+    assert_eq!((theirs.status, theirs.text.as_str()), (200, ""));
+}
+
+#[tokio::test]
+async fn the_activity_is_exported_whole_and_without_formulas() {
+    let (lab, host) = lab().await;
+    lab.post("/api/packages", &serde_json::json!({ "name": "=cmd|' /C calc'!A0" })).await.data(201);
+    let pool = lab.sql().await;
+    sqlx::query(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200) INSERT INTO activity \
+         (id, owner, at, actor, action, outcome, detail, prev, hash) SELECT i + 1000, 'host', i, '=1+1', 'seed', 'ok', '@SUM(\"a\")', i, i FROM n",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    pool.close().await;
+    let rows = lab.count("SELECT COUNT(*) FROM activity").await;
+    let csv = host.get(&lab, "/activity/export?format=csv").await;
+    assert_eq!((csv.status, csv.header("content-type")), (200, "text/csv; charset=utf-8"));
+    assert!(csv.header("content-disposition").contains("activity.csv"));
+    assert_eq!(i64::try_from(csv.text.lines().count()).unwrap(), rows + 1);
+    assert!(csv.text.contains(",\"'=1+1\",\"seed\",\"ok\",\"\",\"\",\"\",\"'@SUM(\"\"a\"\")\"\r\n"), "{}", &csv.text[..2000]);
+    for cell in csv.text.split("\",\"") {
+        assert!(!cell.starts_with(['=', '+', '@']), "{cell}");
+    }
+    let lines = host.get(&lab, "/activity/export?format=jsonl&action=seed").await;
+    assert_eq!(lines.text.lines().count(), 1200);
+    for line in lines.text.lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(row["action"] == "seed" && row["hash"].is_string(), "{row}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod account;
 mod accounts;
+mod activity;
 mod assets;
 mod bytes;
 mod enter;
