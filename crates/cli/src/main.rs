@@ -4,10 +4,12 @@
 //! One command is one file. Exit codes: 0 done, 1 refused or failed, 2 not understood.
 
 mod account;
+mod administrator;
 mod api;
 mod doctor;
 mod failure;
 mod limits;
+mod new_password;
 mod operation;
 mod output;
 mod package;
@@ -54,6 +56,9 @@ enum Command {
     /// Tokens, with which a billing system uses the Panel's API
     #[command(subcommand)]
     Token(token::Command),
+    /// The host's people, who sign in to the Panel's pages
+    #[command(subcommand)]
+    Administrator(administrator::Command),
     /// Packages: what an account may use
     #[command(subcommand)]
     Package(package::Command),
@@ -93,6 +98,7 @@ async fn run(command: Command, panel: &Panel, format: Format) -> Result<ExitCode
     match command {
         Command::Setup(options) => setup::run(&options, format).await?,
         Command::Doctor => return doctor::run(panel, format).await,
+        Command::Administrator(command) => administrator::run(command, panel, format).await?,
         Command::Token(command) => token::run(command, panel, format).await?,
         Command::Package(command) => package::run(command, panel, format).await?,
         Command::Account(command) => account::run(command, panel, format).await?,

@@ -5,9 +5,10 @@ use opterius_model::{DomainName, PackageName, Username};
 use serde_json::json;
 
 use super::change::{self, Done};
-use super::{new_password, plan, show};
+use super::{plan, show};
 use crate::api::Account;
 use crate::failure::Failure;
+use crate::new_password;
 use crate::output::{self, Format};
 use crate::panel::{Order, Panel, read, read_all};
 

@@ -4,7 +4,6 @@ mod change;
 mod create;
 mod list;
 mod name;
-mod new_password;
 mod package;
 mod password;
 mod plan;

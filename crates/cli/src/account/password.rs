@@ -4,8 +4,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::name::{self, Name};
-use super::{change, new_password, plan};
+use super::{change, plan};
 use crate::failure::Failure;
+use crate::new_password;
 use crate::output::{self, Format};
 use crate::panel::{Order, Panel, read};
 

@@ -1,4 +1,4 @@
-//! The password that a command gives an account.
+//! The password that a command gives an account, or one of the host's people.
 
 use clap::Args;
 use opterius_model::Password;
@@ -8,7 +8,7 @@ use crate::output;
 use crate::secret;
 
 #[derive(Args)]
-pub(super) struct Source {
+pub(crate) struct Source {
     /// Read the password from standard input; without this one is made and shown once
     // There is no option that takes the password itself: arguments are seen by every user of the machine.
     #[arg(long)]
@@ -16,14 +16,14 @@ pub(super) struct Source {
 }
 
 /// A password, which is shown once if it was made here.
-pub(super) struct NewPassword {
+pub(crate) struct NewPassword {
     text: String,
     made: bool,
 }
 
 impl Source {
     /// Makes the password, or reads it.
-    pub(super) fn take(&self) -> Result<NewPassword, Failure> {
+    pub(crate) fn take(&self) -> Result<NewPassword, Failure> {
         if self.password_stdin {
             Ok(NewPassword { text: typed()?.expose().to_owned(), made: false })
         } else {
@@ -34,17 +34,17 @@ impl Source {
 
 impl NewPassword {
     /// The password, to be sent.
-    pub(super) fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.text
     }
 
     /// The password, if it was made here, and nobody knows it yet.
-    pub(super) fn made(&self) -> Option<&str> {
+    pub(crate) fn made(&self) -> Option<&str> {
         self.made.then_some(self.text.as_str())
     }
 
     /// Shows a person the password that was made.
-    pub(super) fn show(&self) {
+    pub(crate) fn show(&self) {
         if let Some(password) = self.made() {
             output::blank();
             output::line(format!("Password: {password}   (shown only now)"));
