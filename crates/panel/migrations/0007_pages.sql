@@ -8,4 +8,5 @@ CREATE INDEX activity_request ON activity (owner, request_id, id) WHERE request_
 CREATE INDEX operation_pace ON operation (owner, kind, started_at, finished_at, outcome);
 -- What somebody did, the newest first, one outcome after the other; and of one kind of thing, what came to nothing.
 CREATE INDEX activity_actor ON activity (owner, actor, outcome, id);
+CREATE INDEX activity_actor_action ON activity (owner, actor, action, outcome, id);
 CREATE INDEX activity_action_outcome ON activity (owner, action, outcome, id);

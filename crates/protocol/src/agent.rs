@@ -420,6 +420,26 @@ pub struct Health {
     /// Accounts that were not as committed at the last look.
     #[serde(default)]
     pub drifted: u64,
+    /// How busy and how full the machine is; nothing if it cannot be told, as by an Agent of an earlier version.
+    #[serde(default)]
+    pub load: Option<Load>,
+}
+
+/// How busy and how full a machine is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Load {
+    /// The load average of the last minute, in hundredths.
+    pub average_hundredths: u64,
+    /// Processors.
+    pub processors: u64,
+    /// All memory, in bytes.
+    pub memory_bytes: u64,
+    /// Memory that programs could have, in bytes.
+    pub memory_available_bytes: u64,
+    /// The size of the file system of the homes, in bytes.
+    pub disk_bytes: u64,
+    /// What is free there, in bytes.
+    pub disk_available_bytes: u64,
 }
 
 /// Whether the server makes a limit true.

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use async_trait::async_trait;
 use opterius_model::{AccountId, DomainName, Generation, OperationId, PasswordHash, PoolName, Uid, Username};
-use opterius_protocol::agent::{Direction, Enforcement, PartHealth};
+use opterius_protocol::agent::{Direction, Enforcement, Load, PartHealth};
 use opterius_protocol::phpd::{PoolSpec, PoolStatus};
 
 /// Whether somebody waits for an answer.
@@ -391,6 +391,8 @@ door! {
     look fn traffic_this_month(&self, only: Option<AccountId>) -> (String, BTreeMap<AccountId, u64>);
     /// How the services are.
     look fn parts(&self) -> Vec<PartHealth>;
+    /// How busy and how full the machine is, if that can be told.
+    look fn load(&self) -> Option<Load>;
     /// Which limits this server enforces.
     look fn enforcement(&self) -> Vec<Enforcement>;
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use opterius_model::{AccountId, DomainName, OperationId, PasswordHash, PoolName, Uid, Username};
-use opterius_protocol::agent::{Enforcement, PartHealth};
+use opterius_protocol::agent::{Enforcement, Load, PartHealth};
 use opterius_protocol::phpd::{PoolSpec, PoolState};
 
 use super::{
@@ -665,6 +665,10 @@ impl Host for FakeHost {
         let services = *self.services();
         let part = |name: &str, ok| PartHealth { name: name.to_owned(), ok, detail: String::new(), hint: None };
         Ok(vec![part("nginx", services.nginx), part("PowerDNS", services.pdns), part("phpd", services.phpd)])
+    }
+
+    async fn load(&self) -> Result<Option<Load>, HostError> {
+        Ok(None)
     }
 
     async fn enforcement(&self) -> Result<Vec<Enforcement>, HostError> {

@@ -225,5 +225,6 @@ async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusa
         accounts: live as u64,
         kept: kept as u64,
         drifted: drifted as u64,
+        load: engine.host().load().await.map_err(|error| internal(&error))?,
     }))
 }

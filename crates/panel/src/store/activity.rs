@@ -150,11 +150,13 @@ impl Filter {
         if let Some(account) = self.account_id {
             sql.push(" AND account_id = ").push_bind(account.to_string());
         }
+        // An account has few rows, and a kind of thing may have a million: its index is not to be chosen before the account's.
+        let rather_not = if self.account_id.is_some() { "+" } else { "" };
         if let Some(action) = &self.action {
-            sql.push(" AND action = ").push_bind(action.clone());
+            sql.push(" AND ").push(rather_not).push("action = ").push_bind(action.clone());
         }
         if let Some(outcome) = self.outcome {
-            sql.push(" AND outcome = ").push_bind(outcome.as_str());
+            sql.push(" AND ").push(rather_not).push("outcome = ").push_bind(outcome.as_str());
         }
         if let Some(prefix) = &self.ref_prefix {
             sql.push(" AND account_id IN (SELECT id FROM account WHERE external_ref >= ").push_bind(prefix.clone());
@@ -231,7 +233,7 @@ pub(crate) async fn look(
         for outcome in &outcomes {
             let mut sql = QueryBuilder::new("SELECT * FROM activity");
             Filter { outcome: Some(*outcome), ..look.filter.clone() }.push(&mut sql, owner);
-            sql.push(" AND actor = ").push_bind(actor.clone());
+            sql.push(if look.filter.account_id.is_some() { " AND +actor = " } else { " AND actor = " }).push_bind(actor.clone());
             if let Some(before) = before {
                 sql.push(" AND id < ").push_bind(before);
             }

@@ -9,6 +9,7 @@ pub(crate) mod activity;
 pub(crate) mod administrator;
 pub(crate) mod claimed_name;
 pub(crate) mod operation;
+pub(crate) mod pace;
 pub(crate) mod package;
 pub(crate) mod refused_caller;
 pub(crate) mod server;

@@ -25,7 +25,7 @@ fn may(who: &str, rule: &str) -> bool {
         "support" => reads || matches!(rule, "accounts.suspend" | "operations.retry"),
         "read_only" => reads,
         // Staff of a WHMCS look at what its token sees.
-        _ => matches!(rule, "self.read" | "accounts.read" | "packages.read" | "operations.read" | "servers.read" | "activity.read"),
+        _ => matches!(rule, "self.read" | "accounts.read" | "packages.read" | "operations.read"),
     }
 }
 

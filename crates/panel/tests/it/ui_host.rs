@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use http::Method;
 use opterius_panel::Panel;
+use opterius_protocol::agent::FailureKind;
+use serde_json::json;
 
-use crate::support::{Browser, Lab, Reply, order, until};
+use crate::support::{Behaviour, Browser, Lab, Reply, order, until};
 
 const HOSTILE: &str = "\"><img src=x onerror=alert(1)>'</script><script>";
 
@@ -45,7 +47,7 @@ async fn every_form_is_refused_without_its_scope_and_from_elsewhere() {
     let mut walked = 0;
     for (method, path, who) in Panel::pages() {
         let target = path.replace("{id}", "0193a5e0-7c1e-7000-8000-000000000000");
-        if method != Method::POST || !who.ends_with(".write") {
+        if method != Method::POST || who.rsplit_once('.').is_none_or(|(_, verb)| verb != "write") {
             continue;
         }
         walked += 1;
@@ -279,11 +281,11 @@ async fn servers_say_how_they_are_and_are_configured() {
 #[tokio::test]
 async fn the_activity_is_looked_through_page_by_page_and_each_line_opens_its_story() {
     let (lab, host) = lab().await;
-    let token = lab.token(&serde_json::json!({ "name": HOSTILE, "purpose": "whmcs" })).await;
+    let token = lab.token(&json!({ "name": HOSTILE, "purpose": "whmcs" })).await;
     let account = lab.order_with(&token, "alice").await;
     let id = account["id"].as_str().unwrap();
     for n in 0..60 {
-        lab.post("/api/packages", &serde_json::json!({ "name": format!("p{n}") })).await.data(201);
+        lab.post("/api/packages", &json!({ "name": format!("p{n}") })).await.data(201);
     }
     lab.create(&order("alice")).await.problem(409, "username_taken");
     let page = host.get(&lab, "/activity").await;
@@ -322,7 +324,7 @@ async fn the_activity_is_looked_through_page_by_page_and_each_line_opens_its_sto
     }
 
     // Staff of a token see what the token sees.
-    let other = lab.token(&serde_json::json!({ "name": "other", "scopes": ["self.sign_in", "activity.read"], "ref_prefix": "x:" })).await;
+    let other = lab.token(&json!({ "name": "other", "scopes": ["self.sign_in", "activity.read"], "ref_prefix": "x:" })).await;
     let staff = Browser::of_staff(&lab, &other).await;
     shows(&staff.get(&lab, "/activity").await, 200, &["Nothing here"]);
     shows(&staff.get(&lab, &format!("/activity/{row}")).await, 404, &["There is no entry"]);
@@ -333,7 +335,7 @@ async fn the_activity_is_looked_through_page_by_page_and_each_line_opens_its_sto
 #[tokio::test]
 async fn the_activity_is_exported_whole_and_without_formulas() {
     let (lab, host) = lab().await;
-    lab.post("/api/packages", &serde_json::json!({ "name": "=cmd|' /C calc'!A0" })).await.data(201);
+    lab.post("/api/packages", &json!({ "name": "=cmd|' /C calc'!A0" })).await.data(201);
     let pool = lab.sql().await;
     sqlx::query(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200) INSERT INTO activity \
@@ -357,5 +359,91 @@ async fn the_activity_is_exported_whole_and_without_formulas() {
     for line in lines.text.lines() {
         let row: serde_json::Value = serde_json::from_str(line).unwrap();
         assert!(row["action"] == "seed" && row["hash"].is_string(), "{row}");
+    }
+}
+
+#[tokio::test]
+async fn the_dashboard_says_how_the_host_is_doing() {
+    let (lab, host) = lab().await;
+    shows(&host.get(&lab, "/").await, 200, &["There is no account yet", "href=\"/packages\""]);
+    until("the Agent was asked", async || host.get(&lab, "/").await.text.contains("1.25 / 2")).await;
+    for username in ["alice", "bob", "carol"] {
+        lab.create(&order(username)).await.data(201);
+    }
+    lab.agent.script("dora", Behaviour::Fail("dns zone", FailureKind::Failed, "no"));
+    lab.create(&order("dora")).await.problem(502, "provisioning_failed");
+    lab.agent.script("emil", Behaviour::Attention);
+    lab.create(&order("emil")).await.problem(500, "needs_attention");
+    let page = host.get(&lab, "/").await;
+    shows(
+        &page,
+        200,
+        &[
+            "Needs your attention first",
+            "Create: emil (emil.example)",
+            ">default<",
+            "uplot.js",
+            "data-chart=\"steps\"",
+            " ms</dd>",
+            "97 GiB",
+        ],
+    );
+    shows(&page, 200, &["<dd class=\"col-5\">3</dd>", "<span class=\"badge bg-green text-green-fg\">3</span>", "outcome=failed\">1</a>"]);
+    let data = page.text.split("<script type=\"application/json\" id=\"steps\">").nth(1).unwrap().split("</script>").next().unwrap();
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    assert_eq!((data["x"].as_array().unwrap().len(), &data["unit"]), (24, &json!(" ms")));
+    assert!(data["series"].as_array().unwrap().iter().any(|one| one["label"] == "dns zone"), "{data}");
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{policy}");
+
+    // Staff of a token see what the token sees.
+    let token = json!({ "name": "other", "scopes": ["self.sign_in", "servers.read", "operations.read"], "ref_prefix": "x:" });
+    let staff = Browser::of_staff(&lab, &lab.token(&token).await).await;
+    let page = staff.get(&lab, "/").await;
+    shows(&page, 200, &["There is no account yet"]);
+    assert!(!page.text.contains("emil") && !page.text.contains("data-chart"), "{}", page.text);
+
+    lab.agent.stop().await;
+    until("it is seen", async || host.get(&lab, "/").await.text.contains("does not answer")).await;
+}
+
+#[tokio::test]
+async fn every_page_of_the_host_is_whole_and_runs_nothing_of_its_own() {
+    let (lab, host) = lab().await;
+    lab.create(&order("alice")).await.data(201);
+    let package = lab.get("/api/packages").await.data(200)[0]["id"].as_str().unwrap().to_owned();
+    let paths = [
+        "/",
+        "/people",
+        "/people/theadministrator",
+        "/packages",
+        "/packages/new",
+        "/tokens",
+        "/settings",
+        "/servers",
+        "/servers/default",
+        "/activity",
+        "/activity/1",
+    ];
+    for path in paths.map(str::to_owned).into_iter().chain([format!("/packages/{package}")]) {
+        for language in ["en", "de"] {
+            let call = lab.call(Method::GET, &path).from("198.51.100.7:40000").header("cookie", &host.cookie);
+            let page = call.header("accept-language", language).send().await;
+            assert_eq!(page.status, 200, "{path}: {}", page.text);
+            assert!(page.text.contains(&format!("<html lang=\"{language}\">")) && page.text.matches("<h1").count() == 1, "{path}");
+            assert_eq!(page.header("cache-control"), "no-store");
+            for part in page.text.split("<script").skip(1) {
+                assert!(part.starts_with(" src=\"/assets/") || part.starts_with(" type=\"application/json\""), "{path}: {part}");
+            }
+            for foreign in ["<style", " style=", " onclick", " onload", "https://", "javascript:"] {
+                assert!(!page.text.contains(foreign), "{path}: {foreign}");
+            }
+            // Every field has its label.
+            for id in
+                page.text.split("<input class=\"form-control").skip(1).filter_map(|field| field.split(" id=\"").nth(1)?.split('"').next())
+            {
+                assert!(page.text.contains(&format!("for=\"{id}\"")), "{path}: {id}");
+            }
+        }
     }
 }

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use opterius_model::{AccountId, DomainName, OperationId, PasswordHash, PoolName, Uid, Username};
-use opterius_protocol::agent::{Enforcement, PartHealth};
+use opterius_protocol::agent::{Enforcement, Load, PartHealth};
 use opterius_protocol::phpd::PoolSpec;
 
 pub use journal::farewell;
@@ -349,6 +349,11 @@ impl Host for LinuxHost {
 
     async fn parts(&self) -> Result<Vec<PartHealth>, HostError> {
         Ok(parts::all(self).await)
+    }
+
+    async fn load(&self) -> Result<Option<Load>, HostError> {
+        let paths = self.paths.clone();
+        blocking(move || Ok(parts::load(&paths))).await
     }
 
     async fn enforcement(&self) -> Result<Vec<Enforcement>, HostError> {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
 use opterius_model::{Limits, MIB};
-use opterius_protocol::agent::{Enforcement, PartHealth};
+use opterius_protocol::agent::{Enforcement, Load, PartHealth};
 use opterius_protocol::client::chain;
 
 use super::{LinuxHost, Paths};
@@ -48,6 +48,33 @@ fn disk(paths: &Paths) -> PartHealth {
     let hint = (!short.is_empty()).then(|| "Make room: accounts cannot be created on a full disk.".to_owned());
     let detail = if short.is_empty() { "The disks that accounts need have room.".to_owned() } else { format!("{}.", short.join(", ")) };
     PartHealth { name: "disk".to_owned(), ok: hint.is_none(), detail, hint }
+}
+
+/// How busy and how full the machine is: `proc_loadavg(5)`, `proc_meminfo(5)`, and the file system of the homes.
+pub(super) fn load(paths: &Paths) -> Option<Load> {
+    let average = std::fs::read_to_string("/proc/loadavg").ok()?;
+    let memory = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let disk = statvfs(&paths.homes).ok()?;
+    Some(Load {
+        average_hundredths: hundredths(average.split_whitespace().next()?)?,
+        processors: std::thread::available_parallelism().ok()?.get() as u64,
+        memory_bytes: meminfo(&memory, "MemTotal:")?,
+        memory_available_bytes: meminfo(&memory, "MemAvailable:")?,
+        disk_bytes: disk.blocks() * disk.fragment_size(),
+        disk_available_bytes: disk.blocks_available() * disk.fragment_size(),
+    })
+}
+
+/// `1.25` as 125.
+fn hundredths(text: &str) -> Option<u64> {
+    let (whole, part) = text.split_once('.')?;
+    Some(whole.parse::<u64>().ok()? * 100 + part.parse::<u64>().ok()?)
+}
+
+/// One line of `/proc/meminfo`, in bytes.
+fn meminfo(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)
 }
 
 /// Every limit, with what a probe of this server says about it. A limit counts as enforced only if this build makes it true here.

@@ -275,7 +275,7 @@ impl Done {
 pub(super) async fn story(State(core): State<Arc<Core>>, asked: Asked, Path(id): Path<String>) -> Response {
     let view = async {
         let (read, owner) = (core.store.read(), &asked.caller.owner);
-        let prefix = asked.caller.ref_prefix.as_ref().map(|prefix| prefix.as_str());
+        let prefix = asked.caller.ref_prefix.as_ref().map(app::RefPrefix::as_str);
         let found = match id.parse::<i64>() {
             Ok(number) => activity::by_id(read, owner, number, prefix).await?,
             Err(_) => None,

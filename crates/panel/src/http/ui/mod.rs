@@ -5,6 +5,7 @@ mod accounts;
 mod activity;
 mod assets;
 mod bytes;
+mod dashboard;
 mod enter;
 mod form;
 mod frame;

@@ -10,7 +10,7 @@ use axum::routing::{self, MethodRouter};
 use http::Method;
 
 use super::gate::{Rules, Who, gate};
-use super::{account, accounts, activity, assets, enter, managed, managed_changes, managed_package, new_account, operation, operations, packages, people, profile, servers, settings, sign_in, sign_out, style, tokens};
+use super::{account, accounts, activity, assets, dashboard, enter, managed, managed_changes, managed_package, new_account, operation, operations, packages, people, profile, servers, settings, sign_in, sign_out, style, tokens};
 use crate::app::Scope;
 use crate::core::Core;
 
@@ -85,6 +85,7 @@ fn lines() -> Vec<Line> {
         get("/activity", Who::Staff(Scope::ActivityRead), activity::list),
         get("/activity/export", Who::Staff(Scope::ActivityRead), activity::export),
         get("/activity/{id}", Who::Staff(Scope::ActivityRead), activity::story),
+        get("/", Who::Staff(Scope::ServersRead), dashboard::show),
         get("/people", Who::Staff(Scope::AdministratorsRead), people::list),
         post("/people", Who::Staff(Scope::AdministratorsWrite), people::add),
         get("/people/{id}", Who::Staff(Scope::AdministratorsRead), people::show),

@@ -11,6 +11,7 @@ use opterius_model::DomainName;
 use opterius_protocol::agent::{Health, PartHealth};
 
 use super::assets;
+use super::bytes::Use;
 use super::frame::{Asked, Frame, shown, to};
 use super::given::Given;
 use crate::app::{self, AppError, Scope, ServerChange, Version};
@@ -44,6 +45,14 @@ pub(super) struct View {
     enforcement: Vec<(String, bool, String)>,
 }
 
+/// How busy and how full a machine is, as it is shown.
+pub(super) struct Busy {
+    /// The load of the last minute, and how many processors there are for it.
+    pub(super) average: String,
+    pub(super) memory: Use,
+    pub(super) disk: Use,
+}
+
 impl View {
     pub(super) fn new(core: &Core, frame: &Frame, server: Server) -> Self {
         let health = core.fleet.health(server.id);
@@ -68,6 +77,17 @@ impl View {
     /// What does not do its work.
     pub(super) fn broken(&self) -> Vec<&PartHealth> {
         self.health.iter().flat_map(|health| &health.parts).filter(|part| !part.ok).collect()
+    }
+
+    /// How busy and how full the machine is, if its Agent tells.
+    pub(super) fn load(&self) -> Option<Busy> {
+        let load = self.health.as_ref()?.load?;
+        let used = |all: u64, available: u64| Use::new(all.saturating_sub(available), Some(all));
+        Some(Busy {
+            average: format!("{}.{:02} / {}", load.average_hundredths / 100, load.average_hundredths % 100, load.processors),
+            memory: used(load.memory_bytes, load.memory_available_bytes),
+            disk: used(load.disk_bytes, load.disk_available_bytes),
+        })
     }
 
     /// How full it is, if it takes only so many accounts.

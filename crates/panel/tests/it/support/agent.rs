@@ -16,8 +16,8 @@ use hyper_util::service::TowerToHyperService;
 use opterius_model::{AccountId, OperationId, Spec, State as SpecState, Uid};
 use opterius_protocol::agent::{
     AccountDetail, AccountPage, AccountSummary, AccountUsage, Acknowledged, Change, Direction, DiskUsage, Drift, DriftReport, Enforcement,
-    Failure, FailureKind, Health, OperationReport, Outcome, PartHealth, Plan, PlanAccount, PlannedChange, StepReport, StepState, Usage,
-    UsageReport, spec_hash,
+    Failure, FailureKind, Health, Load, OperationReport, Outcome, PartHealth, Plan, PlanAccount, PlannedChange, StepReport, StepState,
+    Usage, UsageReport, spec_hash,
 };
 use opterius_protocol::{Micros, WireCode, WireError};
 use serde::Deserialize;
@@ -663,5 +663,13 @@ async fn health(State(agent): State<FakeAgent>) -> Json<Health> {
         accounts,
         kept: 0,
         drifted: 0,
+        load: Some(Load {
+            average_hundredths: 125,
+            processors: 2,
+            memory_bytes: 4 << 30,
+            memory_available_bytes: 1 << 30,
+            disk_bytes: 100 << 30,
+            disk_available_bytes: 3 << 30,
+        }),
     })
 }

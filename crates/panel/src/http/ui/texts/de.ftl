@@ -452,3 +452,17 @@ step-running = läuft
 step-done = erledigt
 step-unchanged = schon richtig
 step-failed = misslungen
+
+dashboard-waiting = Braucht zuerst Aufmerksamkeit
+dashboard-empty = Es gibt noch kein Konto. Legen Sie ein Paket und einen Schlüssel an, dann bestellen Sie in WHMCS:
+dashboard-today = Heute eingerichtet (UTC)
+dashboard-done = Erledigt
+dashboard-failed = Misslungen, alles rückgängig
+dashboard-running = Läuft oder braucht Aufmerksamkeit
+dashboard-p50 = Die Hälfte ist fertig in
+dashboard-p95 = 95 von 100 sind fertig in
+dashboard-chart-creates = Eingerichtet je Stunde, letzte 24 Stunden
+dashboard-chart-steps = Mittlere Dauer jedes Schritts
+server-load = Last / Prozessoren
+server-memory = Belegter Arbeitsspeicher
+server-disk = Belegter Speicherplatz

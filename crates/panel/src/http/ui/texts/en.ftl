@@ -452,3 +452,17 @@ step-running = running
 step-done = done
 step-unchanged = as it should be
 step-failed = failed
+
+dashboard-waiting = Needs your attention first
+dashboard-empty = There is no account yet. Make a package and a token, then order in WHMCS:
+dashboard-today = Creates today (UTC)
+dashboard-done = Done
+dashboard-failed = Failed, all undone
+dashboard-running = Running, or needing attention
+dashboard-p50 = Half are done within
+dashboard-p95 = 95 of 100 are done within
+dashboard-chart-creates = Creates an hour, last 24 hours
+dashboard-chart-steps = Mean time of each step
+server-load = Load / processors
+server-memory = Memory in use
+server-disk = Disk in use
