@@ -30,10 +30,6 @@ async fn send(lab: &Lab, cookie: &str, path: &str, fields: &[(&str, &str)]) -> R
     call.raw("application/x-www-form-urlencoded", form(fields)).send().await
 }
 
-fn cookie_of(reply: &Reply) -> String {
-    reply.header("set-cookie").split(';').next().unwrap().to_owned()
-}
-
 async fn enter(lab: &Lab, name: &str) -> Browser {
     Browser::of(&send(lab, "", "/enter", &[("name", name), ("password", PASSWORD)]).await)
 }
