@@ -183,7 +183,7 @@ pub(crate) async fn list(
 }
 
 /// Everything of one operation, and of the request that asked for it, in the order in which it happened.
-pub(crate) async fn story(
+pub(crate) async fn of_operation(
     db: impl SqliteExecutor<'_>,
     owner: &OwnerId,
     account: AccountId,

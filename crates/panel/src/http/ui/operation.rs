@@ -111,7 +111,7 @@ impl View {
         let live = core.live.follow(id).map(|live| live.borrow().clone());
         let operation = app::operation(core, caller, id).await?;
         let story = if caller.may(Scope::ActivityRead) {
-            activity::story(core.store.read(), &caller.owner, operation.account_id, id, &operation.request_id).await?
+            activity::of_operation(core.store.read(), &caller.owner, operation.account_id, id, &operation.request_id).await?
         } else {
             Vec::new()
         };

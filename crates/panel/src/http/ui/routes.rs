@@ -10,7 +10,10 @@ use axum::routing::{self, MethodRouter};
 use http::Method;
 
 use super::gate::{Rules, Who, gate};
-use super::{account, accounts, activity, assets, dashboard, enter, managed, managed_changes, managed_package, new_account, operation, operations, packages, people, profile, servers, settings, sign_in, sign_out, style, tokens};
+use super::{
+    account, accounts, activity, assets, dashboard, enter, managed, managed_changes, managed_package, new_account, operation, operations,
+    packages, people, profile, servers, settings, sign_in, sign_out, style, tokens,
+};
 use crate::app::Scope;
 use crate::core::Core;
 
