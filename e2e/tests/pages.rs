@@ -131,3 +131,55 @@ fn a_customer_sees_what_the_account_uses_and_nothing_of_the_neighbours() {
     let (_, rows) = server.admin("GET", &format!("/api/activity?account={}&action=account.sign_in.used", alice.account));
     assert_eq!(rows["page"]["total"], 1, "{rows}");
 }
+
+#[test]
+fn the_hosts_people_sign_in_and_every_page_opens() {
+    let server = Server::new("server-mode");
+    let alice = Tenant::new(&server, "alice", "alice.test");
+    let at = |path: &str| format!("{}{path}", panel(&server));
+    assert_eq!(open(&at("/"), "").header("location"), "/enter");
+    let form = tempfile::NamedTempFile::new().expect("a temporary file");
+    let sign_in = |password: &str| {
+        std::fs::write(form.path(), password).expect("the password is written");
+        let mut curl = Command::new("curl");
+        curl.args([
+            "--insecure",
+            "--silent",
+            "--show-error",
+            "--include",
+            "--max-time",
+            "60",
+            "--noproxy",
+            "*",
+            "-H",
+            "Sec-Fetch-Site: same-origin",
+        ]);
+        curl.args(["--data-urlencode", "name=admin", "--data-urlencode", &format!("password@{}", form.path().display()), &at("/enter")]);
+        String::from_utf8_lossy(&curl.output().expect("curl runs").stdout).into_owned()
+    };
+    assert!(sign_in("wrong").lines().next().is_some_and(|line| line.contains(" 401")));
+    let inside = sign_in(&server.admin_password);
+    let cookie = inside.lines().find_map(|line| line.strip_prefix("set-cookie: ")).and_then(|line| line.split(';').next());
+    let cookie = cookie.unwrap_or_else(|| panic!("{inside}")).to_owned();
+    let account = format!("/accounts/{}", alice.account);
+    for (path, shows) in [
+        ("/", "alice.test"),
+        ("/accounts", "alice.test"),
+        (account.as_str(), "alice.test"),
+        ("/accounts/new", "Starter"),
+        ("/packages", "Starter"),
+        ("/operations", "alice"),
+        ("/activity", "account.create"),
+        ("/servers", &server.ip),
+        ("/tokens", "test"),
+        ("/people", "admin"),
+        ("/settings", "7"),
+        ("/profile", "admin"),
+    ] {
+        let page = open(&at(path), &cookie);
+        assert_eq!(page.status, 200, "{path}: {}", page.page);
+        assert!(page.page.contains(shows) || path == "/", "{path} shows {shows}: {}", page.page);
+        assert!(page.header("content-security-policy").contains("script-src 'self';"), "{path}");
+        assert!(page.page.contains("</html>"), "{path}");
+    }
+}
