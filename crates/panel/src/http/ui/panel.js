@@ -65,8 +65,9 @@
             const { x, series, unit } = JSON.parse(document.getElementById(place.getAttribute("data-chart")).textContent);
             const style = getComputedStyle(root);
             const colours = ["--tblr-primary", "--tblr-green", "--tblr-orange", "--tblr-purple", "--tblr-cyan", "--tblr-red", "--tblr-yellow", "--tblr-teal"];
-            const ink = style.getPropertyValue("--tblr-secondary-color") || "#666";
-            const grid = { stroke: style.getPropertyValue("--tblr-border-color-translucent") || "#ddd", width: 1 };
+            const ink = root.getAttribute("data-bs-theme") === "dark" ? "#b8bcc2" : "#5b6472";
+            // A grey that both themes bear; the theme's own colour is a formula that a canvas does not take.
+            const grid = { stroke: "rgba(128, 128, 128, 0.25)", width: 1 };
             const axis = { stroke: ink, grid, ticks: grid };
             place.uplot = new uPlot(
                 {
