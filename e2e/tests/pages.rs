@@ -27,20 +27,13 @@ fn panel(server: &Server) -> String {
 
 /// Opens an address of the Panel as a browser would.
 fn open(url: &str, cookie: &str) -> Seen {
+    ask(url, &["-H", &format!("Cookie: {cookie}")])
+}
+
+/// Sends the Panel what these arguments of curl say.
+fn ask(url: &str, arguments: &[&str]) -> Seen {
     let mut curl = Command::new("curl");
-    curl.args([
-        "--insecure",
-        "--silent",
-        "--show-error",
-        "--include",
-        "--max-time",
-        "60",
-        "--noproxy",
-        "*",
-        "-H",
-        &format!("Cookie: {cookie}"),
-        url,
-    ]);
+    curl.args(["--insecure", "--silent", "--show-error", "--include", "--max-time", "60", "--noproxy", "*"]).args(arguments).arg(url);
     let output = curl.output().expect("curl runs");
     let answer = String::from_utf8_lossy(&output.stdout).into_owned();
     let (headers, page) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{url}: {}", String::from_utf8_lossy(&output.stderr)));
@@ -141,26 +134,14 @@ fn the_hosts_people_sign_in_and_every_page_opens() {
     let form = tempfile::NamedTempFile::new().expect("a temporary file");
     let sign_in = |password: &str| {
         std::fs::write(form.path(), password).expect("the password is written");
-        let mut curl = Command::new("curl");
-        curl.args([
-            "--insecure",
-            "--silent",
-            "--show-error",
-            "--include",
-            "--max-time",
-            "60",
-            "--noproxy",
-            "*",
-            "-H",
-            "Sec-Fetch-Site: same-origin",
-        ]);
-        curl.args(["--data-urlencode", "name=admin", "--data-urlencode", &format!("password@{}", form.path().display()), &at("/enter")]);
-        String::from_utf8_lossy(&curl.output().expect("curl runs").stdout).into_owned()
+        let password = format!("password@{}", form.path().display());
+        let said = ["-H", "Sec-Fetch-Site: same-origin", "--data-urlencode", "name=admin", "--data-urlencode", &password];
+        ask(&at("/enter"), &said)
     };
-    assert!(sign_in("wrong").lines().next().is_some_and(|line| line.contains(" 401")));
+    assert_eq!(sign_in("wrong").status, 401);
     let inside = sign_in(&server.admin_password);
-    let cookie = inside.lines().find_map(|line| line.strip_prefix("set-cookie: ")).and_then(|line| line.split(';').next());
-    let cookie = cookie.unwrap_or_else(|| panic!("{inside}")).to_owned();
+    let cookie = inside.header("set-cookie").split(';').next().unwrap_or_default().to_owned();
+    assert!(cookie.starts_with("__Host-opterius="), "{}{}", inside.headers, inside.page);
     let account = format!("/accounts/{}", alice.account);
     for (path, shows) in [
         ("/", "alice.test"),

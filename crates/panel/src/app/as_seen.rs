@@ -1,32 +1,28 @@
 //! A change by somebody who has looked at the account and decided upon what they saw: it is not made of an account that is another by now.
 
-use sha2::{Digest, Sha256};
-
 use super::change_account::{Next, Verb, Wanted};
-use super::{AppError, Caller, Refusal};
+use super::{AppError, Caller, Refusal, Version};
 use crate::core::Core;
 use crate::store::Write;
 use crate::store::account::Account;
-use crate::store::activity::hex;
 use crate::store::operation::Kind;
 
 /// A change of the account that was seen.
 pub(crate) struct AsSeen<V> {
     verb: V,
-    version: String,
+    version: Version,
 }
 
 impl<V: Verb> AsSeen<V> {
-    /// Of the account as it was at this [`version`].
-    pub(crate) fn new(verb: V, version: String) -> Self {
+    /// Of the account as it was at this [`version()`].
+    pub(crate) fn new(verb: V, version: Version) -> Self {
         Self { verb, version }
     }
 }
 
 /// Another text for every state of an account that somebody may decide upon: its generation, and the holds, whose reasons change without one.
-pub(crate) fn version(account: &Account) -> String {
-    let seen = serde_json::json!([account.generation.get(), account.status.as_str(), account.holds]);
-    hex(&Sha256::digest(seen.to_string()))[..16].to_owned()
+pub(crate) fn version(account: &Account) -> Version {
+    Version::of(&(account.generation.get(), account.status.as_str(), &account.holds))
 }
 
 impl<V: Verb> Verb for AsSeen<V> {

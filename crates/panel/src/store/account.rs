@@ -13,7 +13,7 @@ use sqlx::{FromRow, QueryBuilder, Row, Sqlite, SqliteConnection, SqliteExecutor}
 
 use super::account_hold::AccountHold;
 use super::operation::{Kind, Outcome};
-use super::{Doing, StoreError, json, json_if_there, parsed, parsed_if_there, to_json, word_enum};
+use super::{Doing, StoreError, json, json_if_there, parsed, parsed_if_there, push_below, to_json, word_enum};
 
 word_enum! {
     /// What has become of an account.
@@ -456,9 +456,7 @@ impl Filter {
             }
         }
         if let Some(prefix) = &self.ref_prefix {
-            // A range, which an index can serve; `{` is the character behind the last that a ref may hold.
-            sql.push(" AND a.external_ref >= ").push_bind(prefix.clone());
-            sql.push(" AND a.external_ref < ").push_bind(format!("{prefix}{{"));
+            push_below(sql.push(" AND "), "a.external_ref", prefix);
         }
     }
 }

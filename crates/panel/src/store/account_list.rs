@@ -7,7 +7,7 @@ use sqlx::{FromRow, QueryBuilder, Row as _, Sqlite, SqliteExecutor};
 
 use super::account::Status;
 use super::operation::Outcome;
-use super::{Doing, StoreError, parsed, parsed_if_there, word_enum};
+use super::{Doing, StoreError, parsed, parsed_if_there, push_below, word_enum};
 
 word_enum! {
     /// By what a list is sorted.
@@ -102,9 +102,7 @@ impl Filter {
             sql.push(")), ").push_bind(text.clone()).push(") > 0)");
         }
         if let Some(prefix) = &self.ref_prefix {
-            // As for accounts: `{` is the character behind the last that a ref may hold.
-            sql.push(" AND a.external_ref >= ").push_bind(prefix.clone());
-            sql.push(" AND a.external_ref < ").push_bind(format!("{prefix}{{"));
+            push_below(sql.push(" AND "), "a.external_ref", prefix);
         }
     }
 }

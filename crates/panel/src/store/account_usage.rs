@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, QueryBuilder, Row, Sqlite, SqliteConnection, SqliteExecutor};
 
 use super::account::Status;
-use super::{Doing, StoreError, json, parsed};
+use super::{Doing, StoreError, json, parsed, push_below};
 
 /// What one account uses, as far as that is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -139,9 +139,7 @@ impl Filter {
             sql.push(" AND a.server_id = ").push_bind(server.to_string());
         }
         if let Some(prefix) = &self.ref_prefix {
-            // As for accounts: `{` is the character behind the last that a ref may hold.
-            sql.push(" AND a.external_ref >= ").push_bind(prefix.clone());
-            sql.push(" AND a.external_ref < ").push_bind(format!("{prefix}{{"));
+            push_below(sql.push(" AND "), "a.external_ref", prefix);
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sqlx::{FromRow, QueryBuilder, SqliteConnection, SqliteExecutor};
 
-use super::{Doing, StoreError, word_enum};
+use super::{Doing, StoreError, push_below, word_enum};
 
 word_enum! {
     /// How something ended.
@@ -159,8 +159,8 @@ impl Filter {
             sql.push(" AND ").push(rather_not).push("outcome = ").push_bind(outcome.as_str());
         }
         if let Some(prefix) = &self.ref_prefix {
-            sql.push(" AND account_id IN (SELECT id FROM account WHERE external_ref >= ").push_bind(prefix.clone());
-            sql.push(" AND external_ref < ").push_bind(format!("{prefix}{{")).push(")");
+            push_below(sql.push(" AND account_id IN (SELECT id FROM account WHERE "), "external_ref", prefix);
+            sql.push(")");
         }
     }
 }

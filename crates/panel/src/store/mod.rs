@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
-use sqlx::{Connection as _, Row, Sqlite, Transaction};
+use sqlx::{Connection as _, QueryBuilder, Row, Sqlite, Transaction};
 
 /// The database.
 #[derive(Debug, Clone)]
@@ -174,6 +174,13 @@ fn json_if_there<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<O
     row.try_get::<Option<String>, _>(column)?
         .map(|text| serde_json::from_str(&text).map_err(|source| undecodable(column, source)))
         .transpose()
+}
+
+/// Asks that `column` holds a ref that starts with `prefix`: as a range, which an index can serve. `{` is the character behind the last that a ref may
+/// hold.
+fn push_below(sql: &mut QueryBuilder<Sqlite>, column: &str, prefix: &str) {
+    sql.push(column).push(" >= ").push_bind(prefix.to_owned());
+    sql.push(" AND ").push(column).push(" < ").push_bind(format!("{prefix}{{"));
 }
 
 fn undecodable(column: &str, source: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {

@@ -6,7 +6,7 @@ use opterius_protocol::agent::StepReport;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, QueryBuilder, Row, SqliteConnection, SqliteExecutor};
 
-use super::{Doing, StoreError, json, json_if_there, parsed, to_json, word_enum};
+use super::{Doing, StoreError, json, json_if_there, parsed, push_below, to_json, word_enum};
 use crate::app::{Memo, Refusal};
 
 word_enum! {
@@ -251,8 +251,7 @@ impl Filter {
             sql.push(" AND outcome = ").push_bind(outcome.as_str());
         }
         if let Some(prefix) = &self.ref_prefix {
-            sql.push(" AND external_ref >= ").push_bind(prefix.clone());
-            sql.push(" AND external_ref < ").push_bind(format!("{prefix}{{"));
+            push_below(sql.push(" AND "), "external_ref", prefix);
         }
     }
 }

@@ -264,7 +264,7 @@ async fn view(core: &Core, asked: &Asked, id: AccountId, typed: Typed) -> Result
     Ok(ManagedPage {
         may,
         id: id.to_string(),
-        version: app::version(&account),
+        version: app::version(&account).as_str().to_owned(),
         username: account.username.to_string(),
         domain: account.domain.to_string(),
         state: State::of_account(frame.texts, account.status),

@@ -14,7 +14,7 @@ use super::form::{Given, Id, Typed, Wrong, checked};
 use super::frame::{Asked, Frame, shown, to};
 use super::managed;
 use crate::app::{
-    self, Answer, AppError, AsSeen, KeptDays, NewPassword, Reason, Reference, Repair, Restore, Suspend, Terminate, Unsuspend, Verb,
+    self, Answer, AppError, AsSeen, KeptDays, NewPassword, Reason, Reference, Repair, Restore, Suspend, Terminate, Unsuspend, Verb, Version,
 };
 use crate::core::Core;
 use crate::http::fields::Fields;
@@ -24,7 +24,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Makes a change of the account that was seen.
 pub(super) async fn make<V: Verb>(core: &Arc<Core>, asked: &Asked, id: AccountId, version: String, verb: V) -> Result<Answer, AppError> {
-    let (reference, verb) = (Reference::Id(id), AsSeen::new(verb, version));
+    let (reference, verb) = (Reference::Id(id), AsSeen::new(verb, Version::given(&version)));
     let patience = PATIENCE.min(core.seams.timing.patience);
     let changed = app::change_account(core, &asked.caller, &reference, &verb, &asked.request_id, patience).await;
     if let Err(AppError::Refused(refusal)) = &changed {

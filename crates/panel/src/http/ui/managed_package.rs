@@ -130,7 +130,7 @@ async fn view(core: &Core, asked: &Asked, id: &Id<AccountId>, typed: Option<Type
     Ok(PackagePage {
         id: account.id.to_string(),
         username: account.username.to_string(),
-        version: app::version(&account),
+        version: app::version(&account).as_str().to_owned(),
         packages: packages.into_iter().map(|package| (package.id.to_string(), package.name.to_string())).collect(),
         limits: now.named().into_iter().map(line).collect(),
         package_id: typed.as_ref().map_or(has, |typed| typed.get("package_id").to_owned()),
