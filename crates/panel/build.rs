@@ -9,7 +9,6 @@ fn main() {
         println!("cargo::rerun-if-changed=assets/{file}");
     }
     println!("cargo::rerun-if-changed=assets/built/stamp");
-    println!("cargo::rustc-env=OPTERIUS_ASSETS={}", assets.join("built").display());
     match Command::new(assets.join("build")).status() {
         Ok(status) if status.success() => {}
         Ok(status) => println!("cargo::error=the assets of the pages could not be put together ({status}); see crates/panel/assets/build"),

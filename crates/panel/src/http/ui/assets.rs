@@ -26,8 +26,8 @@ macro_rules! asset {
         Asset {
             name: $name,
             kind: $kind,
-            content: include_bytes!(concat!(env!("OPTERIUS_ASSETS"), "/", $name)),
-            compressed: include_bytes!(concat!(env!("OPTERIUS_ASSETS"), "/", $name, ".gz")),
+            content: include_bytes!(concat!("../../../assets/built/", $name)),
+            compressed: include_bytes!(concat!("../../../assets/built/", $name, ".gz")),
         }
     };
 }
