@@ -6,6 +6,7 @@ import re
 
 # From here on `bench/lifecycle` writes, and behind it a person: what a miss comes from. Each is kept when the others are written anew.
 LIFE = "## The life of an account\n"
+PAGES = "## The pages\n"
 NOTES = "## What costs the time\n"
 
 
@@ -221,14 +222,40 @@ def life(chosen, found):
     return text + table(("", "requests/s", "p50", "p99"), lines)
 
 
-def put_life(section, path):
-    """Writes the section in its place: before the notes."""
+def pages(chosen, found):
+    """The section of `bench/pages`."""
+    text = PAGES + "\n"
+    about = {
+        "Date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        **{name: chosen.machine[name] for name in ("CPU", "Versions")},
+        "Load before": f"{found['load']:.2f}",
+        "What else ran": chosen.note or "nothing that we know of",
+        "Repeat with": "`bench/pages`, as root on Debian 12",
+    }
+    text += table(("", ""), about.items())
+    text += (
+        f"{thousands(chosen.accounts)} accounts and {thousands(chosen.activity)} rows in the Activity. Each page is opened {chosen.times} times on one "
+        "TLS connection, as a browser does, and read to its end; what a browser does with it comes on top.\n\n"
+    )
+    lines = [(page, ms(took["p50"]), ms(took["p95"]), ms(took["max"]), f"{size / 1024:.0f} kB") for page, (took, size) in found["pages"].items()]
+    text += table(("page", "p50", "p95", "max", "size"), lines)
+    slow = [page for page, (took, _) in found["pages"].items() if took["p95"] > 100]
+    missed = ", ".join(slow)
+    return text + table(("aim", ""), [("every page within 100 ms, p95", f"**missed** by {missed}" if slow else "met")])
+
+
+def put(section, path):
+    """Writes a section in its place, which is before the notes."""
     with open(path, encoding="utf-8") as file:
         old = file.read()
-    notes = old[old.index(NOTES) :]
-    before = old[: old.index(LIFE if LIFE in old else NOTES)]
+    title = section.splitlines()[0]
+    if title + "\n" not in old:
+        old = old.replace(NOTES, section + NOTES)
+    else:
+        begins = old.index(title + "\n")
+        old = old[:begins] + section + old[old.index("\n## ", begins) + 1 :]
     with open(path, "w", encoding="utf-8") as file:
-        file.write(before + section + notes)
+        file.write(old)
 
 
 def with_notes(text, path):
@@ -237,5 +264,5 @@ def with_notes(text, path):
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:
             old = file.read()
-        rest = next((old[old.index(kept) :] for kept in (LIFE, NOTES) if kept in old), "")
+        rest = next((old[old.index(kept) :] for kept in (LIFE, PAGES, NOTES) if kept in old), "")
     return text + (rest or NOTES + "\nNobody has looked yet.\n")

@@ -36,16 +36,28 @@ def call(*arguments, text=None):
     return done.stdout
 
 
+def packages(given, *debian):
+    """The directory of the packages: what was given, or as `./try` builds them, which is a release build without failpoints."""
+    script = ". sandbox/requirements; require_root; require_npm; require_rust\n"
+    script += f'require_packages {" ".join(debian)} python3 "${{build_packages[@]}}" "${{sandbox_packages[@]}}"\n'
+    built = os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "opterius", "debs-try")
+    if not given:
+        script += f"packaging/build-debs '{built}' >&2\n"
+    subprocess.run(["bash", "-euc", script], cwd=ROOT, check=True)
+    return given or built
+
+
 class Server:
     def __init__(self, name, debs):
         self.name, self.init = name, None
         call(SANDBOX, "down", name)
         call(SANDBOX, "up", name, "--debs", debs, "--hostname", "server1.opterius.test")
         self.ip = call(SANDBOX, "ip", name).strip()
-        self.run(
+        setup = self.run(
             "opterius", "setup", "--json", "--hostname", "server1.opterius.test", "--ipv4", self.ip,
             "--nameserver", "ns1.opterius.test", "--nameserver", "ns2.opterius.test",
         )  # fmt: skip
+        self.admin_password = json.loads(setup.strip().splitlines()[-1])["admin_password"]
         self.run("opterius", "package", "create", "Starter", "--disk-mib", "10240", "--json")
         self.token = json.loads(self.run("opterius", "token", "create", "--for", "whmcs", "--name", "bench", "--json"))["token"]
 

@@ -35,7 +35,8 @@ pub struct Setup {
 /// A server with the packages installed, `opterius setup` run, a package "Starter" and a token for WHMCS. It ends with the test.
 #[derive(Debug)]
 pub struct Server {
-    name: String,
+    /// Its name in the sandbox.
+    pub name: String,
     machine: Machine,
     /// Its IPv4 address, as it knows it.
     pub ip: String,

@@ -185,7 +185,7 @@ async fn prepare(
         operation_id: Some(operation.id),
         request_id: Some(request.as_str()),
         outcome: activity::Outcome::Ok,
-        detail: format!("The order of {} ({}) with the package {} was taken on.", order.username, order.domain, order.package),
+        detail: format!("The order of {} ({}) with the package {} was taken on.", order.username, order.domain, package.name),
     };
     activity::append(write, &caller.owner, entry).await?;
     Ok(Some(operation))

@@ -504,3 +504,20 @@ pub(crate) async fn of_package(
         |spec: Option<String>| spec.and_then(|spec| serde_json::from_str::<Spec>(&spec).ok()).is_some_and(|spec| spec.limits == *limits);
     Ok(rows.into_iter().map(|(id, username, spec)| (id, username, same(spec))).collect())
 }
+
+/// Of these accounts the username of each, and whether it has a page: one that never came to be has none.
+pub(crate) async fn names(
+    db: impl SqliteExecutor<'_>,
+    owner: &OwnerId,
+    ids: impl Iterator<Item = &str>,
+) -> Result<BTreeMap<String, (String, bool)>, StoreError> {
+    let mut sql = QueryBuilder::<Sqlite>::new("SELECT id, username, status <> 'failed' FROM account WHERE owner = ");
+    sql.push_bind(owner.as_str()).push(" AND id IN (");
+    let mut list = sql.separated(", ");
+    for id in ids {
+        list.push_bind(id.to_owned());
+    }
+    sql.push(")");
+    let rows: Vec<(String, String, bool)> = sql.build_query_as().fetch_all(db).await.doing("read the names of accounts")?;
+    Ok(rows.into_iter().map(|(id, username, page)| (id, (username, page))).collect())
+}

@@ -88,7 +88,8 @@ pub(crate) struct Operation {
     pub(crate) finished_at: Option<Micros>,
     /// What it makes true; nothing once it is over.
     pub(crate) spec: Option<Spec>,
-    /// What the Panel's rows of the account say once it is committed; nothing once it is over.
+    /// What the Panel's rows of the account say once it is committed. Nothing once it is over, but for a create that did not succeed: what
+    /// was ordered can be ordered again.
     pub(crate) memo: Option<Memo>,
     pub(crate) steps: Vec<StepReport>,
     /// Why it did not succeed.
@@ -196,7 +197,8 @@ pub(crate) struct Ending<'a> {
 pub(crate) async fn set_outcome(db: &mut SqliteConnection, id: OperationId, ending: &Ending<'_>) -> Result<bool, StoreError> {
     let done = sqlx::query(
         "UPDATE operation SET outcome = $2, finished_at = $3, steps = $4, error = $5, acknowledged = $6, abandoned = $7, \
-         remains = $8, spec = CASE WHEN $2 = 'needs_attention' THEN spec END, memo = CASE WHEN $2 = 'needs_attention' THEN memo END WHERE id = $1 AND outcome IN ('running', 'needs_attention')",
+         remains = $8, spec = CASE WHEN $2 = 'needs_attention' THEN spec END, memo = CASE WHEN $2 = 'needs_attention' OR (kind = 'create' AND $2 <> 'committed') THEN memo END \
+         WHERE id = $1 AND outcome IN ('running', 'needs_attention')",
     )
     .bind(id.to_string())
     .bind(ending.outcome.as_str())

@@ -1,5 +1,6 @@
 //! The pages for people.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::Method;
@@ -27,6 +28,17 @@ fn may(who: &str, rule: &str) -> bool {
         // Staff of a WHMCS look at what its token sees.
         _ => matches!(rule, "self.read" | "accounts.read" | "packages.read" | "operations.read"),
     }
+}
+
+/// What a browser opens of the pages, and what it is not worth opening, stands in a list beside the tests in a browser.
+#[test]
+fn every_page_is_opened_in_a_browser_by_the_tests_of_the_whole_chain() {
+    let list = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e/browser/pages.json");
+    let list: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(list).unwrap()).unwrap();
+    let pages = list["pages"].as_array().unwrap().iter().map(|page| page["route"].as_str().unwrap());
+    let listed: BTreeSet<&str> = pages.chain(list["parts"].as_array().unwrap().iter().map(|part| part.as_str().unwrap())).collect();
+    let there: BTreeSet<&str> = Panel::pages().into_iter().filter(|(method, ..)| *method == Method::GET).map(|(_, path, _)| path).collect();
+    assert_eq!(listed, there);
 }
 
 #[tokio::test]

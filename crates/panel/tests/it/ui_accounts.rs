@@ -366,6 +366,14 @@ async fn an_operation_page_tells_the_whole_story_of_what_failed() {
     assert_harmless(&page);
     assert!(!page.text.contains("/retry") && !page.text.contains("sse-connect"), "{}", page.text);
     assert!(!page.text.contains("href=\"/accounts/0"), "what never came to be has no page: {}", page.text);
+    let again = format!("/accounts/new?again={id}");
+    assert!(page.text.contains(&format!("href=\"{again}\"")), "{}", page.text);
+    let form = admin.get(&lab, &again).await;
+    assert_says(&form, &["value=\"alice\"", "value=\"alice.example\"", "value=\"ref-alice\""]);
+    assert_eq!(admin.get(&lab, "/accounts/new?again=nothing").await.status, 404);
+    let reader = Browser::of_person(&lab, "read_only").await;
+    assert!(!reader.get(&lab, &format!("/operations/{id}")).await.text.contains("again="));
+    assert_eq!(reader.get(&lab, &again).await.status, 403);
     let list = admin.get(&lab, "/operations").await;
     assert_says(&list, &["1 operation", "undone", "alice.example", id]);
     assert_harmless(&list);

@@ -150,7 +150,7 @@ async fn packages_are_made_changed_duplicated_and_deleted() {
     let made = host.send(&lab, "/packages", &package("Big", "5000", "", "save")).await;
     assert_eq!(made.status, 303, "{}", made.text);
     let path = made.header("location").to_owned();
-    shows(&host.get(&lab, "/packages").await, 200, &["Big", "Starter", "5000 MiB", "Copy the name for WHMCS"]);
+    shows(&host.get(&lab, "/packages").await, 200, &["Big", "Starter", "4.8 GiB", "Copy the name for WHMCS"]);
     let page = host.get(&lab, &path).await;
     shows(&page, 200, &["Big", "No account has it", "value=\"5000\"", "Renamed, it is not found"]);
     let seen = hidden(&page, "version");

@@ -19,6 +19,7 @@ use super::frame::{Asked, Frame, shown};
 use super::moment::Moment;
 use crate::app::{self, AppError, Caller, ExternalRef, Reference, Refusal, Scope};
 use crate::core::Core;
+use crate::store::account;
 use crate::store::activity::{self, Filter, Look, Outcome};
 use crate::store::operation::Operation;
 
@@ -46,6 +47,9 @@ pub(super) struct Wanted {
     /// Only rows before this one.
     #[serde(default)]
     before: String,
+    /// What the page shows that asks whether there is more: see [`ActivityPage::drawn`].
+    #[serde(default)]
+    seen: String,
     /// `csv` or `jsonl`, of an export.
     #[serde(default)]
     format: String,
@@ -126,6 +130,8 @@ struct ActivityPage {
     /// Whether anything is looked for.
     narrowed: bool,
     too_many: bool,
+    /// The newest row and the minute: while they stay, the page would look the same.
+    drawn: String,
     /// The last row of this page, if there are older ones.
     older: Option<i64>,
 }
@@ -136,15 +142,38 @@ pub(super) struct Row {
     pub(super) at: Moment,
     pub(super) actor: String,
     pub(super) action: String,
-    pub(super) account: Option<String>,
+    pub(super) account: Option<Whose>,
     pub(super) detail: String,
     pub(super) outcome: String,
     pub(super) class: &'static str,
     pub(super) request: String,
 }
 
+/// The account of a row.
+pub(super) struct Whose {
+    id: String,
+    username: String,
+    /// Whether it has a page.
+    page: bool,
+}
+
 impl Row {
-    pub(super) fn new(frame: &Frame, row: activity::Row) -> Self {
+    /// Rows with the names of their accounts.
+    async fn all(core: &Core, asked: &Asked, frame: &Frame, rows: Vec<activity::Row>) -> Result<Vec<Self>, AppError> {
+        let ids = rows.iter().filter_map(|row| row.account_id.as_deref());
+        let names = account::names(core.store.read(), &asked.caller.owner, ids).await?;
+        let may = asked.caller.may(Scope::AccountsRead);
+        let whose = |id: String| names.get(&id).map(|(username, page)| Whose { username: username.clone(), page: *page && may, id });
+        Ok(rows
+            .into_iter()
+            .map(|mut row| {
+                let account = row.account_id.take().and_then(whose);
+                Self::new(frame, row, account)
+            })
+            .collect())
+    }
+
+    fn new(frame: &Frame, row: activity::Row, account: Option<Whose>) -> Self {
         let class = match row.outcome.as_str() {
             "ok" => "bg-green text-green-fg",
             "refused" => "bg-yellow text-yellow-fg",
@@ -155,7 +184,7 @@ impl Row {
             at: frame.moment(Micros(row.at)),
             actor: row.actor,
             action: row.action,
-            account: row.account_id,
+            account,
             detail: row.detail,
             outcome: said(frame, &row.outcome),
             class,
@@ -174,13 +203,18 @@ pub(super) async fn list(State(core): State<Arc<Core>>, asked: Asked, wanted: Re
         let looked = wanted.look(&core, &asked.caller).await?;
         let before = wanted.before.parse::<i64>().ok();
         let mut rows = looked.rows(&core, &asked.caller, before, A_PAGE + 1).await?;
+        let frame = asked.frame(&core).await?;
+        let drawn = format!("{}.{}", rows.first().map_or(0, |row| row.id), frame.now.0 / 60_000_000);
+        if asked.part && wanted.seen == drawn {
+            return Ok(None);
+        }
         let more = rows.len() > A_PAGE as usize;
         rows.truncate(A_PAGE as usize);
-        let frame = asked.frame(&core).await?;
         let query = wanted.query();
-        Ok::<_, AppError>(ActivityPage {
+        Ok::<_, AppError>(Some(ActivityPage {
+            drawn,
             older: rows.last().filter(|_| more).map(|row| row.id),
-            rows: rows.into_iter().map(|row| Row::new(&frame, row)).collect(),
+            rows: Row::all(&core, &asked, &frame, rows).await?,
             actions: activity::actions(core.store.read(), &asked.caller.owner).await?,
             outcomes: Outcome::ALL.iter().map(|one| (one.as_str(), said(&frame, one.as_str()))).collect(),
             newest: before.is_none(),
@@ -189,10 +223,12 @@ pub(super) async fn list(State(core): State<Arc<Core>>, asked: Asked, wanted: Re
             query,
             wanted,
             frame,
-        })
+        }))
     };
     match view.await {
-        Ok(view) => shown(StatusCode::OK, &view),
+        Ok(Some(view)) => shown(StatusCode::OK, &view),
+        // Nothing is drawn anew under people's hands.
+        Ok(None) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => asked.failed(&core, error).await,
     }
 }
@@ -292,9 +328,10 @@ pub(super) async fn story(State(core): State<Arc<Core>>, asked: Asked, Path(id):
             let from = jiff::Timestamp::from_microsecond(row.at).map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default();
             format!("journalctl -u opterius-agent -u opterius-panel --since {from} REQUEST_ID={}", quoted(request))
         });
+        let mut told = Row::all(&core, &asked, &frame, std::iter::once(row).chain(rows).collect()).await?.into_iter();
         Ok::<_, AppError>(StoryPage {
-            row: Row::new(&frame, row),
-            rows: rows.into_iter().map(|one| Row::new(&frame, one)).collect(),
+            row: told.next().ok_or(AppError::Broken("tell a row"))?,
+            rows: told.collect(),
             operation: operation.map(|operation| Done::new(&frame, operation)),
             command,
             frame,

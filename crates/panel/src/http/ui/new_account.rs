@@ -4,15 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
-use axum::extract::State as Of;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State as Of};
 use axum::response::Response;
 use http::StatusCode;
 use opterius_model::PackageId;
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::assets;
 use super::form::{Given, Typed, Wrong, checked};
 use super::frame::{Asked, Frame, shown, to};
+use super::managed::never_came;
 use super::plan::PlanShown;
 use super::texts::Texts;
 use crate::app::{self, Answer, AppError, Availability, PackageChoice, Refusal, Wish};
@@ -53,14 +56,45 @@ struct Line {
     text: String,
 }
 
-pub(super) async fn form(Of(core): Of<Arc<Core>>, asked: Asked) -> Response {
-    match app::generate_password() {
-        Ok(password) => {
+#[derive(Default, Deserialize)]
+pub(super) struct Wanted {
+    /// The operation of an order that did not succeed, whose form this is again.
+    #[serde(default)]
+    again: String,
+}
+
+pub(super) async fn form(Of(core): Of<Arc<Core>>, asked: Asked, wanted: Result<Query<Wanted>, QueryRejection>) -> Response {
+    let Query(Wanted { again }) = wanted.unwrap_or_default();
+    let filled = async {
+        let typed = if again.is_empty() { Typed::default() } else { ordered_before(&core, &asked, &again).await? };
+        Ok::<_, AppError>((typed, app::generate_password()?))
+    };
+    match filled.await {
+        Ok((typed, password)) => {
             let password = Zeroizing::new(password.expose().to_owned());
-            answer(&core, &asked, Typed::default(), password, None, None).await
+            answer(&core, &asked, typed, password, None, None).await
         }
         Err(error) => asked.failed(&core, error).await,
     }
+}
+
+/// What was ordered by an operation. The password is not kept: another one is made.
+async fn ordered_before(core: &Core, asked: &Asked, id: &str) -> Result<Typed, AppError> {
+    let missing = || AppError::from(Refusal::not_found("operation", id));
+    let operation = app::operation(core, &asked.caller, id.parse().map_err(|_| missing())?).await?;
+    let memo = operation.memo.filter(|_| never_came(operation.kind, operation.outcome)).ok_or_else(missing)?;
+    let mut fields = vec![
+        ("username", Some(operation.username)),
+        ("domain", Some(operation.domain)),
+        ("package_id", memo.package_id.map(|id| id.to_string())),
+        ("server", Some(operation.server_id.to_string())),
+        ("email", memo.email),
+    ];
+    fields.push(("external_ref", asked.caller.shown_ref(memo.external_ref.as_deref())));
+    fields.push(("client_ref", asked.caller.shown_ref(memo.client.client_ref.as_deref())));
+    fields.push(("next_due_on", memo.client.next_due_on.map(|day| day.to_string())));
+    let typed: Vec<(String, String)> = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
+    Ok(Typed::of(&typed))
 }
 
 /// The checks alone for htmx; a browser without scripts gets the whole page with them.

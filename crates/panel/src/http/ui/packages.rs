@@ -9,6 +9,7 @@ use opterius_model::{Limit, Limits, PackageId, PackageName};
 use serde::Deserialize;
 
 use super::assets;
+use super::bytes::Bytes;
 use super::frame::{Asked, Frame, shown, to};
 use super::given::Given;
 use crate::app::{self, AppError, LimitChanges, Refusal, Scope, Version};
@@ -44,7 +45,7 @@ pub(super) async fn list(State(core): State<Arc<Core>>, asked: Asked) -> Respons
             id: package.id.to_string(),
             name: package.name.to_string(),
             accounts: package.accounts,
-            disk: said(package.limits.disk_mib, " MiB"),
+            disk: package.limits.disk_mib.get().map_or_else(|| frame.texts.say("unlimited"), |mib| Bytes(u64::from(mib) << 20).to_string()),
             traffic: said(package.limits.bandwidth_gib, " GiB"),
             workers: said(package.limits.php_workers, ""),
         };

@@ -64,7 +64,7 @@
             }
             const { x, series, unit } = JSON.parse(document.getElementById(place.getAttribute("data-chart")).textContent);
             const style = getComputedStyle(root);
-            const colours = ["--tblr-primary", "--tblr-green", "--tblr-orange", "--tblr-purple", "--tblr-cyan", "--tblr-red", "--tblr-yellow", "--tblr-teal"];
+            const colours = (place.dataset.colours || "primary green orange purple cyan red yellow teal").split(" ");
             const ink = root.getAttribute("data-bs-theme") === "dark" ? "#b8bcc2" : "#5b6472";
             // A grey that both themes bear; the theme's own colour is a formula that a canvas does not take.
             const grid = { stroke: "rgba(128, 128, 128, 0.25)", width: 1 };
@@ -80,7 +80,7 @@
                         {},
                         ...series.map((one, at) => ({
                             label: one.label,
-                            stroke: style.getPropertyValue(colours[at % colours.length]).trim() || "#066fd1",
+                            stroke: style.getPropertyValue(`--tblr-${colours[at % colours.length]}`).trim() || "#066fd1",
                             width: 2,
                             points: { show: x.length < 40 },
                         })),

@@ -225,6 +225,7 @@ operation-when = Wann
 operation-took = Dauer
 operation-by = Von
 operation-retry = Noch einmal versuchen
+operation-again = Noch einmal bestellen
 operation-abandon = So lassen, wie es ist
 operation-abandon-hint = Beendet den Vorgang, wo er steht: was getan ist, bleibt, und was fehlt, ist von da an eine Abweichung, die eine Reparatur behebt.
 operation-steps = Schritte

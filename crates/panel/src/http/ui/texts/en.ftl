@@ -225,6 +225,7 @@ operation-when = When
 operation-took = Took
 operation-by = By
 operation-retry = Try again
+operation-again = Order it again
 operation-abandon = Leave it as it stands
 operation-abandon-hint = Ends the operation where it stands: what it had done stays, and what is missing is drift from then on, which a repair mends.
 operation-steps = Steps
