@@ -42,6 +42,7 @@ mod sign_in;
 mod sign_in_administrator;
 mod suspend_account;
 mod terminate_account;
+mod time_zone;
 mod unsuspend_account;
 mod usage;
 mod version;
@@ -86,7 +87,7 @@ pub(crate) use run_operation::{Live, Progress, resume};
 pub(crate) use servers::{
     ServerChange, change_server, reserved_names, server_version, set_shared_parent_domains, shared_parent_domains_version,
 };
-pub(crate) use settings::{KeptDays, change_settings, settings, settings_version};
+pub(crate) use settings::{KeptDays, Settings, SettingsChange, change_settings, settings, settings_version, time_zone};
 pub(crate) use sign_in::{Link, SESSION, Target, Visitor, customer_link, sign_out, staff_link, use_link, visitor};
 pub(crate) use sign_in_administrator::{
     Admitted, Browser, OwnSession, choose_language, end_own_session, language, new_totp_secret, own_profile, remove_second_factor,
@@ -94,6 +95,7 @@ pub(crate) use sign_in_administrator::{
 };
 pub(crate) use suspend_account::Suspend;
 pub(crate) use terminate_account::Terminate;
+pub(crate) use time_zone::TimeZone;
 pub(crate) use unsuspend_account::Unsuspend;
 pub(crate) use usage::{month, usage};
 pub(crate) use version::{Version, still};

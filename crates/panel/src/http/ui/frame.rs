@@ -14,7 +14,7 @@ use super::message::Message;
 use super::moment::Moment;
 use super::texts::Texts;
 use super::{assets, page};
-use crate::app::{self, AppError, Caller, CallerKind, Refusal, Scope};
+use crate::app::{self, AppError, Caller, CallerKind, Refusal, Scope, TimeZone};
 use crate::core::Core;
 use crate::http::problem;
 use crate::store::operation::{self, Outcome};
@@ -31,6 +31,8 @@ pub(super) struct Frame {
     pub(super) who: Option<Who>,
     pub(super) menu: Vec<Item>,
     pub(super) now: Micros,
+    /// In which exact times are said.
+    pub(super) zone: TimeZone,
 }
 
 /// Who is signed in.
@@ -128,6 +130,7 @@ impl Asked {
             who: Some(Who { name: self.caller.name.clone(), profile: self.caller.kind == CallerKind::Administrator }),
             menu: menu.collect(),
             now: core.now(),
+            zone: app::time_zone(core).await?,
         })
     }
 
@@ -171,12 +174,12 @@ struct Failed {
 impl Frame {
     /// Around a page for which nobody has to be signed in.
     pub(super) fn outside(headers: &HeaderMap, now: Micros) -> Self {
-        Self { texts: Texts::of(None, headers), who: None, menu: Vec::new(), now }
+        Self { texts: Texts::of(None, headers), who: None, menu: Vec::new(), now, zone: TimeZone::UTC }
     }
 
     /// When something was, as people say it, with the exact time beside it.
     pub(super) fn moment(&self, at: Micros) -> Moment {
-        Moment::in_words(at, self.now, self.texts)
+        Moment::in_words(at, self.now, self.texts, &self.zone)
     }
 }
 
