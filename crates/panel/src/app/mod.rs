@@ -90,8 +90,8 @@ pub(crate) use servers::{
 pub(crate) use settings::{KeptDays, Settings, SettingsChange, change_settings, settings, settings_version, time_zone};
 pub(crate) use sign_in::{Link, SESSION, Target, Visitor, customer_link, sign_out, staff_link, use_link, visitor};
 pub(crate) use sign_in_administrator::{
-    Admitted, Browser, OwnSession, choose_language, end_own_session, language, new_totp_secret, own_profile, remove_second_factor,
-    second_factor, set_second_factor, sign_in_with_password, totp_url, wants_code,
+    Admitted, Browser, OwnSession, choose_language, end_own_session, new_totp_secret, own_profile, remove_second_factor, second_factor,
+    set_second_factor, sign_in_with_password, totp_url, wants_code,
 };
 pub(crate) use suspend_account::Suspend;
 pub(crate) use terminate_account::Terminate;

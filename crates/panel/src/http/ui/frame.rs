@@ -82,10 +82,9 @@ impl<S: Sync> FromRequestParts<S> for Asked {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
         let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
-        let Some(Visitor(app::Visitor::Staff(caller))) = parts.extensions.get::<Visitor>().cloned() else {
+        let Some(Visitor(app::Visitor::Staff(caller, chosen))) = parts.extensions.get::<Visitor>().cloned() else {
             return Err(Message::not_signed_in().into_response());
         };
-        let chosen = parts.extensions.get::<Language>().and_then(|language| language.0.clone());
         Ok(Self {
             texts: Texts::of(chosen.as_deref(), &parts.headers),
             path: parts.uri.path().to_owned(),
@@ -95,10 +94,6 @@ impl<S: Sync> FromRequestParts<S> for Asked {
         })
     }
 }
-
-/// The language that whoever is signed in chose.
-#[derive(Debug, Clone)]
-pub(super) struct Language(pub(super) Option<String>);
 
 impl Asked {
     /// Whether it is one of the host's people, of this name.
