@@ -21,6 +21,7 @@ mod faults;
 mod forget_hashes;
 mod generate_password;
 mod learn_usage;
+mod mail_server;
 mod memo;
 mod names;
 mod order;
@@ -41,6 +42,7 @@ mod settings;
 mod sign_in;
 mod sign_in_administrator;
 mod suspend_account;
+mod tell;
 mod terminate_account;
 mod time_zone;
 mod unsuspend_account;
@@ -48,6 +50,7 @@ mod usage;
 mod version;
 
 pub(crate) use acknowledge::Acknowledger;
+pub(crate) use adopt_account::PANEL;
 pub(crate) use answers::Answer;
 pub(crate) use as_seen::{AsSeen, version};
 pub(crate) use authenticate::{Throttle, administrator, token};
@@ -65,6 +68,10 @@ pub(crate) use create_token::{NewToken, access_hash, create_token, delete_token,
 pub(crate) use forget_hashes::keep_forgetting;
 pub(crate) use generate_password::generate_password;
 pub(crate) use learn_usage::keep_learning_usage;
+pub(crate) use mail_server::{
+    MailAddress, MailHost, MailServerChange, MailUsername, change_mail_server, mail_port, mail_port_text, mail_server, mail_server_version,
+    remove_mail_server, test_mail_server,
+};
 pub(crate) use memo::Memo;
 pub(crate) use names::reserved;
 pub(crate) use order::{
@@ -94,6 +101,7 @@ pub(crate) use sign_in_administrator::{
     set_second_factor, sign_in_with_password, totp_url, wants_code,
 };
 pub(crate) use suspend_account::Suspend;
+pub(crate) use tell::tell_of_server;
 pub(crate) use terminate_account::Terminate;
 pub(crate) use time_zone::TimeZone;
 pub(crate) use unsuspend_account::Unsuspend;

@@ -458,6 +458,7 @@ async fn every_page_of_the_host_is_whole_and_runs_nothing_of_its_own() {
         "/packages/new",
         "/tokens",
         "/settings",
+        "/settings/mail",
         "/servers",
         "/servers/default",
         "/activity",
