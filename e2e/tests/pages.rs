@@ -155,6 +155,7 @@ fn the_hosts_people_sign_in_and_every_page_opens() {
         ("/tokens", "test"),
         ("/people", "admin"),
         ("/settings", "7"),
+        ("/settings/mail", "Nothing was told yet"),
         ("/profile", "admin"),
     ] {
         let page = open(&at(path), &cookie);

@@ -170,6 +170,8 @@ pub(crate) struct LastUsage {
 pub(crate) struct Settings {
     /// 0: nothing is kept.
     pub(crate) terminated_kept_days: u16,
+    /// A Panel of an earlier version does not say.
+    pub(crate) time_zone: Option<String>,
 }
 
 /// Something with a name.

@@ -42,6 +42,8 @@ pub struct Timing {
     pub forget_every: Duration,
     /// How often the Agents are asked what accounts use.
     pub usage_every: Duration,
+    /// How often it is looked whether there are notices to send.
+    pub notices_every: Duration,
 }
 
 impl Default for Timing {
@@ -56,6 +58,7 @@ impl Default for Timing {
             count_refused_every: Duration::from_secs(2),
             forget_every: Duration::from_mins(5),
             usage_every: Duration::from_mins(5),
+            notices_every: Duration::from_secs(5),
         }
     }
 }
@@ -69,11 +72,13 @@ pub struct Seams {
     pub administrator_uid: u32,
     /// How long things take.
     pub timing: Timing,
+    /// Certificates (DER) that mail servers are believed with beside those that this machine trusts.
+    pub mail_roots: Vec<Vec<u8>>,
 }
 
 impl Default for Seams {
     fn default() -> Self {
-        Self { now: Arc::new(Micros::now), administrator_uid: 0, timing: Timing::default() }
+        Self { now: Arc::new(Micros::now), administrator_uid: 0, timing: Timing::default(), mail_roots: Vec::new() }
     }
 }
 

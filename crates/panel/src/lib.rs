@@ -9,6 +9,7 @@ mod config;
 mod core;
 mod fleet;
 mod http;
+mod notices;
 mod panel;
 mod store;
 mod tls;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::core::{Core, Seams, StartError};
 use crate::tls::{Pins, TlsError};
-use crate::{app, fleet, http, tls};
+use crate::{app, fleet, http, notices, tls};
 
 /// A running Panel.
 pub struct Panel {
@@ -54,6 +54,7 @@ impl Panel {
         core.tasks.spawn(app::keep_counting(core.clone()));
         core.tasks.spawn(app::keep_forgetting(core.clone()));
         core.tasks.spawn(app::keep_learning_usage(core.clone()));
+        core.tasks.spawn(notices::keep_sending(core.clone()));
         let router = http::router(core.clone());
         Ok(Self { core, router })
     }

@@ -16,11 +16,18 @@ pub(crate) enum Setting {
         #[arg(value_name = "N", value_parser = days())]
         days: u16,
     },
+    /// The time zone in which the Panel's pages show times
+    TimeZone {
+        /// Its IANA name, such as Europe/Berlin
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
 }
 
 pub(super) async fn run(setting: &Setting, panel: &Panel, format: Format) -> Result<(), Failure> {
     let body = match setting {
         Setting::KeptDays { days } => json!({ "terminated_kept_days": days }),
+        Setting::TimeZone { name } => json!({ "time_zone": name }),
     };
     show::show(&panel.put("/api/settings", &body).await?.data, format)
 }

@@ -24,6 +24,9 @@ pub(super) fn show(data: &Value, format: Format) -> Result<(), Failure> {
     };
     let mut facts = Facts::new();
     facts.add("kept-days", kept);
+    if let Some(zone) = settings.time_zone {
+        facts.add("time-zone", zone);
+    }
     output::line(facts);
     Ok(())
 }

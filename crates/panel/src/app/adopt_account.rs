@@ -15,7 +15,7 @@ use crate::store::activity::{self, Entry};
 use crate::store::{self, Write, claimed_name, package};
 
 /// How the Activity names a Panel that does something of its own accord.
-pub(super) const PANEL: &str = "panel";
+pub(crate) const PANEL: &str = "panel";
 
 /// What came of it.
 pub(super) enum Adopted {

@@ -21,6 +21,7 @@ mod faults;
 mod forget_hashes;
 mod generate_password;
 mod learn_usage;
+mod mail_server;
 mod memo;
 mod names;
 mod order;
@@ -41,12 +42,15 @@ mod settings;
 mod sign_in;
 mod sign_in_administrator;
 mod suspend_account;
+mod tell;
 mod terminate_account;
+mod time_zone;
 mod unsuspend_account;
 mod usage;
 mod version;
 
 pub(crate) use acknowledge::Acknowledger;
+pub(crate) use adopt_account::PANEL;
 pub(crate) use answers::Answer;
 pub(crate) use as_seen::{AsSeen, version};
 pub(crate) use authenticate::{Throttle, administrator, token};
@@ -64,6 +68,10 @@ pub(crate) use create_token::{NewToken, access_hash, create_token, delete_token,
 pub(crate) use forget_hashes::keep_forgetting;
 pub(crate) use generate_password::generate_password;
 pub(crate) use learn_usage::keep_learning_usage;
+pub(crate) use mail_server::{
+    MailAddress, MailHost, MailServerChange, MailUsername, change_mail_server, mail_port, mail_port_text, mail_server, mail_server_version,
+    remove_mail_server, test_mail_server,
+};
 pub(crate) use memo::Memo;
 pub(crate) use names::reserved;
 pub(crate) use order::{
@@ -86,14 +94,16 @@ pub(crate) use run_operation::{Live, Progress, resume};
 pub(crate) use servers::{
     ServerChange, change_server, reserved_names, server_version, set_shared_parent_domains, shared_parent_domains_version,
 };
-pub(crate) use settings::{KeptDays, change_settings, settings, settings_version};
+pub(crate) use settings::{KeptDays, Settings, SettingsChange, change_settings, settings, settings_version, time_zone};
 pub(crate) use sign_in::{Link, SESSION, Target, Visitor, customer_link, sign_out, staff_link, use_link, visitor};
 pub(crate) use sign_in_administrator::{
-    Admitted, Browser, OwnSession, choose_language, end_own_session, language, new_totp_secret, own_profile, remove_second_factor,
-    second_factor, set_second_factor, sign_in_with_password, totp_url, wants_code,
+    Admitted, Browser, OwnSession, choose_language, end_own_session, new_totp_secret, own_profile, remove_second_factor, second_factor,
+    set_second_factor, sign_in_with_password, totp_url, wants_code,
 };
 pub(crate) use suspend_account::Suspend;
+pub(crate) use tell::tell_of_server;
 pub(crate) use terminate_account::Terminate;
+pub(crate) use time_zone::TimeZone;
 pub(crate) use unsuspend_account::Unsuspend;
 pub(crate) use usage::{month, usage};
 pub(crate) use version::{Version, still};

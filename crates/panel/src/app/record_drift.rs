@@ -2,7 +2,7 @@
 
 use opterius_protocol::agent::Drift;
 
-use super::adopt_account::PANEL;
+use super::{PANEL, tell};
 use crate::core::Core;
 use crate::store::activity::{self, Entry};
 use crate::store::{self, StoreError, account};
@@ -21,6 +21,7 @@ pub(crate) async fn record_drift(core: &Core, drift: &Drift) -> Result<(), Store
     {
         return Ok(());
     }
+    tell::of_drift(&mut write, core, &account, drift, &detail).await?;
     let entry = Entry {
         at: core.now(),
         actor: PANEL,

@@ -41,6 +41,7 @@ pub(crate) enum Code {
     ServerNotConfigured,
     ProvisioningFailed,
     NeedsAttention,
+    MailNotTaken,
     Internal,
 }
 

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use super::adopt_account::take_over;
 use super::faults::{self, point};
 use super::sign_in::end_sessions;
-use super::{AppError, Memo, Refusal};
+use super::{AppError, Memo, Refusal, tell};
 use crate::core::Core;
 use crate::store::activity::{self, Entry};
 use crate::store::operation::{Ending, Kind, Operation, Outcome};
@@ -490,6 +490,9 @@ async fn record(core: &Core, operation: &Operation, end: &End) -> Result<(), App
                 claimed_name::free(&mut write, id).await?;
             }
         }
+    }
+    if end.outcome == Outcome::NeedsAttention {
+        tell::of_attention(&mut write, core, operation, end.error.as_ref(), &end.remains).await?;
     }
     let committed = end.outcome == Outcome::Committed;
     let entry = Entry {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opterius_model::RequestId;
+use sqlx::SqliteConnection;
 
-use super::{AppError, Caller, Version, record, still};
+use super::{AppError, Caller, TimeZone, Version, record, still};
 use crate::core::Core;
 use crate::store::{self, setting};
 
@@ -52,30 +53,68 @@ impl std::fmt::Display for KeptDays {
     }
 }
 
-/// Sets for how long terminated accounts are kept from now on. What was terminated before is kept as long as was said then.
+/// The settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// For how long a terminated account is kept, unless its terminate says otherwise.
+    pub(crate) kept: KeptDays,
+    /// In which people read times.
+    pub(crate) time_zone: TimeZone,
+}
+
+/// What is to become of them; what is not named stays.
+#[derive(Debug, Default)]
+pub(crate) struct SettingsChange {
+    pub(crate) kept: Option<KeptDays>,
+    pub(crate) time_zone: Option<TimeZone>,
+}
+
+/// Changes settings. What was terminated before is kept as long as was said then.
 pub(crate) async fn change_settings(
     core: &Arc<Core>,
     caller: &Caller,
-    kept: KeptDays,
+    change: SettingsChange,
     seen: Option<&Version>,
     request: &RequestId,
-) -> Result<KeptDays, AppError> {
+) -> Result<Settings, AppError> {
     let mut write = core.store.write().await?;
-    let before = KeptDays::stored(setting::terminated_kept_days(&mut *write).await?);
-    still("For how long terminated accounts are kept", seen, &settings_version(before))?;
-    setting::set_terminated_kept_days(&mut write, kept.get()).await?;
-    let detail = format!("Terminated accounts are now kept for {kept} days.");
-    record::done(&mut write, core, caller, "settings.change", request, detail).await?;
-    store::commit(write).await?;
-    Ok(kept)
+    let before = read(&mut write).await?;
+    still("The general settings", seen, &settings_version(&before))?;
+    let SettingsChange { kept, time_zone } = change;
+    let mut done = Vec::new();
+    if let Some(kept) = kept.filter(|kept| *kept != before.kept) {
+        setting::set_terminated_kept_days(&mut write, kept.get()).await?;
+        done.push(format!("Terminated accounts are now kept for {kept} days."));
+    }
+    if let Some(zone) = time_zone.as_ref().filter(|zone| **zone != before.time_zone) {
+        setting::set_time_zone(&mut write, zone.name()).await?;
+        done.push(format!("Times are now shown in the time zone {}.", zone.name()));
+    }
+    if !done.is_empty() {
+        record::done(&mut write, core, caller, "settings.change", request, done.join(" ")).await?;
+        store::commit(write).await?;
+    }
+    Ok(Settings { kept: kept.unwrap_or(before.kept), time_zone: time_zone.unwrap_or(before.time_zone) })
 }
 
 /// What a form shows of the settings.
-pub(crate) fn settings_version(kept: KeptDays) -> Version {
-    Version::of(&kept.get())
+pub(crate) fn settings_version(settings: &Settings) -> Version {
+    Version::of(&(settings.kept.get(), settings.time_zone.name()))
 }
 
 /// The settings as they are.
-pub(crate) async fn settings(core: &Core) -> Result<KeptDays, AppError> {
-    Ok(KeptDays::stored(setting::terminated_kept_days(core.store.read()).await?))
+pub(crate) async fn settings(core: &Core) -> Result<Settings, AppError> {
+    read(&mut *core.store.connection().await?).await
+}
+
+async fn read(db: &mut SqliteConnection) -> Result<Settings, AppError> {
+    Ok(Settings {
+        kept: KeptDays::stored(setting::terminated_kept_days(&mut *db).await?),
+        time_zone: setting::time_zone(&mut *db).await?.map_or(TimeZone::UTC, |name| TimeZone::stored(&name)),
+    })
+}
+
+/// The time zone in which people read times.
+pub(crate) async fn time_zone(core: &Core) -> Result<TimeZone, AppError> {
+    Ok(setting::time_zone(core.store.read()).await?.map_or(TimeZone::UTC, |name| TimeZone::stored(&name)))
 }

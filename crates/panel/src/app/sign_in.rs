@@ -187,8 +187,8 @@ fn is_there(account: &Account) -> bool {
 pub(crate) enum Visitor {
     /// The customer of one account, who sees nothing but its page.
     Customer(AccountId),
-    /// Staff, who see what this caller sees.
-    Staff(Caller),
+    /// Staff, who see what this caller sees, in the language that they chose, if they did.
+    Staff(Caller, Option<String>),
 }
 
 impl Visitor {
@@ -200,7 +200,7 @@ impl Visitor {
                 found.filter(is_there).ok_or_else(|| nothing(id))
             }
             Self::Customer(_) => Err(nothing(id)),
-            Self::Staff(caller) => read::account(core, caller, &Reference::Id(id)).await,
+            Self::Staff(caller, _) => read::account(core, caller, &Reference::Id(id)).await,
         }
     }
 }
@@ -226,8 +226,8 @@ pub(crate) async fn visitor(core: &Core, secret: &str) -> Result<Option<Visitor>
     };
     Ok(match session.kind {
         Kind::Customer => session.account_id.map(Visitor::Customer),
-        Kind::Staff => Some(Visitor::Staff(let_in_by)),
-        Kind::Administrator => sign_in_administrator::of_session(core, &session).await?.map(Visitor::Staff),
+        Kind::Staff => Some(Visitor::Staff(let_in_by, None)),
+        Kind::Administrator => sign_in_administrator::of_session(core, &session).await?,
     })
 }
 

@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 
 use super::authenticate::{attempt, by_password, stored_form};
 use super::create_token::new_text;
-use super::{AppError, Caller, CallerKind, Code, Refusal};
+use super::sign_in::Visitor;
+use super::{AppError, Caller, Code, Refusal};
 use crate::core::Core;
 use crate::store::activity::{self, Entry};
 use crate::store::administrator::{Administrator, Role};
@@ -142,18 +143,10 @@ async fn admit(
 }
 
 /// Whom a session is of, with what they may do by now; nobody, while the second factor is still to come.
-pub(super) async fn of_session(core: &Core, session: &Session) -> Result<Option<Caller>, AppError> {
+pub(super) async fn of_session(core: &Core, session: &Session) -> Result<Option<Visitor>, AppError> {
     let Some(name) = session.administrator.as_ref().filter(|_| session.whole) else { return Ok(None) };
     let found = administrator::by_name(core.store.read(), &core.owner, name).await?;
-    Ok(found.map(|found| Caller::of_role(found.username, found.role)))
-}
-
-/// The language that somebody chose for the pages.
-pub(crate) async fn language(core: &Core, caller: &Caller) -> Result<Option<String>, AppError> {
-    if caller.kind != CallerKind::Administrator {
-        return Ok(None);
-    }
-    Ok(administrator::by_name(core.store.read(), &caller.owner, &caller.name).await?.and_then(|found| found.language))
+    Ok(found.map(|found| Visitor::Staff(Caller::of_role(found.username, found.role), found.language)))
 }
 
 /// Whether a browser has still to send a code.

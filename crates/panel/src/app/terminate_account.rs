@@ -16,7 +16,7 @@ impl Terminate {
     pub(crate) async fn keeping(core: &Core, days: Option<KeptDays>) -> Result<Self, AppError> {
         let keep = match days {
             Some(days) => days,
-            None => settings(core).await?,
+            None => settings(core).await?.kept,
         };
         Ok(Self { keep })
     }

@@ -1,13 +1,15 @@
 //! Asks every Agent how it is, and how its accounts are, again and again.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use opterius_protocol::WireCode;
+use opterius_model::ServerId;
 use opterius_protocol::agent::{GetDrift, GetHealth};
 use opterius_protocol::client::{CallError, chain};
+use opterius_protocol::{Micros, WireCode};
 
-use crate::app::record_drift;
+use crate::app::{record_drift, tell_of_server};
 use crate::core::Core;
 use crate::store::server::{self, Server};
 
@@ -16,6 +18,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Runs until the Panel ends.
 pub(crate) async fn keep_asking(core: Arc<Core>) {
+    // Since when each Agent has not answered.
+    let mut silent: HashMap<ServerId, Micros> = HashMap::new();
     loop {
         match server::list(core.store.read(), &core.owner).await {
             Ok(servers) => {
@@ -25,6 +29,13 @@ pub(crate) async fn keep_asking(core: Arc<Core>) {
                         Ok(health) => (Some(health), None),
                         Err(error) => (None, Some(chain(&error))),
                     };
+                    if cause.is_none() {
+                        silent.remove(&server.id);
+                    }
+                    let since = cause.as_deref().map(|cause| (*silent.entry(server.id).or_insert_with(|| core.now()), cause));
+                    if let Err(error) = tell_of_server(&core, &server, since).await {
+                        tracing::error!(server = %server.name, error = %chain(&error), "could not queue a notice");
+                    }
                     if core.fleet.learn(server.id, health) {
                         match cause {
                             None => tracing::info!(server = %server.name, "the server's Agent answers"),

@@ -17,4 +17,4 @@ pub use serve::Listeners;
 
 pub(crate) use router::router;
 pub(crate) use serve::serve;
-pub(crate) use ui::pages;
+pub(crate) use ui::{Texts, pages};

@@ -113,7 +113,7 @@ pub(crate) fn status(code: Code) -> StatusCode {
         Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         Code::ServerUnreachable | Code::ServerNotConfigured => StatusCode::SERVICE_UNAVAILABLE,
-        Code::ProvisioningFailed => StatusCode::BAD_GATEWAY,
+        Code::ProvisioningFailed | Code::MailNotTaken => StatusCode::BAD_GATEWAY,
         Code::NeedsAttention | Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -146,6 +146,7 @@ pub(crate) fn title(code: Code) -> &'static str {
         Code::ServerNotConfigured => "The server is not configured",
         Code::ProvisioningFailed => "The account could not be provisioned",
         Code::NeedsAttention => "The account needs attention",
+        Code::MailNotTaken => "The mail server did not take it",
         Code::Internal => "The Panel failed",
     }
 }

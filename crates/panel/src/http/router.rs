@@ -71,6 +71,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .routes(routes!(api::shared_parent_domains::list, api::shared_parent_domains::replace))
         .routes(routes!(api::resync::get, api::resync::adopt))
         .routes(routes!(api::settings::get, api::settings::change))
+        .routes(routes!(api::mail_server::get, api::mail_server::change, api::mail_server::remove))
         .routes(routes!(api::activity::list))
         .routes(routes!(api::tokens::create, api::tokens::list))
         .routes(routes!(api::tokens::delete))

@@ -8,6 +8,8 @@ pub(crate) mod account_usage;
 pub(crate) mod activity;
 pub(crate) mod administrator;
 pub(crate) mod claimed_name;
+pub(crate) mod mail_server;
+pub(crate) mod notice;
 pub(crate) mod operation;
 pub(crate) mod pace;
 pub(crate) mod package;
@@ -260,7 +262,8 @@ mod tests {
             include_str!("../../migrations/0003_billing.sql"),
             include_str!("../../migrations/0004_usage_and_sign_in.sql"),
             include_str!("../../migrations/0005_server_mode.sql"),
-            include_str!("../../migrations/0006_find_accounts.sql")
+            include_str!("../../migrations/0006_find_accounts.sql"),
+            include_str!("../../migrations/0009_notices.sql")
         );
         let added = schema.lines().filter_map(|line| line.strip_prefix("ALTER TABLE")?.split_once(" ADD COLUMN").map(|(_, column)| column));
         let made = schema.lines().filter(|line| line.starts_with("    ") && !line.trim_start().starts_with("--"));

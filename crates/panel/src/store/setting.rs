@@ -39,3 +39,18 @@ pub(crate) async fn set_terminated_kept_days(db: &mut SqliteConnection, days: u1
     .doing("set for how long terminated accounts are kept")?;
     Ok(())
 }
+
+/// The name of the time zone in which people read times, if the host has chosen one.
+pub(crate) async fn time_zone(db: impl SqliteExecutor<'_>) -> Result<Option<String>, StoreError> {
+    sqlx::query_scalar("SELECT value FROM setting WHERE name = 'time_zone'").fetch_optional(db).await.doing("read the time zone")
+}
+
+/// Sets the time zone in which people read times.
+pub(crate) async fn set_time_zone(db: &mut SqliteConnection, name: &str) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO setting (name, value) VALUES ('time_zone', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+        .bind(name)
+        .execute(db)
+        .await
+        .doing("set the time zone")?;
+    Ok(())
+}

@@ -13,6 +13,7 @@ mod drift;
 mod enter;
 mod faults;
 mod migrations;
+mod notices;
 mod operations;
 mod packages;
 mod pages;

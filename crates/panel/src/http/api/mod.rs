@@ -5,6 +5,7 @@ pub(crate) mod activity;
 pub(crate) mod administrators;
 pub(crate) mod availability;
 pub(crate) mod health;
+pub(crate) mod mail_server;
 pub(crate) mod operations;
 pub(crate) mod own;
 pub(crate) mod packages;

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::shape::{Data, data};
-use crate::app::{self, KeptDays};
+use crate::app::{self, KeptDays, Settings, SettingsChange, TimeZone};
 use crate::core::Core;
 use crate::http::fields::Body;
 use crate::http::frame::Call;
@@ -20,11 +20,13 @@ use crate::http::problem::Problem;
 pub(crate) struct SettingsView {
     /// For how many days a terminated account can be restored, unless its terminate says otherwise: 0 to 365.
     terminated_kept_days: u16,
+    /// The IANA name of the time zone in which the pages show times. The API says all times in UTC.
+    time_zone: String,
 }
 
-impl From<KeptDays> for SettingsView {
-    fn from(kept: KeptDays) -> Self {
-        Self { terminated_kept_days: kept.get() }
+impl From<Settings> for SettingsView {
+    fn from(settings: Settings) -> Self {
+        Self { terminated_kept_days: settings.kept.get(), time_zone: settings.time_zone.name().to_owned() }
     }
 }
 
@@ -33,8 +35,10 @@ impl From<KeptDays> for SettingsView {
 #[schema(as = ChangeSettings)]
 #[expect(dead_code, reason = "describes the body in the document")]
 struct ChangeSettingsBody {
-    /// 0 to 365; 0 keeps nothing.
-    terminated_kept_days: u16,
+    /// 0 to 365; 0 keeps nothing. May be left out if there is a `time_zone`.
+    terminated_kept_days: Option<u16>,
+    /// An IANA name such as `Europe/Berlin`.
+    time_zone: Option<String>,
 }
 
 /// Look at the settings
@@ -48,14 +52,19 @@ pub(crate) async fn get(State(core): State<Arc<Core>>, _call: Call) -> Result<Js
 
 /// Change the settings
 ///
-/// What was terminated before is kept as long as was said then.
+/// What is left out stays as it is. What was terminated before is kept as long as was said then.
 #[utoipa::path(
     put, path = "/api/settings", operation_id = "settings.change", tag = "settings", security(("token" = ["settings.write"])),
     request_body = ChangeSettingsBody,
     responses((status = 200, description = "The settings as they are now.", body = Data<SettingsView>))
 )]
 pub(crate) async fn change(State(core): State<Arc<Core>>, call: Call, Body(mut fields): Body) -> Result<Json<Data<SettingsView>>, Problem> {
-    let kept = fields.required_number("terminated_kept_days", KeptDays::new);
-    let kept = fields.finish(kept)?;
-    Ok(data(app::change_settings(&core, &call.caller, kept, None, &call.request_id).await?.into()))
+    let kept = if fields.has("time_zone") {
+        fields.number("terminated_kept_days", KeptDays::new)
+    } else {
+        fields.required_number("terminated_kept_days", KeptDays::new)
+    };
+    let time_zone = fields.optional("time_zone", TimeZone::parse);
+    let change = fields.finish(Some(SettingsChange { kept, time_zone }))?;
+    Ok(data(app::change_settings(&core, &call.caller, change, None, &call.request_id).await?.into()))
 }

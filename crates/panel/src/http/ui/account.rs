@@ -72,8 +72,8 @@ struct Line {
 pub(super) async fn show(State(core): State<Arc<Core>>, Visitor(visitor): Visitor, id: Result<Path<AccountId>, PathRejection>) -> Response {
     let Ok(Path(id)) = id else { return Message::nothing_here().into_response() };
     let staff = match &visitor {
-        app::Visitor::Staff(caller) if !caller.may(Scope::AccountsRead) => return Message::may_not(Scope::AccountsRead).into_response(),
-        app::Visitor::Staff(_) => true,
+        app::Visitor::Staff(caller, _) if !caller.may(Scope::AccountsRead) => return Message::may_not(Scope::AccountsRead).into_response(),
+        app::Visitor::Staff(..) => true,
         app::Visitor::Customer(_) => false,
     };
     match view(&core, &visitor, staff, id).await {

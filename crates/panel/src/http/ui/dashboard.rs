@@ -21,7 +21,6 @@ use crate::store::operation::{self, Operation, Outcome};
 use crate::store::pace::{self, Pace};
 
 const HOUR: i64 = 3_600_000_000;
-const DAY: i64 = 24 * HOUR;
 
 /// Operations that need attention and are shown here.
 const WAITING: u32 = 10;
@@ -38,14 +37,14 @@ struct Dashboard {
     today: Today,
     waiting: Vec<Waiting>,
     servers: Vec<View>,
-    /// Whether anything was made in the last day.
+    /// Whether anything was made since yesterday's midnight.
     lively: bool,
     /// What the charts show, as JSON in which nothing ends the element that it stands in.
     creates: String,
     steps: String,
 }
 
-/// The creates since midnight (UTC).
+/// The creates since midnight.
 struct Today {
     done: usize,
     failed: usize,
@@ -64,8 +63,8 @@ struct Waiting {
 }
 
 impl Today {
-    fn new(paces: &[Pace], midnight: i64) -> Self {
-        let today = || paces.iter().filter(|pace| pace.started_at.0 >= midnight);
+    fn new(paces: &[Pace], midnight: Micros) -> Self {
+        let today = || paces.iter().filter(|pace| pace.started_at >= midnight);
         let count = |outcomes: &[Outcome]| today().filter(|pace| outcomes.contains(&pace.outcome)).count();
         let done = today().filter(|pace| pace.outcome == Outcome::Committed);
         let mut times: Vec<u64> = done.filter_map(|pace| u64::try_from(pace.finished_at?.0 - pace.started_at.0).ok()).collect();
@@ -98,25 +97,25 @@ async fn view(core: &Core, asked: &Asked) -> Result<Dashboard, AppError> {
     let (read, owner) = (core.store.read(), &asked.caller.owner);
     let prefix = asked.caller.ref_prefix.as_ref().map(|prefix| prefix.as_str().to_owned());
     let now = core.now().0;
-    // The hour that is going on is the last of the chart.
-    let first = now - now.rem_euclid(HOUR) - 23 * HOUR;
-    let paces = pace::creates(read, owner, prefix.as_deref(), Micros(first.min(now - now.rem_euclid(DAY)))).await?;
+    let frame = asked.frame(core).await?;
+    // The charts begin yesterday, so that they show something in the morning, too.
+    let (today, Micros(first)) = frame.zone.midnights(Micros(now));
+    let paces = pace::creates(read, owner, prefix.as_deref(), Micros(first)).await?;
     let states = pace::states(read, owner, prefix.as_deref()).await?;
     let filter = operation::Filter { ref_prefix: prefix.clone(), outcome: Some(Outcome::NeedsAttention), ..operation::Filter::default() };
     let waiting =
         if asked.caller.may(Scope::OperationsRead) { operation::list(read, owner, &filter, None, WAITING).await? } else { Vec::new() };
     let samples = pace::steps(read, owner, prefix.as_deref(), Micros(first), SAMPLE).await?;
-    let frame = asked.frame(core).await?;
-    let hours: Vec<i64> = (0..24).map(|hour| first + hour * HOUR).collect();
-    let hour_of = |at: Micros| usize::try_from((at.0 - first).div_euclid(HOUR)).ok().filter(|hour| *hour < 24);
+    let hours: Vec<i64> = (0..=(now - first) / HOUR).map(|hour| first + hour * HOUR).collect();
+    let hour_of = |at: Micros| usize::try_from((at.0 - first).div_euclid(HOUR)).ok().filter(|hour| *hour < hours.len());
     Ok(Dashboard {
         total: states.iter().map(|(_, number)| number).sum(),
-        today: Today::new(&paces, now - now.rem_euclid(DAY)),
+        today: Today::new(&paces, today),
         waiting: waiting.into_iter().map(|one| Waiting::new(&frame, one)).collect(),
         servers: servers::views(core, asked, &frame).await?,
         lively: paces.iter().any(|pace| hour_of(pace.started_at).is_some()),
         creates: creates_chart(&frame, &hours, &paces, hour_of),
-        steps: steps_chart(&hours, &samples, hour_of),
+        steps: steps_chart(&frame, &hours, &samples, hour_of),
         states: states
             .into_iter()
             .map(|(status, number)| (frame.texts.say(&format!("status-{status}")), number, colour(&status)))
@@ -151,10 +150,10 @@ fn harmless(value: &Value) -> String {
     value.to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
-fn chart(hours: &[i64], series: &[(String, Vec<Value>)], unit: &str) -> String {
+fn chart(frame: &Frame, hours: &[i64], series: &[(String, Vec<Value>)], unit: &str) -> String {
     let series: Vec<Value> = series.iter().map(|(label, values)| json!({ "label": label, "values": values })).collect();
     let x: Vec<i64> = hours.iter().map(|at| at / 1_000_000).collect();
-    harmless(&json!({ "x": x, "series": series, "unit": unit }))
+    harmless(&json!({ "x": x, "series": series, "unit": unit, "zone": frame.zone.name() }))
 }
 
 fn creates_chart(frame: &Frame, hours: &[i64], paces: &[Pace], hour_of: impl Fn(Micros) -> Option<usize>) -> String {
@@ -169,11 +168,12 @@ fn creates_chart(frame: &Frame, hours: &[i64], paces: &[Pace], hour_of: impl Fn(
     };
     let done = (frame.texts.say("dashboard-done"), count(&[Outcome::Committed]));
     let failed = (frame.texts.say("dashboard-failed"), count(&[Outcome::RolledBack, Outcome::NotSent]));
-    chart(hours, &[done, failed], "")
+    chart(frame, hours, &[done, failed], "")
 }
 
 /// What each step took on average, in milliseconds, hour by hour; nothing for an hour in which it was not taken.
 fn steps_chart(
+    frame: &Frame,
     hours: &[i64],
     samples: &[(Micros, Vec<opterius_protocol::agent::StepReport>)],
     hour_of: impl Fn(Micros) -> Option<usize>,
@@ -191,7 +191,7 @@ fn steps_chart(
     let mean = |hour| tenths(hour).map_or(Value::Null, |tenths| json!(f64::from(tenths) / 10.0));
     let series: Vec<(String, Vec<Value>)> =
         sums.into_iter().map(|(name, sums)| (name.to_owned(), sums.into_iter().map(mean).collect())).collect();
-    chart(hours, &series, " ms")
+    chart(frame, hours, &series, " ms")
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ impl Wrong {
         }
     }
 
-    fn new(refusal: Refusal) -> Self {
+    pub(super) fn new(refusal: Refusal) -> Self {
         let mut fields: Vec<(String, String)> = refusal.errors.into_iter().map(|error| (error.field, error.detail)).collect();
         if let (true, Some(conflict)) = (fields.is_empty(), refusal.conflict) {
             fields.push((conflict.field, refusal.detail.clone()));

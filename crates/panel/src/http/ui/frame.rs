@@ -14,7 +14,7 @@ use super::message::Message;
 use super::moment::Moment;
 use super::texts::Texts;
 use super::{assets, page};
-use crate::app::{self, AppError, Caller, CallerKind, Refusal, Scope};
+use crate::app::{self, AppError, Caller, CallerKind, Refusal, Scope, TimeZone};
 use crate::core::Core;
 use crate::http::problem;
 use crate::store::operation::{self, Outcome};
@@ -31,6 +31,8 @@ pub(super) struct Frame {
     pub(super) who: Option<Who>,
     pub(super) menu: Vec<Item>,
     pub(super) now: Micros,
+    /// In which exact times are said.
+    pub(super) zone: TimeZone,
 }
 
 /// Who is signed in.
@@ -80,10 +82,9 @@ impl<S: Sync> FromRequestParts<S> for Asked {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
         let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
-        let Some(Visitor(app::Visitor::Staff(caller))) = parts.extensions.get::<Visitor>().cloned() else {
+        let Some(Visitor(app::Visitor::Staff(caller, chosen))) = parts.extensions.get::<Visitor>().cloned() else {
             return Err(Message::not_signed_in().into_response());
         };
-        let chosen = parts.extensions.get::<Language>().and_then(|language| language.0.clone());
         Ok(Self {
             texts: Texts::of(chosen.as_deref(), &parts.headers),
             path: parts.uri.path().to_owned(),
@@ -93,10 +94,6 @@ impl<S: Sync> FromRequestParts<S> for Asked {
         })
     }
 }
-
-/// The language that whoever is signed in chose.
-#[derive(Debug, Clone)]
-pub(super) struct Language(pub(super) Option<String>);
 
 impl Asked {
     /// Whether it is one of the host's people, of this name.
@@ -128,6 +125,7 @@ impl Asked {
             who: Some(Who { name: self.caller.name.clone(), profile: self.caller.kind == CallerKind::Administrator }),
             menu: menu.collect(),
             now: core.now(),
+            zone: app::time_zone(core).await?,
         })
     }
 
@@ -171,12 +169,12 @@ struct Failed {
 impl Frame {
     /// Around a page for which nobody has to be signed in.
     pub(super) fn outside(headers: &HeaderMap, now: Micros) -> Self {
-        Self { texts: Texts::of(None, headers), who: None, menu: Vec::new(), now }
+        Self { texts: Texts::of(None, headers), who: None, menu: Vec::new(), now, zone: TimeZone::UTC }
     }
 
     /// When something was, as people say it, with the exact time beside it.
     pub(super) fn moment(&self, at: Micros) -> Moment {
-        Moment::in_words(at, self.now, self.texts)
+        Moment::in_words(at, self.now, self.texts, &self.zone)
     }
 }
 

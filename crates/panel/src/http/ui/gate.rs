@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use opterius_model::RequestId;
 
-use super::frame::{Language, to};
+use super::frame::to;
 use super::message::{self, Message};
 use crate::app::{self, CallerKind, Scope};
 use crate::core::Core;
@@ -95,17 +95,11 @@ async fn let_in(core: &Core, rules: &Rules, mut request: Request, next: Next) ->
     };
     match (who, &visitor) {
         (Who::Staff(_) | Who::Administrator, app::Visitor::Customer(_)) => return Message::nothing_here().into_response(),
-        (Who::Staff(scope), app::Visitor::Staff(caller)) if !caller.may(scope) => return Message::may_not(scope).into_response(),
-        (Who::Administrator, app::Visitor::Staff(caller)) if caller.kind != CallerKind::Administrator => {
+        (Who::Staff(scope), app::Visitor::Staff(caller, _)) if !caller.may(scope) => return Message::may_not(scope).into_response(),
+        (Who::Administrator, app::Visitor::Staff(caller, _)) if caller.kind != CallerKind::Administrator => {
             return Message::nothing_here().into_response();
         }
         _ => {}
-    }
-    if let app::Visitor::Staff(caller) = &visitor {
-        match app::language(core, caller).await {
-            Ok(language) => drop(request.extensions_mut().insert(Language(language))),
-            Err(error) => return Message::of(error).into_response(),
-        }
     }
     request.extensions_mut().insert(Visitor(visitor));
     next.run(request).await

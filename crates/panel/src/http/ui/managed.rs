@@ -243,7 +243,7 @@ async fn view(core: &Core, asked: &Asked, id: AccountId, typed: Typed) -> Result
     } else {
         Vec::new()
     };
-    let kept = app::settings(core).await?;
+    let kept = app::settings(core).await?.kept;
     let open = account.operation.filter(|operation| !operation.outcome.is_final());
     let open = |outcome: Outcome| open.filter(|open| open.outcome == outcome).map(|open| open.id.to_string());
     let gone = account.status == Status::Terminated;

@@ -11,6 +11,7 @@ mod form;
 mod frame;
 mod gate;
 mod given;
+mod mail;
 mod managed;
 mod managed_changes;
 mod managed_package;
@@ -37,3 +38,4 @@ mod tokens;
 
 pub(crate) use routes::{beside, pages};
 pub(crate) use sign_in::PATH as SIGN_IN;
+pub(crate) use texts::Texts;

@@ -3,6 +3,7 @@
 use opterius_protocol::Micros;
 
 use super::texts::Texts;
+use crate::app::TimeZone;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -13,7 +14,7 @@ const DAY: i64 = 24 * HOUR;
 pub(super) struct Moment {
     /// `3 hours ago`.
     pub(super) words: String,
-    /// `2026-11-25 15:51 UTC`.
+    /// `2026-11-25 15:51 UTC`, in a time zone.
     pub(super) exact: String,
     /// `2026-11-25T15:51:49Z`, for programs.
     pub(super) machine: String,
@@ -21,17 +22,13 @@ pub(super) struct Moment {
 
 impl Moment {
     pub(super) fn new(at: Micros, now: Micros) -> Self {
-        let (exact, machine) = match jiff::Timestamp::from_second(at.0.div_euclid(1_000_000)) {
-            Ok(at) => (at.strftime("%Y-%m-%d %H:%M UTC").to_string(), at.to_string()),
-            Err(_) => (String::new(), String::new()),
-        };
-        Self { words: ago((now.0 - at.0).div_euclid(1_000_000)), exact, machine }
+        Self { words: ago((now.0 - at.0).div_euclid(1_000_000)), exact: TimeZone::UTC.clock(at), machine: machine(at) }
     }
 }
 
 impl Moment {
     /// As people say it in their language; also what is still to come.
-    pub(super) fn in_words(at: Micros, now: Micros, texts: Texts) -> Self {
+    pub(super) fn in_words(at: Micros, now: Micros, texts: Texts, zone: &TimeZone) -> Self {
         let seconds = (now.0 - at.0).div_euclid(1_000_000);
         let (unit, number) = match seconds.abs() {
             ..MINUTE => ("now", 0),
@@ -44,8 +41,12 @@ impl Moment {
             (unit, true) => texts.count(&format!("in-{unit}"), number),
             (unit, false) => texts.count(&format!("ago-{unit}"), number),
         };
-        Self { words, ..Self::new(at, now) }
+        Self { words, exact: zone.clock(at), machine: machine(at) }
     }
+}
+
+fn machine(at: Micros) -> String {
+    jiff::Timestamp::from_second(at.0.div_euclid(1_000_000)).map(|at| at.to_string()).unwrap_or_default()
 }
 
 fn ago(seconds: i64) -> String {

@@ -62,7 +62,7 @@
             if (place.uplot || typeof uPlot === "undefined") {
                 return;
             }
-            const { x, series, unit } = JSON.parse(document.getElementById(place.getAttribute("data-chart")).textContent);
+            const { x, series, unit, zone } = JSON.parse(document.getElementById(place.getAttribute("data-chart")).textContent);
             const style = getComputedStyle(root);
             const colours = (place.dataset.colours || "primary green orange purple cyan red yellow teal").split(" ");
             const ink = root.getAttribute("data-bs-theme") === "dark" ? "#b8bcc2" : "#5b6472";
@@ -74,6 +74,7 @@
                     width: place.clientWidth,
                     height: 224,
                     cursor: { y: false },
+                    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
                     legend: { live: true },
                     axes: [axis, { ...axis, size: 60, values: (_, values) => values.map((value) => `${value}${unit}`) }],
                     series: [
@@ -82,7 +83,7 @@
                             label: one.label,
                             stroke: style.getPropertyValue(`--tblr-${colours[at % colours.length]}`).trim() || "#066fd1",
                             width: 2,
-                            points: { show: x.length < 40 },
+                            points: { show: x.length < 60 },
                         })),
                     ],
                 },

@@ -11,8 +11,8 @@ use http::Method;
 
 use super::gate::{Rules, Who, gate};
 use super::{
-    account, accounts, activity, assets, dashboard, enter, managed, managed_changes, managed_package, new_account, operation, operations,
-    packages, people, profile, servers, settings, sign_in, sign_out, style, tokens,
+    account, accounts, activity, assets, dashboard, enter, mail, managed, managed_changes, managed_package, new_account, operation,
+    operations, packages, people, profile, servers, settings, sign_in, sign_out, style, tokens,
 };
 use crate::app::Scope;
 use crate::core::Core;
@@ -82,6 +82,10 @@ fn lines() -> Vec<Line> {
         get("/settings", Who::Staff(Scope::SettingsRead), settings::show),
         post("/settings", Who::Staff(Scope::SettingsWrite), settings::change),
         post("/settings/shared-parent-domains", Who::Staff(Scope::SettingsWrite), settings::set_shared_parent_domains),
+        get("/settings/mail", Who::Staff(Scope::SettingsRead), mail::show),
+        post("/settings/mail", Who::Staff(Scope::SettingsWrite), mail::change),
+        post("/settings/mail/test", Who::Staff(Scope::SettingsWrite), mail::test),
+        post("/settings/mail/remove", Who::Staff(Scope::SettingsWrite), mail::remove),
         get("/servers", Who::Staff(Scope::ServersRead), servers::list),
         get("/servers/{id}", Who::Staff(Scope::ServersWrite), servers::form),
         post("/servers/{id}", Who::Staff(Scope::ServersWrite), servers::change),

@@ -10,7 +10,7 @@ use opterius_model::DomainName;
 use super::assets;
 use super::frame::{Asked, Frame, shown, to};
 use super::given::Given;
-use crate::app::{self, AppError, KeptDays, Scope, Version};
+use crate::app::{self, AppError, KeptDays, Scope, SettingsChange, TimeZone, Version};
 use crate::core::Core;
 use crate::store::shared_parent_domain;
 
@@ -21,7 +21,10 @@ struct SettingsPage {
     may: bool,
     given: Given,
     kept_now: String,
-    kept_version: String,
+    zone_now: String,
+    /// Every time zone that can be chosen.
+    zones: Vec<String>,
+    version: String,
     names_now: String,
     names_version: String,
     /// Whether something was refused, so that what is there now is worth saying.
@@ -34,16 +37,19 @@ pub(super) async fn show(State(core): State<Arc<Core>>, asked: Asked) -> Respons
 
 async fn page(core: &Core, asked: &Asked, mut given: Given) -> Response {
     let view = async {
-        let kept = app::settings(core).await?;
+        let settings = app::settings(core).await?;
         let names = shared_parent_domain::list(core.store.read(), &asked.caller.owner).await?;
         let names_now = names.iter().map(DomainName::as_str).collect::<Vec<_>>().join("\n");
         // What was not typed is as it is.
-        given.fill("terminated_kept_days", &kept.to_string());
+        given.fill("terminated_kept_days", &settings.kept.to_string());
+        given.fill("time_zone", settings.time_zone.name());
         given.fill("names", &names_now);
         Ok::<_, AppError>(SettingsPage {
             may: asked.caller.may(Scope::SettingsWrite),
-            kept_now: kept.to_string(),
-            kept_version: app::settings_version(kept).as_str().to_owned(),
+            kept_now: settings.kept.to_string(),
+            zone_now: settings.time_zone.name().to_owned(),
+            zones: TimeZone::names(),
+            version: app::settings_version(&settings).as_str().to_owned(),
             names_version: app::shared_parent_domains_version(&names).as_str().to_owned(),
             names_now,
             refused: !given.is_fine(),
@@ -58,9 +64,11 @@ async fn page(core: &Core, asked: &Asked, mut given: Given) -> Response {
 }
 
 pub(super) async fn change(State(core): State<Arc<Core>>, asked: Asked, mut given: Given) -> Response {
-    let Some(kept) = given.read("terminated_kept_days", KeptDays::parse) else { return page(&core, &asked, given).await };
+    let kept = given.read("terminated_kept_days", KeptDays::parse);
+    let time_zone = given.read("time_zone", TimeZone::parse);
+    let (Some(_), Some(_)) = (kept, &time_zone) else { return page(&core, &asked, given).await };
     let seen = Version::given(given.text("version"));
-    let done = app::change_settings(&core, &asked.caller, kept, Some(&seen), &asked.request_id).await;
+    let done = app::change_settings(&core, &asked.caller, SettingsChange { kept, time_zone }, Some(&seen), &asked.request_id).await;
     back(&core, &asked, given, done).await
 }
 

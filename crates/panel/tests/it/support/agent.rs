@@ -83,6 +83,8 @@ struct Inside {
     /// How often an operation began.
     begun: Vec<OperationId>,
     refuse_acknowledgements: bool,
+    /// How often it was asked how it is.
+    asked_for_health: u64,
     next_uid: u32,
 }
 
@@ -151,6 +153,10 @@ impl FakeAgent {
     /// What the next request for `username` meets.
     pub(crate) fn script(&self, username: &str, behaviour: Behaviour) {
         self.inside.lock().unwrap().scripts.entry(username.to_owned()).or_default().push_back(behaviour);
+    }
+
+    pub(crate) fn asked_for_health(&self) -> u64 {
+        self.inside.lock().unwrap().asked_for_health
     }
 
     pub(crate) fn refuse_acknowledgements(&self, refuse: bool) {
@@ -651,6 +657,7 @@ async fn abandon(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<OperationI
 }
 
 async fn health(State(agent): State<FakeAgent>) -> Json<Health> {
+    agent.inside.lock().unwrap().asked_for_health += 1;
     let accounts = u64::try_from(agent.accounts()).unwrap();
     let enforcement = |limit: &str, enforced| Enforcement { limit: limit.to_owned(), enforced, detail: "probed".to_owned() };
     Json(Health {

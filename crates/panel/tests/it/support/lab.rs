@@ -28,6 +28,8 @@ pub(crate) struct Lab {
     pub(crate) dir: TempDir,
     pub(crate) agent: FakeAgent,
     pub(crate) timing: Timing,
+    /// Certificates that mail servers are believed with.
+    pub(crate) mail_roots: Vec<Vec<u8>>,
     panel: Option<Panel>,
     later: Arc<AtomicI64>,
 }
@@ -118,9 +120,10 @@ impl Lab {
             count_refused_every: Duration::from_millis(5),
             forget_every: Duration::from_millis(10),
             usage_every: Duration::from_millis(10),
+            notices_every: Duration::from_millis(10),
             ..Timing::default()
         };
-        Self { dir, agent, timing, panel: None, later: Arc::default() }
+        Self { dir, agent, timing, mail_roots: Vec::new(), panel: None, later: Arc::default() }
     }
 
     pub(crate) fn config(&self) -> Config {
@@ -138,6 +141,7 @@ impl Lab {
             now: Arc::new(move || Micros(Micros::now().0 + later.load(Ordering::Relaxed))),
             administrator_uid: ADMINISTRATOR,
             timing: self.timing.clone(),
+            mail_roots: self.mail_roots.clone(),
         };
         self.panel = Some(Panel::start(self.config(), seams).await.unwrap());
     }

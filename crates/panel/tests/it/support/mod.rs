@@ -3,7 +3,9 @@
 mod agent;
 mod browser;
 mod lab;
+mod sink;
 
 pub(crate) use agent::{Behaviour, FakeAgent};
 pub(crate) use browser::{Browser, COOKIE, path_of};
 pub(crate) use lab::{Lab, Reply, order, until};
+pub(crate) use sink::{Secured, Sink, Taken};

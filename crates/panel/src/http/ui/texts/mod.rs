@@ -31,7 +31,7 @@ fn language(tag: &'static str, source: &str) -> Language {
 
 /// The texts of one visitor's language.
 #[derive(Clone, Copy)]
-pub(super) struct Texts(&'static Language);
+pub(crate) struct Texts(&'static Language);
 
 impl Texts {
     /// In the language that was chosen, or else the first one that the browser asks for and is there, or else English.
@@ -40,6 +40,11 @@ impl Texts {
         let asked = asked.split(',').map(|one| one.split([';', '-']).next().unwrap_or_default().trim());
         let known = |tag: &str| LANGUAGES.iter().find(|language| language.tag.eq_ignore_ascii_case(tag));
         Self(chosen.into_iter().chain(asked).find_map(known).unwrap_or(&LANGUAGES[0]))
+    }
+
+    /// In English.
+    pub(crate) fn english() -> Self {
+        Self(&LANGUAGES[0])
     }
 
     /// For `lang`.
@@ -53,22 +58,22 @@ impl Texts {
     }
 
     /// A text.
-    pub(super) fn say(self, id: &str) -> String {
+    pub(crate) fn say(self, id: &str) -> String {
         self.with(id, &[])
     }
 
     /// A text about a number, which is called `$number` in it.
-    pub(super) fn count(self, id: &str, number: impl TryInto<i64>) -> String {
+    pub(crate) fn count(self, id: &str, number: impl TryInto<i64>) -> String {
         self.with(id, &[("number", FluentValue::from(number.try_into().unwrap_or(i64::MAX)))])
     }
 
     /// A text with something in it, which is called `$name` there.
-    pub(super) fn about(self, id: &str, name: &'static str, value: &str) -> String {
+    pub(crate) fn about(self, id: &str, name: &'static str, value: &str) -> String {
         self.with(id, &[(name, FluentValue::from(Cow::Owned::<str>(value.to_owned())))])
     }
 
     /// A text with several things in it.
-    pub(super) fn with(self, id: &str, values: &[(&'static str, FluentValue<'_>)]) -> String {
+    pub(crate) fn with(self, id: &str, values: &[(&'static str, FluentValue<'_>)]) -> String {
         let arguments: FluentArgs<'_> = values.iter().map(|(name, value)| (*name, value.clone())).collect();
         for language in [self.0, &LANGUAGES[0]] {
             if let Some(pattern) = language.bundle.get_message(id).and_then(|message| message.value()) {
@@ -100,9 +105,9 @@ mod tests {
     #[test]
     fn every_text_that_a_page_asks_for_is_there() {
         let english = ids(include_str!("en.ftl"));
-        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http/ui");
+        let directories = ["http/ui", "notices"].map(|room| format!("{}/src/{room}", env!("CARGO_MANIFEST_DIR")));
         let mut asked = 0;
-        for entry in std::fs::read_dir(directory).unwrap().flatten() {
+        for entry in directories.into_iter().flat_map(|directory| std::fs::read_dir(directory).unwrap()).flatten() {
             let Ok(source) = std::fs::read_to_string(entry.path()) else { continue };
             for call in [".say(\"", ".count(\"", ".about(\"", ".with(\""] {
                 for (at, _) in source.match_indices(call) {

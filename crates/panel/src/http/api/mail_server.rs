@@ -1,0 +1,117 @@
+//! The mail server through which staff are told what they must not miss.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::shape::{Data, data};
+use crate::app::{self, MailAddress, MailHost, MailServerChange, MailUsername, Refusal};
+use crate::core::Core;
+use crate::http::fields::Body;
+use crate::http::frame::Call;
+use crate::http::problem::Problem;
+use crate::store::mail_server::{Encryption, MailPassword, MailServer};
+
+/// The mail server.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MailServer)]
+pub(crate) struct MailServerView {
+    host: String,
+    port: u16,
+    /// `tls`, `starttls` or `none`.
+    encryption: &'static str,
+    /// What the Panel signs in to it with.
+    username: Option<String>,
+    /// Whether a password is set. It is never told.
+    has_password: bool,
+    sender: String,
+    recipients: Vec<String>,
+}
+
+impl From<MailServer> for MailServerView {
+    fn from(server: MailServer) -> Self {
+        Self {
+            has_password: server.password.is_some(),
+            encryption: server.encryption.as_str(),
+            host: server.host,
+            port: server.port,
+            username: server.username,
+            sender: server.sender,
+            recipients: server.recipients,
+        }
+    }
+}
+
+/// The mail server as it is to be.
+#[derive(ToSchema)]
+#[schema(as = ChangeMailServer)]
+#[expect(dead_code, reason = "describes the body in the document")]
+struct ChangeMailServerBody {
+    /// A name, `localhost`, or an address.
+    host: String,
+    /// 1 to 65535.
+    port: u16,
+    /// `tls`, `starttls`, or `none` for a server on this machine.
+    encryption: String,
+    /// Left out if the server asks for no sign-in.
+    username: Option<String>,
+    /// 1 to 512 bytes. Left out, the one that is set stays; null removes it.
+    password: Option<String>,
+    /// The address that notices come from.
+    sender: String,
+    /// 1 to 20 addresses.
+    recipients: Vec<String>,
+}
+
+/// Look at the mail server for notices
+#[utoipa::path(
+    get, path = "/api/settings/mail", operation_id = "mail_server.read", tag = "settings", security(("token" = ["settings.read"])),
+    responses(
+        (status = 200, description = "The mail server.", body = Data<MailServerView>),
+        (status = 404, description = "`not_found`: there is none, so nobody is told.", body = crate::http::problem::ProblemView),
+    )
+)]
+pub(crate) async fn get(State(core): State<Arc<Core>>, call: Call) -> Result<Json<Data<MailServerView>>, Problem> {
+    match app::mail_server(&core, &call.caller).await? {
+        Some(server) => Ok(data(server.into())),
+        None => Err(Refusal::new(app::Code::NotFound, "There is no mail server yet, so nobody is told of anything by mail.").into()),
+    }
+}
+
+/// Set the mail server for notices
+#[utoipa::path(
+    put, path = "/api/settings/mail", operation_id = "mail_server.change", tag = "settings", security(("token" = ["settings.write"])),
+    request_body = ChangeMailServerBody,
+    responses((status = 200, description = "The mail server as it is now.", body = Data<MailServerView>))
+)]
+pub(crate) async fn change(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Body(mut fields): Body,
+) -> Result<Json<Data<MailServerView>>, Problem> {
+    let host = fields.required("host", MailHost::parse);
+    let port = fields.required_number("port", app::mail_port);
+    let encryption = fields.required("encryption", str::parse::<Encryption>);
+    let username = fields.optional("username", MailUsername::parse);
+    let password = fields.edit("password", MailPassword::parse);
+    let sender = fields.required("sender", MailAddress::parse);
+    let recipients = fields.required_list("recipients", MailAddress::parse);
+    let change = fields.finish(MailServerChange::of(host, port, encryption, username, password, sender, recipients))?;
+    Ok(data(app::change_mail_server(&core, &call.caller, change, None, &call.request_id).await?.into()))
+}
+
+/// Remove the mail server for notices
+///
+/// Nobody is told of anything any more, and what waits to be sent is given up.
+#[utoipa::path(
+    delete, path = "/api/settings/mail", operation_id = "mail_server.remove", tag = "settings", security(("token" = ["settings.write"])),
+    responses((status = 204, description = "There is none any more."))
+)]
+pub(crate) async fn remove(State(core): State<Arc<Core>>, call: Call) -> Result<StatusCode, Problem> {
+    app::remove_mail_server(&core, &call.caller, None, &call.request_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
