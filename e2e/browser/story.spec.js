@@ -114,6 +114,7 @@ test("sees why a create failed, reads its story, and orders it again", async () 
     await expect(page.locator("main")).toContainText("The story of this request");
     await expect(page.locator("main")).toContainText("was taken on");
     await expect(page.locator("main")).toContainText("preflight");
+    expect(server("sh", "-c", `${await page.locator("#command").innerText()} -o cat`)).toContain("unlucky");
     server("systemctl", "start", "pdns");
     await page.goto(failed);
     await page.getByRole("link", { name: "Order it again" }).click();

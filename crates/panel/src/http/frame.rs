@@ -53,7 +53,8 @@ pub(crate) async fn outermost(mut request: Request, next: Next) -> Response {
     if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    tracing::info!(request.id = %request_id, %method, path, status = response.status().as_u16(), duration_ms = began.elapsed().as_millis(), "answered");
+    let (status, duration_ms) = (response.status().as_u16(), began.elapsed().as_millis());
+    tracing::info!(request.id = %request_id, %method, path, status, duration_ms, "{method} {path}: {status} in {duration_ms} ms");
     response
 }
 
