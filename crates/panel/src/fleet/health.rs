@@ -7,6 +7,7 @@ use opterius_protocol::WireCode;
 use opterius_protocol::agent::{GetDrift, GetHealth};
 use opterius_protocol::client::{CallError, chain};
 
+use super::pages::send_pages_to;
 use crate::app::record_drift;
 use crate::core::Core;
 use crate::store::server::{self, Server};
@@ -31,6 +32,7 @@ pub(crate) async fn keep_asking(core: Arc<Core>) {
                             Some(cause) => tracing::warn!(server = %server.name, error = %cause, "the server's Agent does not answer"),
                         }
                     }
+                    send_pages_to(&core, &server).await;
                     ask_for_drift(&core, &server).await;
                 }
             }

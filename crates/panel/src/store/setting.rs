@@ -1,8 +1,11 @@
 //! What this installation knows of itself.
 
+use opterius_model::{Pages, ZoneRecords};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sqlx::{SqliteConnection, SqliteExecutor};
 
-use super::{Doing, StoreError};
+use super::{Doing, StoreError, json, to_json};
 
 /// The id of this installation.
 pub(crate) async fn installation(db: impl SqliteExecutor<'_>) -> Result<String, StoreError> {
@@ -37,5 +40,45 @@ pub(crate) async fn set_terminated_kept_days(db: &mut SqliteConnection, days: u1
     .execute(db)
     .await
     .doing("set for how long terminated accounts are kept")?;
+    Ok(())
+}
+
+/// What the zones of new accounts have beside what every zone has; nothing for the built-in records.
+pub(crate) async fn default_records(db: impl SqliteExecutor<'_>) -> Result<Option<ZoneRecords>, StoreError> {
+    value(db, "default_records").await
+}
+
+/// Sets what the zones of new accounts have, or goes back to the built-in records.
+pub(crate) async fn set_default_records(db: &mut SqliteConnection, records: Option<&ZoneRecords>) -> Result<(), StoreError> {
+    set(db, "default_records", records).await
+}
+
+/// The host's own pages.
+pub(crate) async fn pages(db: impl SqliteExecutor<'_>) -> Result<Pages, StoreError> {
+    Ok(value(db, "pages").await?.unwrap_or_default())
+}
+
+/// Sets the host's own pages.
+pub(crate) async fn set_pages(db: &mut SqliteConnection, pages: &Pages) -> Result<(), StoreError> {
+    set(db, "pages", Some(pages)).await
+}
+
+/// A setting in the form of a type.
+async fn value<T: DeserializeOwned>(db: impl SqliteExecutor<'_>, name: &'static str) -> Result<Option<T>, StoreError> {
+    let row = sqlx::query("SELECT value FROM setting WHERE name = $1").bind(name).fetch_optional(db).await;
+    row.and_then(|row| row.map(|row| json(&row, "value")).transpose()).doing("read a setting")
+}
+
+/// Puts a setting down, or takes it away.
+async fn set(db: &mut SqliteConnection, name: &'static str, value: Option<&impl Serialize>) -> Result<(), StoreError> {
+    let query = match value {
+        Some(value) => {
+            sqlx::query("INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+                .bind(name)
+                .bind(to_json(value))
+        }
+        None => sqlx::query("DELETE FROM setting WHERE name = $1").bind(name),
+    };
+    query.execute(db).await.doing("change a setting")?;
     Ok(())
 }

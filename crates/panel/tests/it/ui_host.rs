@@ -420,6 +420,8 @@ async fn every_page_of_the_host_is_whole_and_runs_nothing_of_its_own() {
         "/packages/new",
         "/tokens",
         "/settings",
+        "/settings/dns",
+        "/settings/pages",
         "/servers",
         "/servers/default",
         "/activity",
