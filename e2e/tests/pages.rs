@@ -155,6 +155,8 @@ fn the_hosts_people_sign_in_and_every_page_opens() {
         ("/tokens", "test"),
         ("/people", "admin"),
         ("/settings", "7"),
+        ("/settings/dns", "mail.example.com."),
+        ("/settings/pages", "This site is suspended"),
         ("/profile", "admin"),
     ] {
         let page = open(&at(path), &cookie);

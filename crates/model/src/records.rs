@@ -222,27 +222,23 @@ impl Record {
     /// Checks `content` for its type, and keeps it in one form: host names in lower case and whole (`mail` is `mail.{domain}`), the text of TXT
     /// as it is, the value of CAA in quotes.
     pub fn new(name: RecordName, kind: RecordType, content: &str) -> Result<Self, InvalidRecord> {
-        let kept = match kind {
-            RecordType::Txt => text(content),
-            _ => {
-                let words: Vec<&str> = content.split_ascii_whitespace().collect();
-                match (kind, words.as_slice()) {
-                    (RecordType::A, [one]) if *one == IPV4 => Some(IPV4.to_owned()),
-                    (RecordType::A, [one]) => one.parse::<std::net::Ipv4Addr>().ok().map(|address| address.to_string()),
-                    (RecordType::Aaaa, [one]) if *one == IPV6 => Some(IPV6.to_owned()),
-                    (RecordType::Aaaa, [one]) => one.parse::<std::net::Ipv6Addr>().ok().map(|address| address.to_string()),
-                    (RecordType::Cname, [one]) => target(one).filter(|target| target != "."),
-                    (RecordType::Mx, [preference, host]) => {
-                        number(preference).zip(target(host)).map(|(preference, host)| format!("{preference} {host}"))
-                    }
-                    (RecordType::Srv, [priority, weight, port, host]) => {
-                        let numbers = number(priority).zip(number(weight)).zip(number(port));
-                        numbers.zip(target(host)).map(|(((priority, weight), port), host)| format!("{priority} {weight} {port} {host}"))
-                    }
-                    (RecordType::Caa, [flags, tag, ..]) => caa(flags, tag, content),
-                    _ => None,
-                }
+        let words: Vec<&str> = content.split_ascii_whitespace().collect();
+        let kept = match (kind, words.as_slice()) {
+            (RecordType::Txt, _) => text(content),
+            (RecordType::A, [one]) if *one == IPV4 => Some(IPV4.to_owned()),
+            (RecordType::A, [one]) => one.parse::<std::net::Ipv4Addr>().ok().map(|address| address.to_string()),
+            (RecordType::Aaaa, [one]) if *one == IPV6 => Some(IPV6.to_owned()),
+            (RecordType::Aaaa, [one]) => one.parse::<std::net::Ipv6Addr>().ok().map(|address| address.to_string()),
+            (RecordType::Cname, [one]) => target(one).filter(|target| target != "."),
+            (RecordType::Mx, [preference, host]) => {
+                number(preference).zip(target(host)).map(|(preference, host)| format!("{preference} {host}"))
             }
+            (RecordType::Srv, [priority, weight, port, host]) => {
+                let numbers = number(priority).zip(number(weight)).zip(number(port));
+                numbers.zip(target(host)).map(|(((priority, weight), port), host)| format!("{priority} {weight} {port} {host}"))
+            }
+            (RecordType::Caa, [flags, tag, ..]) => caa(flags, tag, content),
+            _ => None,
         };
         let content = kept.ok_or_else(|| InvalidRecord::Content { kind, given: shown(content), form: form(kind) })?;
         Ok(Self { name, kind, content })

@@ -320,15 +320,15 @@ impl Fields {
         good
     }
 
-    /// An object that may be null, read by `read`, that must be there. What is wrong with it is told as of `field.name`.
-    pub(crate) fn object_or_null<T>(&mut self, field: &str, read: impl Fn(&mut Self) -> Option<T>) -> Option<Option<T>> {
+    /// An object, read by `read`, or null, and one of them must be there. What is wrong with it is told as of `field.name`.
+    pub(crate) fn object_or_null<T>(&mut self, field: &str, read: impl Fn(&mut Self) -> Option<T>) -> Option<Edit<T>> {
         match self.rest.remove(field) {
             None => {
                 self.refuse(field, "missing", format!("`{field}` is missing"));
                 None
             }
-            Some(Value::Null) => Some(None),
-            Some(value) => self.object(field, value, read).map(Some),
+            Some(Value::Null) => Some(Edit::Clear),
+            Some(value) => self.object(field, value, read).map(Edit::Set),
         }
     }
 

@@ -117,11 +117,9 @@ pub(crate) async fn change(
 pub(crate) fn record(fields: &mut Fields, name: &str, kind: &str, content: &str) -> Option<Record> {
     let name = fields.required(name, RecordName::parse);
     let kind = fields.required(kind, str::parse::<RecordType>);
-    match name.zip(kind) {
-        Some((name, kind)) => fields.required(content, |text| Record::new(name, kind, text)),
-        None => {
-            fields.required(content, |_| Ok::<_, String>(()));
-            None
-        }
-    }
+    let Some((name, kind)) = name.zip(kind) else {
+        fields.required(content, |_| Ok::<_, String>(()));
+        return None;
+    };
+    fields.required(content, |text| Record::new(name, kind, text))
 }

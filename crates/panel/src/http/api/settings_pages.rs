@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::shape::{Data, data};
-use crate::app::{self, Edit, PagesChange};
+use crate::app::{self, PagesChange};
 use crate::core::Core;
 use crate::http::fields::{Body, Fields};
 use crate::http::frame::Call;
@@ -112,8 +112,7 @@ pub(crate) async fn change(State(core): State<Arc<Core>>, call: Call, Body(mut f
     let suspension = fields.object_or_null("suspension", suspension);
     let welcome = fields.object_or_null("welcome", welcome);
     let (suspension, welcome) = fields.finish(suspension.zip(welcome))?;
-    let change = PagesChange { suspension: suspension.map_or(Edit::Clear, Edit::Set), welcome: welcome.map_or(Edit::Clear, Edit::Set) };
-    Ok(data(app::change_pages(&core, &call.caller, change, None, &call.request_id).await?.into()))
+    Ok(data(app::change_pages(&core, &call.caller, PagesChange { suspension, welcome }, None, &call.request_id).await?.into()))
 }
 
 /// The page of suspended sites from its fields.

@@ -58,7 +58,7 @@ struct Names {
     /// Whether the server has a host name; without one it is to be configured first.
     configured: bool,
     version: String,
-    names: String,
+    nameservers: String,
     problem: Option<String>,
 }
 
@@ -266,7 +266,7 @@ fn names(server: &Server, typed: Option<&(String, Typed)>, wrong: Option<&Wrong>
         name: server.name.clone(),
         configured: server.hostname.is_some(),
         version: app::server_version(server).as_str().to_owned(),
-        names: typed.map_or(there, |typed| typed.get("nameservers").to_owned()),
+        nameservers: typed.map_or(there, |typed| typed.get("nameservers").to_owned()),
         problem: typed.and(wrong).and_then(|wrong| wrong.field("nameservers")).map(str::to_owned),
         id,
     }

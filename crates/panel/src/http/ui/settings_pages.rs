@@ -53,16 +53,12 @@ impl Form {
     fn new(there: Option<[String; 3]>, built_in: [String; 3], sent: Option<(&Typed, &Wrong)>) -> Self {
         let is_built_in = there.is_none();
         let there = there.unwrap_or(built_in);
-        match sent {
-            Some((typed, wrong)) => {
-                let [title, message, contact] = ["title", "message", "contact"].map(|field| typed.get(field).to_owned());
-                Self { title, message, contact, built_in: is_built_in, now: Some(there), problems: Some(wrong.clone()) }
-            }
-            None => {
-                let [title, message, contact] = there;
-                Self { title, message, contact, built_in: is_built_in, now: None, problems: None }
-            }
+        if let Some((typed, wrong)) = sent {
+            let [title, message, contact] = ["title", "message", "contact"].map(|field| typed.get(field).to_owned());
+            return Self { title, message, contact, built_in: is_built_in, now: Some(there), problems: Some(wrong.clone()) };
         }
+        let [title, message, contact] = there;
+        Self { title, message, contact, built_in: is_built_in, now: None, problems: None }
     }
 
     /// What is wrong with this field.
