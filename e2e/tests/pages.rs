@@ -156,6 +156,8 @@ fn the_hosts_people_sign_in_and_every_page_opens() {
         ("/people", "admin"),
         ("/settings", "7"),
         ("/settings/mail", "Nothing was told yet"),
+        ("/settings/dns", "mail.example.com."),
+        ("/settings/pages", "This site is suspended"),
         ("/profile", "admin"),
     ] {
         let page = open(&at(path), &cookie);

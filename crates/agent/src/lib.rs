@@ -10,6 +10,7 @@ pub mod host;
 pub mod http;
 pub mod logs;
 mod operations;
+pub mod pages;
 mod resources;
 mod run;
 

@@ -11,7 +11,7 @@ use opterius_agent::config::{self, Config};
 use opterius_agent::engine::Engine;
 use opterius_agent::host::Host;
 use opterius_agent::host::linux::{LinuxHost, Paths, farewell};
-use opterius_agent::{http, logs};
+use opterius_agent::{http, logs, pages};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -33,6 +33,7 @@ async fn main() -> anyhow::Result<()> {
     let panel_uid = User::from_name(&config.panel_user).context("look up the Panel's user")?.map(|user| user.uid.as_raw());
 
     let engine = Engine::load(host(&config, &paths)).await.context("read what is on disk")?;
+    pages::renew(engine.host()).await;
     let listener = listener().context("take the socket over from systemd")?;
     let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
 

@@ -174,6 +174,24 @@ pub(crate) struct Settings {
     pub(crate) time_zone: Option<String>,
 }
 
+/// The DNS records that new accounts begin with.
+#[derive(Debug, Deserialize)]
+pub(crate) struct DefaultRecords {
+    pub(crate) ttl: u32,
+    pub(crate) records: Vec<DefaultRecord>,
+    #[serde(default)]
+    pub(crate) built_in: bool,
+}
+
+/// One of them.
+#[derive(Debug, Deserialize)]
+pub(crate) struct DefaultRecord {
+    pub(crate) name: String,
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) content: String,
+}
+
 /// Something with a name.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Named {

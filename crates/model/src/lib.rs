@@ -8,7 +8,9 @@ mod id;
 mod limits;
 mod micros;
 mod package_name;
+mod pages;
 mod password;
+mod records;
 mod spec;
 mod text;
 mod username;
@@ -18,7 +20,12 @@ pub use id::{AccountId, InvalidId, OperationId, OwnerId, PackageId, RequestId, S
 pub use limits::{InvalidLimit, Limit, Limits, MIB};
 pub use micros::Micros;
 pub use package_name::{InvalidPackageName, PackageName};
+pub use pages::{InvalidPage, PageLink, PageMessage, PageTitle, Pages, SuspensionPage, WelcomePage, style_of};
 pub use password::{InvalidPassword, InvalidPasswordHash, Password, PasswordHash};
+pub use records::{
+    InvalidRecord, InvalidRecords, InvalidTtl, MAX_RECORDS, Misfit, Record, RecordName, RecordType, TTL_RANGE, Ttl, ZoneRecord,
+    ZoneRecords, zone_of,
+};
 pub use spec::{
     Addresses, Docroot, Generation, Hold, InvalidHold, InvalidPhpVersion, InvalidPoolName, InvalidSpec, PhpVersion, Pool, PoolName,
     SPEC_VERSION, Site, Spec, State, Tls,

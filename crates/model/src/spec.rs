@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use serde::{Deserialize, Serialize};
 
 use crate::text::{shown, text_type};
-use crate::{AccountId, DomainName, Limits, Micros, OwnerId, PasswordHash, Uid, Username};
+use crate::{AccountId, DomainName, Limits, Micros, OwnerId, PasswordHash, Uid, Username, ZoneRecords};
 
 /// The version of the Spec's form that this build writes. A fixture of each version must still load.
 pub const SPEC_VERSION: u32 = 1;
@@ -234,6 +234,9 @@ pub struct Spec {
     /// is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_until: Option<Micros>,
+    /// What its zones have beside what every zone has; nothing for [`ZoneRecords::built_in`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<ZoneRecords>,
 }
 
 /// What contradicts itself in a [`Spec`].
@@ -340,6 +343,16 @@ mod tests {
         let spec: Spec = serde_json::from_str(V1).expect("the fixture is a Spec");
         assert_eq!(spec.check(), Ok(()));
         let before: serde_json::Value = serde_json::from_str(V1).expect("the fixture is JSON");
+        assert_eq!(serde_json::to_value(&spec).expect("a Spec serialises"), before);
+    }
+
+    #[test]
+    fn a_spec_with_records_of_its_own_is_written_back_the_same() {
+        let text = include_str!("../fixtures/spec-v1-records.json");
+        let spec: Spec = serde_json::from_str(text).expect("the fixture is a Spec");
+        assert_eq!(spec.check(), Ok(()));
+        assert_eq!(spec.records.as_ref().map(|records| records.records().len()), Some(2));
+        let before: serde_json::Value = serde_json::from_str(text).expect("the fixture is JSON");
         assert_eq!(serde_json::to_value(&spec).expect("a Spec serialises"), before);
     }
 

@@ -4,7 +4,7 @@
 //! id again returns the outcome, or that it is running, and never starts again.
 
 use http::Method;
-use opterius_model::{AccountId, Generation, OperationId, RequestId, Spec, State, Uid, Username};
+use opterius_model::{AccountId, Generation, OperationId, Pages, RequestId, Spec, State, Uid, Username};
 use serde::{Deserialize, Serialize};
 
 use crate::{Call, Micros};
@@ -159,9 +159,18 @@ pub struct AccountSummary {
 
 /// SHA-256 of a Spec's JSON in hexadecimal. Fields are written in the order of the type, so equal Specs have equal hashes.
 pub fn spec_hash(spec: &Spec) -> String {
+    json_hash(spec)
+}
+
+/// SHA-256 of the JSON of a host's pages in hexadecimal.
+pub fn pages_hash(pages: &Pages) -> String {
+    json_hash(pages)
+}
+
+fn json_hash(value: &impl Serialize) -> String {
     use sha2::Digest;
     use std::fmt::Write;
-    let json = serde_json::to_vec(spec).expect("a Spec holds nothing that JSON cannot");
+    let json = serde_json::to_vec(value).expect("our types hold nothing that JSON cannot");
     sha2::Sha256::digest(json).iter().fold(String::with_capacity(64), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex
@@ -387,6 +396,28 @@ impl Call for AcknowledgeOperation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledged {}
 
+/// `PUT /pages`: the pages of the host that this server is to show: that of suspended sites from now on, and that of new accounts in those that
+/// are made from now on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PutPages {
+    /// All of them.
+    pub pages: Pages,
+}
+
+impl Call for PutPages {
+    type Reply = PagesKept;
+    const METHOD: Method = Method::PUT;
+    const ROUTE: &'static str = "/pages";
+}
+
+/// The answer to [`PutPages`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PagesKept {
+    /// [`pages_hash`] of what the server has now.
+    pub hash: String,
+}
+
 /// `GET /health`: whether the parts that accounts need are there.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct GetHealth {}
@@ -423,6 +454,10 @@ pub struct Health {
     /// How busy and how full the machine is; nothing if it cannot be told, as by an Agent of an earlier version.
     #[serde(default)]
     pub load: Option<Load>,
+    /// [`pages_hash`] of the host's pages as this server has them, an empty text if it cannot read them; nothing from an Agent of an earlier
+    /// version, which takes none.
+    #[serde(default)]
+    pub pages_hash: Option<String>,
 }
 
 /// How busy and how full a machine is.
@@ -579,4 +614,15 @@ pub enum FailureKind {
     NotKept,
     /// Anything else.
     Failed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spec_of_an_earlier_build_has_the_hash_that_it_had() {
+        let spec: Spec = serde_json::from_str(include_str!("../../model/fixtures/spec-v1.json")).expect("the fixture is a Spec");
+        assert_eq!(spec_hash(&spec), "e0d6a7cc52a8cd3fb3c8a8971d7cf0731bb7e3b9437bd3360460717958efa15b");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use opterius_model::{AccountId, DomainName, Generation, Limit, OperationId, PhpVersion, PoolName, Uid, Username};
+use opterius_model::{AccountId, DomainName, Generation, Limit, OperationId, Pages, PhpVersion, PoolName, Uid, Username};
 use opterius_protocol::phpd::PoolSpec;
 
 use super::{EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, NewUser, ProcessesSeen, RecordSet, ZonePlan};
@@ -37,6 +37,7 @@ async fn keeps_the_contract(host: &dyn Host) {
     zones(host, &ours, &theirs).await;
     answers(host, &ours).await;
     journal(host, &ours).await;
+    pages(host).await;
 }
 
 async fn users(host: &dyn Host, ours: &Names, theirs: &Names) {
@@ -197,6 +198,7 @@ async fn pools(host: &dyn Host, ours: &Names) {
 fn zone(names: &Names) -> ZonePlan {
     let name = format!("{}.", names.domain);
     let set = |kind, content: &str| RecordSet { name: name.clone(), kind, ttl: 3600, contents: BTreeSet::from([content.to_owned()]) };
+    let below = |label: &str, kind, content: &str| RecordSet { name: format!("{label}.{name}"), ..set(kind, content) };
     ZonePlan {
         account: names.account,
         domain: names.domain.clone(),
@@ -205,6 +207,12 @@ fn zone(names: &Names) -> ZonePlan {
             set("NS", "ns1.example.net."),
             set("A", "192.0.2.1"),
             set("TXT", "\"v=spf1 a mx ~all\""),
+            set("MX", "10 mail.example.net."),
+            set("CAA", "0 issue \"ca.example.net; account=7\""),
+            below("_sip._tcp", "SRV", "10 5 5060 sip.example.net."),
+            below("*", "CNAME", "web.example.net."),
+            below("v6", "AAAA", "2001:db8::1"),
+            below("text", "TXT", &format!("\"{}\" \"a \\\"b\\\" \\\\c; d\"", "x".repeat(255))),
         ]),
     }
 }
@@ -300,6 +308,18 @@ async fn journal(host: &dyn Host, ours: &Names) {
         let found = host.accounts().await.expect("a look").into_iter().find(|(id, _)| *id == ours.account);
         assert_eq!(found.map(|(_, found)| found).as_deref(), Some(text));
         assert_eq!(host.account(ours.account).await.expect("a look").as_deref(), Some(text));
+    }
+}
+
+async fn pages(host: &dyn Host) {
+    assert_eq!(host.pages().await.expect("a look"), None);
+    let own = r#"{"suspension":{"title":"Closed","message":"m"},"welcome":{"title":"{domain}","message":"m"}}"#;
+    // The last as it is built in, which is what a server had before.
+    for pages in [serde_json::from_str::<Pages>(own).expect("pages"), Pages::default()] {
+        for _ in 0..2 {
+            host.put_pages(&pages).await.expect("kept");
+            assert_eq!(host.pages().await.expect("a look").as_ref(), Some(&pages));
+        }
     }
 }
 

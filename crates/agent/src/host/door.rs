@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use async_trait::async_trait;
-use opterius_model::{AccountId, DomainName, Generation, OperationId, PasswordHash, PoolName, Uid, Username};
+use opterius_model::{AccountId, DomainName, Generation, OperationId, Pages, PasswordHash, PoolName, Uid, Username};
 use opterius_protocol::agent::{Direction, Enforcement, Load, PartHealth};
 use opterius_protocol::phpd::{PoolSpec, PoolStatus};
 
@@ -215,10 +215,12 @@ pub struct ZonePlan {
 }
 
 impl ZonePlan {
-    /// Whether a set of records leads one of the plan's names somewhere else.
+    /// Whether a set of records leads one of the plan's names somewhere else: another address beside its addresses, or a CNAME and anything
+    /// else of one name.
     pub fn contradicts(&self, set: &RecordSet) -> bool {
-        let same_name = || self.records.iter().any(|planned| planned.name == set.name);
-        matches!(set.kind, "A" | "AAAA") && !self.records.contains(set) && same_name()
+        let leads = |kind: &str| matches!(kind, "A" | "AAAA");
+        let excludes = |planned: &RecordSet| planned.kind == "CNAME" || set.kind == "CNAME" || (leads(planned.kind) && leads(set.kind));
+        !self.records.contains(set) && self.records.iter().any(|planned| planned.name == set.name && excludes(planned))
     }
 }
 
@@ -353,7 +355,7 @@ door! {
     change fn add_zone(&self, zone: &ZonePlan) -> ();
     /// Makes a zone with the records that are kept of it in the trash. Taken: a zone of this name.
     change fn restore_zone(&self, zone: &ZonePlan) -> ();
-    /// Gives a zone the plan's records, and takes away addresses of the plan's names that the plan does not have; others stay.
+    /// Gives a zone the plan's records, and takes away what contradicts them; others stay.
     change fn mend_zone(&self, zone: &ZonePlan) -> ();
     /// Removes a zone, if it bears the account's mark.
     change fn remove_zone(&self, account: AccountId, domain: &DomainName) -> ();
@@ -385,6 +387,11 @@ door! {
     look fn accounts(&self) -> Vec<(AccountId, String)>;
     /// Whether the machine went down without the Agent's farewell since it last ran. True at most once a boot.
     change fn was_cut_off(&self) -> bool;
+
+    /// The host's own pages; nothing if it never gave any.
+    look fn pages(&self) -> Option<Pages>;
+    /// Keeps the host's own pages: visitors of suspended sites see theirs from now on, and new homes get theirs. Survives a power cut.
+    change fn put_pages(&self, pages: &Pages) -> ();
 
     /// This calendar month (UTC), as `2026-10`, and the traffic in it of the sites of every account that had any, or of this one, in bytes, in
     /// and out.

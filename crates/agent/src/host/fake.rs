@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use opterius_model::{AccountId, DomainName, OperationId, PasswordHash, PoolName, Uid, Username};
+use opterius_model::{AccountId, DomainName, OperationId, Pages, PasswordHash, PoolName, Uid, Username};
 use opterius_protocol::agent::{Enforcement, Load, PartHealth};
 use opterius_protocol::phpd::{PoolSpec, PoolState};
 
@@ -65,6 +65,7 @@ pub(crate) struct Files {
     pub(crate) cut_off: bool,
     /// Bytes of this month.
     pub(crate) traffic: BTreeMap<AccountId, u64>,
+    pub(crate) pages: Option<Pages>,
 }
 
 /// Which services run.
@@ -653,6 +654,16 @@ impl Host for FakeHost {
 
     async fn was_cut_off(&self) -> Result<bool, HostError> {
         Ok(std::mem::take(&mut self.files().cut_off))
+    }
+
+    async fn pages(&self) -> Result<Option<Pages>, HostError> {
+        Ok(self.files().pages.clone())
+    }
+
+    async fn put_pages(&self, pages: &Pages) -> Result<(), HostError> {
+        self.half("put_pages").await?;
+        self.files().pages = Some(pages.clone());
+        Ok(())
     }
 
     async fn traffic_this_month(&self, only: Option<AccountId>) -> Result<(String, BTreeMap<AccountId, u64>), HostError> {

@@ -7,13 +7,13 @@ use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use opterius_model::{AccountId, OperationId};
 use opterius_protocol::agent::{
     AbandonOperation, AccountDetail, AccountPage, AcknowledgeOperation, Acknowledged, ApplySpec, Change, CreateAccount, DriftReport,
-    GetAccount, GetDrift, GetHealth, GetOperation, GetUsage, Health, ListAccounts, ListUsage, OperationReport, Outcome, Plan, PlanAccount,
-    RetryOperation, Usage, UsageReport,
+    GetAccount, GetDrift, GetHealth, GetOperation, GetUsage, Health, ListAccounts, ListUsage, OperationReport, Outcome, PagesKept, Plan,
+    PlanAccount, PutPages, RetryOperation, Usage, UsageReport, pages_hash,
 };
 use opterius_protocol::{Call, WireCode, WireError};
 use serde::Deserialize;
@@ -53,6 +53,7 @@ fn router(engine: Engine) -> Router {
         .route(RetryOperation::ROUTE, post(retry_operation))
         .route(AbandonOperation::ROUTE, post(abandon_operation))
         .route(AcknowledgeOperation::ROUTE, post(acknowledge_operation))
+        .route(PutPages::ROUTE, put(put_pages))
         .route(GetHealth::ROUTE, get(get_health))
         .fallback(|| async { Refusal::not_found("call") })
         .method_not_allowed_fallback(|| async { Refusal::not_found("call") })
@@ -200,6 +201,11 @@ async fn abandon_operation(State(engine): State<Engine>, Path(id): Path<Operatio
     Ok(Json(watcher.beyond(u64::MAX, LONGEST_WAIT).await))
 }
 
+async fn put_pages(State(engine): State<Engine>, Body(call): Body<PutPages>) -> Result<Json<PagesKept>, Refusal> {
+    engine.host().put_pages(&call.pages).await.map_err(|error| internal(&error))?;
+    Ok(Json(PagesKept { hash: pages_hash(&call.pages) }))
+}
+
 fn internal(error: &crate::host::HostError) -> Refusal {
     Refusal(WireError { code: WireCode::Internal, detail: opterius_protocol::client::chain(error) })
 }
@@ -225,6 +231,8 @@ async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusa
         accounts: live as u64,
         kept: kept as u64,
         drifted: drifted as u64,
+        // What cannot be read is what nobody has sent, so that it is sent again.
+        pages_hash: Some(engine.host().pages().await.map(|pages| pages_hash(&pages.unwrap_or_default())).unwrap_or_default()),
         load: engine.host().load().await.map_err(|error| internal(&error))?,
     }))
 }

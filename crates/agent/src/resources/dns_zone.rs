@@ -1,15 +1,13 @@
 //! The DNS zone of an account's domain.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
+use opterius_model::{ZoneRecords, zone_of};
 use opterius_protocol::agent::FailureKind;
 
 use super::{Conflict, Resource, Target};
 use crate::host::{Host, HostError, RecordSet, ZonePlan, ZoneSeen};
-
-/// How long answers may be kept, in seconds.
-const TTL: u32 = 3600;
 
 /// The DNS zone.
 pub(crate) struct DnsZone;
@@ -34,27 +32,16 @@ impl std::fmt::Display for Change {
     }
 }
 
-/// The records an account starts with: SOA, name servers, addresses for the name itself, `www` and `mail`, mail exchanger, SPF.
+/// The zone as the Spec says.
 fn wanted(target: &Target) -> ZonePlan {
-    let domain = target.site().primary();
-    let apex = format!("{domain}.");
-    let set = |name: &str, kind, contents: BTreeSet<String>| RecordSet { name: name.to_owned(), kind, ttl: TTL, contents };
-    let nameservers = &target.spec.nameservers;
-    let soa = format!("{}. hostmaster.{apex} 10800 3600 604800 3600", nameservers[0]);
-    let mut records = BTreeSet::from([
-        set(&apex, "SOA", BTreeSet::from([soa])),
-        set(&apex, "NS", nameservers.iter().map(|name| format!("{name}.")).collect()),
-        set(&apex, "MX", BTreeSet::from([format!("10 mail.{apex}")])),
-        set(&apex, "TXT", BTreeSet::from(["\"v=spf1 a mx ~all\"".to_owned()])),
-    ]);
-    let addresses = &target.spec.addresses;
-    for name in [apex.clone(), format!("www.{apex}"), format!("mail.{apex}")] {
-        records.insert(set(&name, "A", addresses.ipv4.iter().map(ToString::to_string).collect()));
-        if !addresses.ipv6.is_empty() {
-            records.insert(set(&name, "AAAA", addresses.ipv6.iter().map(ToString::to_string).collect()));
-        }
+    let (spec, domain) = (&target.spec, target.site().primary());
+    let host = spec.records.clone().unwrap_or_else(ZoneRecords::built_in);
+    let mut sets: BTreeMap<(String, &'static str), BTreeSet<String>> = BTreeMap::new();
+    for record in zone_of(domain, &spec.addresses, &spec.nameservers, &host) {
+        sets.entry((record.name, record.kind)).or_default().insert(record.content);
     }
-    ZonePlan { account: target.spec.account_id, domain: domain.clone(), records }
+    let set = |((name, kind), contents)| RecordSet { name, kind, ttl: host.ttl().get(), contents };
+    ZonePlan { account: spec.account_id, domain: domain.clone(), records: sets.into_iter().map(set).collect() }
 }
 
 /// Whether a zone has everything that is planned, and leads its names nowhere else. What was added beside it is nobody's business.
@@ -123,7 +110,7 @@ mod tests {
         let zone = |account, records| Seen { zone: Some(ZoneSeen { account, records }), kept: false };
         let ours = Some(target().spec.account_id);
         let with = |name: &str, kind, content: &str| {
-            let set = RecordSet { name: name.to_owned(), kind, ttl: TTL, contents: BTreeSet::from([content.to_owned()]) };
+            let set = RecordSet { name: name.to_owned(), kind, ttl: 3600, contents: BTreeSet::from([content.to_owned()]) };
             let others = plan.records.iter().filter(|other| (&other.name, other.kind) != (&set.name, set.kind)).cloned();
             others.collect::<BTreeSet<_>>().into_iter().chain([set]).collect()
         };
@@ -134,6 +121,12 @@ mod tests {
             ("with records missing", zone(ours, BTreeSet::new()), Ok(Some(Change::Mend)), Some(Change::Remove)),
             ("with another address", zone(ours, with("www.example.com.", "A", "192.0.2.99")), Ok(Some(Change::Mend)), Some(Change::Remove)),
             ("with a name of its own", zone(ours, with("shop.example.com.", "A", "192.0.2.99")), Ok(None), Some(Change::Remove)),
+            (
+                "with another name for one of its names",
+                zone(ours, with("www.example.com.", "CNAME", "x.example.")),
+                Ok(Some(Change::Mend)),
+                Some(Change::Remove),
+            ),
             ("with a record of another kind", zone(ours, with("www.example.com.", "TXT", "\"x\"")), Ok(None), Some(Change::Remove)),
             ("made by hand", zone(None, plan.records.clone()), Err(()), None),
         ];
@@ -143,15 +136,46 @@ mod tests {
         }
     }
 
+    fn lines(plan: &ZonePlan) -> Vec<String> {
+        let line = |set: &RecordSet, content| format!("{} {} {} {content}", set.name, set.ttl, set.kind);
+        plan.records.iter().flat_map(|set| set.contents.iter().map(move |content| line(set, content))).collect()
+    }
+
+    /// The account of the fixture, with the records that its host wants.
+    fn with_records() -> Target {
+        let spec = serde_json::from_str(include_str!("../../../model/fixtures/spec-v1-records.json")).expect("the fixture is a Spec");
+        Target { spec, ..target() }
+    }
+
+    #[test]
+    fn a_zone_has_the_records_of_its_host_and_what_every_zone_has() {
+        let plan = wanted(&with_records());
+        assert_eq!(
+            lines(&plan),
+            [
+                "_dmarc.example.com. 600 TXT \"v=DMARC1; p=none; rua=mailto:dmarc@example.com\"",
+                "example.com. 600 A 192.0.2.10",
+                "example.com. 600 AAAA 2001:db8::10",
+                "example.com. 600 MX 10 mx.example.net.",
+                "example.com. 600 NS ns1.example.net.",
+                "example.com. 600 NS ns2.example.net.",
+                "example.com. 600 SOA ns1.example.net. hostmaster.example.com. 10800 3600 604800 3600",
+                "www.example.com. 600 A 192.0.2.10",
+                "www.example.com. 600 AAAA 2001:db8::10",
+            ]
+        );
+        // An address beside a text leads nobody elsewhere.
+        let beside = |name: &str, kind| RecordSet { name: name.to_owned(), kind, ttl: 1, contents: BTreeSet::from(["x".to_owned()]) };
+        assert!(!plan.contradicts(&beside("_dmarc.example.com.", "A")) && plan.contradicts(&beside("_dmarc.example.com.", "CNAME")));
+        let cname = ZonePlan { records: BTreeSet::from([beside("a.example.com.", "CNAME")]), ..plan };
+        assert!(cname.contradicts(&beside("a.example.com.", "TXT")) && !cname.contradicts(&beside("a.example.com.", "CNAME")));
+        assert!(!cname.contradicts(&beside("b.example.com.", "TXT")));
+    }
+
     #[test]
     fn a_new_zone_has_the_records_that_customers_expect() {
-        let records: Vec<String> = wanted(&target())
-            .records
-            .iter()
-            .flat_map(|set| set.contents.iter().map(move |content| format!("{} {} {} {content}", set.name, set.ttl, set.kind)))
-            .collect();
         assert_eq!(
-            records,
+            lines(&wanted(&target())),
             [
                 "example.com. 3600 A 192.0.2.10",
                 "example.com. 3600 AAAA 2001:db8::10",

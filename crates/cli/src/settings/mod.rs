@@ -1,5 +1,6 @@
 //! `opterius settings`: what holds for every account.
 
+mod dns;
 mod set;
 mod show;
 
@@ -17,12 +18,16 @@ pub(crate) enum Command {
     /// Change a setting
     #[command(subcommand)]
     Set(set::Setting),
+    /// The DNS records that new accounts begin with
+    #[command(subcommand)]
+    Dns(dns::Command),
 }
 
 pub(crate) async fn run(command: Command, panel: &Panel, format: Format) -> Result<(), Failure> {
     match command {
         Command::Show => show::run(panel, format).await,
         Command::Set(setting) => set::run(&setting, panel, format).await,
+        Command::Dns(command) => dns::run(command, panel, format).await,
     }
 }
 

@@ -25,7 +25,7 @@ use crate::store::account::{self, Account, Status};
 use crate::store::activity::{self, Entry};
 use crate::store::operation::{self, Kind, Operation, Outcome};
 use crate::store::server::Server;
-use crate::store::{Write, claimed_name, server};
+use crate::store::{Write, claimed_name, server, setting};
 
 /// Makes the account that was ordered, or finds the one that the same order made before. Waits at most `patience` for the outcome.
 pub(crate) async fn create_account(
@@ -140,7 +140,8 @@ async fn prepare(
     check_room(write, &server).await?;
 
     let now = core.now();
-    let spec = spec(core, caller, order, hash, &server, package.limits);
+    let records = setting::default_records(&mut **write).await?;
+    let spec = Spec { records, ..spec(core, caller, order, hash, &server, package.limits) };
     check_names(write, caller, spec.account_id, &order.username, &order.domain).await?;
     let email = order.email.as_ref().map(super::EmailAddress::as_str);
     let operation = Operation {
@@ -208,6 +209,7 @@ fn spec(core: &Core, caller: &Caller, order: &Order, hash: &PasswordHash, server
         holds: Vec::new(),
         nameservers: server.nameservers.clone(),
         kept_until: None,
+        records: None,
     }
 }
 

@@ -9,6 +9,7 @@ use opterius_protocol::agent::{GetDrift, GetHealth};
 use opterius_protocol::client::{CallError, chain};
 use opterius_protocol::{Micros, WireCode};
 
+use super::pages::send_pages_to;
 use crate::app::{record_drift, tell_of_server};
 use crate::core::Core;
 use crate::store::server::{self, Server};
@@ -42,6 +43,7 @@ pub(crate) async fn keep_asking(core: Arc<Core>) {
                             Some(cause) => tracing::warn!(server = %server.name, error = %cause, "the server's Agent does not answer"),
                         }
                     }
+                    send_pages_to(&core, &server).await;
                     ask_for_drift(&core, &server).await;
                 }
             }

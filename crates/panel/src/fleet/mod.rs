@@ -1,6 +1,7 @@
 //! The servers' Agents: how to reach them, and how they are.
 
 mod health;
+mod pages;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -11,6 +12,7 @@ use opterius_protocol::agent::{Drift, DriftReport, Health};
 use opterius_protocol::client::Client;
 
 pub(crate) use health::keep_asking;
+pub(crate) use pages::send_pages;
 
 /// Every server's Agent.
 #[derive(Debug, Clone)]
@@ -36,6 +38,13 @@ impl Fleet {
         let reachable = health.is_some();
         let before = self.health.lock().unwrap_or_else(PoisonError::into_inner).insert(server, health);
         before.is_none_or(|before| before.is_some() != reachable)
+    }
+
+    /// Takes in which pages of the host's a server has by now.
+    fn learn_pages(&self, server: ServerId, hash: String) {
+        if let Some(Some(health)) = self.health.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&server) {
+            health.pages_hash = Some(hash);
+        }
     }
 
     /// Takes in what is not as committed; returns what is new of it, or says something new.

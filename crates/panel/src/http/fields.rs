@@ -90,6 +90,9 @@ classed!(
     opterius_model::InvalidPackageName,
     opterius_model::InvalidId,
     opterius_model::InvalidHold,
+    opterius_model::InvalidPage,
+    opterius_model::InvalidRecord,
+    opterius_model::InvalidTtl,
     crate::app::InvalidClientRef,
     crate::app::InvalidExternalRef,
     crate::app::InvalidReason,
@@ -289,6 +292,60 @@ impl Fields {
         self.list(field, parse)
     }
 
+    /// A list of objects that must be there, each read by `read`. What is wrong with one is told as of `field[0].name`.
+    pub(crate) fn required_objects<T>(&mut self, field: &str, read: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        let values = match self.take(field) {
+            Some(Value::Array(values)) if values.len() <= 100 => values,
+            Some(Value::Array(_)) => {
+                self.refuse(field, "too_long", format!("`{field}` has more than 100 entries"));
+                return None;
+            }
+            Some(other) => {
+                self.refuse(field, "wrong_type", format!("`{field}` must be a list of objects, and is {}", kind(&other)));
+                return None;
+            }
+            None => {
+                self.refuse(field, "missing", format!("`{field}` is missing"));
+                return None;
+            }
+        };
+        let mut good = Some(Vec::new());
+        for (at, value) in values.into_iter().enumerate() {
+            let one = self.object(&format!("{field}[{at}]"), value, &read);
+            good = good.zip(one).map(|(mut good, one)| {
+                good.push(one);
+                good
+            });
+        }
+        good
+    }
+
+    /// An object, read by `read`, or null, and one of them must be there. What is wrong with it is told as of `field.name`.
+    pub(crate) fn object_or_null<T>(&mut self, field: &str, read: impl Fn(&mut Self) -> Option<T>) -> Option<Edit<T>> {
+        match self.rest.remove(field) {
+            None => {
+                self.refuse(field, "missing", format!("`{field}` is missing"));
+                None
+            }
+            Some(Value::Null) => Some(Edit::Clear),
+            Some(value) => self.object(field, value, read).map(Edit::Set),
+        }
+    }
+
+    fn object<T>(&mut self, place: &str, value: Value, read: impl Fn(&mut Self) -> Option<T>) -> Option<T> {
+        let Value::Object(rest) = value else {
+            self.refuse(place, "wrong_type", format!("`{place}` must be an object, and is {}", kind(&value)));
+            return None;
+        };
+        let mut inner = Self { rest, problems: Vec::new() };
+        let one = read(&mut inner);
+        inner.refuse_the_rest();
+        let is_good = inner.problems.is_empty();
+        let placed = |problem: FieldProblem| FieldProblem { field: format!("{place}.{}", problem.field), ..problem };
+        self.problems.extend(inner.problems.into_iter().map(placed));
+        one.filter(|_| is_good)
+    }
+
     /// A moment, in microseconds since 1970.
     pub(crate) fn moment(&mut self, field: &str) -> Option<i64> {
         let value = self.take(field)?;
@@ -386,8 +443,8 @@ impl Fields {
         .unwrap_or(100)
     }
 
-    /// Everything that is wrong, fields that nobody knows included; `value` if nothing is.
-    pub(crate) fn finish<T>(mut self, value: Option<T>) -> Result<T, Problem> {
+    /// Notes every field that nobody has asked for.
+    fn refuse_the_rest(&mut self) {
         for name in std::mem::take(&mut self.rest).keys() {
             let shown: String = name.chars().take(60).flat_map(char::escape_debug).collect();
             self.problems.push(FieldProblem {
@@ -396,6 +453,11 @@ impl Fields {
                 code: "unknown".to_owned(),
             });
         }
+    }
+
+    /// Everything that is wrong, fields that nobody knows included; `value` if nothing is.
+    pub(crate) fn finish<T>(mut self, value: Option<T>) -> Result<T, Problem> {
+        self.refuse_the_rest();
         match value {
             _ if !self.problems.is_empty() => Err(Refusal::invalid(self.problems).into()),
             Some(value) => Ok(value),

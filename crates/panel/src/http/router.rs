@@ -72,6 +72,8 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .routes(routes!(api::resync::get, api::resync::adopt))
         .routes(routes!(api::settings::get, api::settings::change))
         .routes(routes!(api::mail_server::get, api::mail_server::change, api::mail_server::remove))
+        .routes(routes!(api::settings_dns::get, api::settings_dns::change))
+        .routes(routes!(api::settings_pages::get, api::settings_pages::change))
         .routes(routes!(api::activity::list))
         .routes(routes!(api::tokens::create, api::tokens::list))
         .routes(routes!(api::tokens::delete))

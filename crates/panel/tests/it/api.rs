@@ -191,6 +191,8 @@ async fn the_answers_are_what_the_document_says() {
         "/api/self",
         "/api/tokens",
         "/api/settings",
+        "/api/settings/dns",
+        "/api/settings/pages",
         "/api/resync",
     ] {
         lab.token(&json!({ "name": path, "scopes": ["self.read"] })).await;

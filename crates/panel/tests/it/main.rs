@@ -20,6 +20,7 @@ mod pages;
 mod resync;
 mod secrets;
 mod servers;
+mod settings;
 mod sign_in;
 mod sockets;
 mod tokens;

@@ -459,6 +459,8 @@ async fn every_page_of_the_host_is_whole_and_runs_nothing_of_its_own() {
         "/tokens",
         "/settings",
         "/settings/mail",
+        "/settings/dns",
+        "/settings/pages",
         "/servers",
         "/servers/default",
         "/activity",

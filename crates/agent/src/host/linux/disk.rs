@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use opterius_model::AccountId;
@@ -35,10 +35,21 @@ pub(super) fn taken_or_failed(place: &Path, doing: String, error: io::Error) -> 
 
 /// Replaces a file, for root alone, by one that is there whole: after a power cut either the old text is there or the new one.
 pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
+    replace_with_mode(path, text, 0o600)
+}
+
+/// The same with a file that everybody may read.
+pub(super) fn replace_for_all(path: &Path, text: &str) -> io::Result<()> {
+    replace_with_mode(path, text, 0o644)
+}
+
+fn replace_with_mode(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return Err(io::ErrorKind::InvalidInput.into()) };
     let staged = directory.join(format!(".{}.new", name.display()));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&staged)?;
     file.write_all(text.as_bytes())?;
+    // On the descriptor: the process's umask takes bits away.
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.sync_all()?;
     fs::rename(&staged, path)?;
     sync_dir(directory)

@@ -24,7 +24,7 @@ const LOCKED_TRIES: u32 = 20;
 const LOCKED_PAUSE: Duration = Duration::from_millis(50);
 
 /// The kinds of records that the Agent writes.
-const KINDS: [&str; 6] = ["SOA", "NS", "A", "AAAA", "MX", "TXT"];
+const KINDS: [&str; 9] = ["SOA", "NS", "A", "AAAA", "CNAME", "MX", "TXT", "CAA", "SRV"];
 
 pub(super) struct PowerDns {
     http: reqwest::Client,
@@ -244,14 +244,16 @@ impl PowerDns {
     /// Replaces the sets of the plan, and deletes those that contradict it; what was added beside it stays.
     pub(super) async fn mend(&self, zone: &ZonePlan) -> Result<(), HostError> {
         let doing = || format!("correct the DNS zone {}", zone.domain);
-        let serde_json::Value::Array(mut sets) = to_api(&zone.records, Some("REPLACE")) else { unreachable!("records are a list") };
         let seen = self.zone(&zone.domain).await?.map(|seen| seen.records).unwrap_or_default();
         let planned = |set: &RecordSet| zone.records.iter().any(|planned| planned.name == set.name && planned.kind == set.kind);
-        sets.extend(
-            seen.iter()
-                .filter(|set| zone.contradicts(set) && !planned(set))
-                .map(|set| json!({ "name": set.name, "type": set.kind, "changetype": "DELETE" })),
-        );
+        // First what goes: PowerDNS takes the changes one after the other, and refuses a CNAME beside what is there at that moment.
+        let mut sets: Vec<serde_json::Value> = seen
+            .iter()
+            .filter(|set| zone.contradicts(set) && !planned(set))
+            .map(|set| json!({ "name": set.name, "type": set.kind, "changetype": "DELETE" }))
+            .collect();
+        let serde_json::Value::Array(wanted) = to_api(&zone.records, Some("REPLACE")) else { unreachable!("records are a list") };
+        sets.extend(wanted);
         let (status, answer) =
             self.call(reqwest::Method::PATCH, &format!("/zones/{}.", zone.domain), Some(&json!({ "rrsets": sets }))).await?;
         if status == StatusCode::NO_CONTENT { Ok(()) } else { Err(Self::refused(doing(), status, &answer)) }

@@ -13,14 +13,11 @@ use opterius_model::{DomainName, Uid, Username};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::{Paths, disk, trash};
+use super::{Paths, disk, pages, trash};
 use crate::host::{HomePlan, HomeSeen, HostError};
 
 /// Who may read what a site serves: nginx's workers, and nobody else.
 const WEB_GROUP: &str = "opterius-web";
-
-/// The page a new site shows until its owner puts their own in its place. It runs PHP, so that it shows that PHP runs.
-const WELCOME: &str = include_str!("../../../assets/welcome.php");
 
 fn staging(paths: &Paths) -> PathBuf {
     paths.homes.join(".opterius-staging")
@@ -142,7 +139,7 @@ pub(super) fn add(paths: &Paths, home: &HomePlan) -> Result<(), HostError> {
     // What an earlier attempt left half built is built anew.
     disk::remove_tree(&staged).map_err(HostError::failed(doing()))?;
     let web = web_group()?;
-    build(&staged, home, web).map_err(HostError::failed(doing()))?;
+    build(&staged, home, web, &pages::welcome(paths, &home.domain)).map_err(HostError::failed(doing()))?;
     let place = paths.homes.join(home.username.as_str());
     disk::rename_exclusively(&staged, &place).map_err(|error| {
         let _ = disk::remove_tree(&staged);
@@ -150,8 +147,8 @@ pub(super) fn add(paths: &Paths, home: &HomePlan) -> Result<(), HostError> {
     })
 }
 
-/// The tree of a new home. Every mode is set on the descriptor, since the process's umask takes bits away.
-fn build(staged: &Path, home: &HomePlan, web: u32) -> std::io::Result<()> {
+/// The tree of a new home, with the page that its site shows until its owner puts another in its place. Every mode is set on the descriptor, since the process's umask takes bits away.
+fn build(staged: &Path, home: &HomePlan, web: u32, welcome: &str) -> std::io::Result<()> {
     let uid = home.uid.get();
     make_dir(staged, uid, uid, 0o711)?;
     for part in parts(home, web) {
@@ -159,7 +156,7 @@ fn build(staged: &Path, home: &HomePlan, web: u32) -> std::io::Result<()> {
     }
     let page = staged.join(home.domain.as_str()).join("public_html/index.php");
     let mut page = fs::OpenOptions::new().write(true).create_new(true).mode(0o640).open(page)?;
-    page.write_all(WELCOME.as_bytes())?;
+    page.write_all(welcome.as_bytes())?;
     fchown(&page, Some(uid), Some(web))?;
     page.set_permissions(fs::Permissions::from_mode(0o640))?;
     // A power cut must not leave a home in its place whose page is empty: nobody would miss it but its visitors.

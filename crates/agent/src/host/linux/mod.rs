@@ -6,6 +6,7 @@ mod dns;
 mod homes;
 mod journal;
 mod logs;
+mod pages;
 mod parts;
 mod php;
 mod sites;
@@ -18,7 +19,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use opterius_model::{AccountId, DomainName, OperationId, PasswordHash, PoolName, Uid, Username};
+use opterius_model::{AccountId, DomainName, OperationId, Pages, PasswordHash, PoolName, Uid, Username};
 use opterius_protocol::agent::{Enforcement, Load, PartHealth};
 use opterius_protocol::phpd::PoolSpec;
 
@@ -336,6 +337,16 @@ impl Host for LinuxHost {
     async fn was_cut_off(&self) -> Result<bool, HostError> {
         let paths = self.paths.clone();
         blocking(move || journal::was_cut_off(&paths)).await
+    }
+
+    async fn pages(&self) -> Result<Option<Pages>, HostError> {
+        let paths = self.paths.clone();
+        blocking(move || pages::see(&paths)).await
+    }
+
+    async fn put_pages(&self, pages: &Pages) -> Result<(), HostError> {
+        let (paths, pages) = (self.paths.clone(), pages.clone());
+        blocking(move || pages::put(&paths, &pages)).await
     }
 
     async fn traffic_this_month(&self, only: Option<AccountId>) -> Result<(String, BTreeMap<AccountId, u64>), HostError> {

@@ -13,6 +13,8 @@ pub(crate) mod plan;
 pub(crate) mod resync;
 pub(crate) mod servers;
 pub(crate) mod settings;
+pub(crate) mod settings_dns;
+pub(crate) mod settings_pages;
 pub(crate) mod shared_parent_domains;
 pub(crate) mod sign_in;
 pub(crate) mod tokens;

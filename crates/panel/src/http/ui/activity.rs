@@ -327,7 +327,8 @@ pub(super) async fn story(State(core): State<Arc<Core>>, asked: Asked, Path(id):
         let command = row.request_id.as_deref().map(|request| {
             // From before the request, in a zone that the server need not be in.
             let began = rows.iter().map(|one| one.at).min().unwrap_or(row.at) - 60_000_000;
-            let from = jiff::Timestamp::from_microsecond(began).map(|at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default();
+            let from =
+                jiff::Timestamp::from_microsecond(began).map(|at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default();
             format!("journalctl -u opterius-agent -u opterius-panel --since '{from}' REQUEST_ID={}", quoted(request))
         });
         let mut told = Row::all(&core, &asked, &frame, std::iter::once(row).chain(rows).collect()).await?.into_iter();

@@ -29,6 +29,8 @@ mod profile;
 mod routes;
 mod servers;
 mod settings;
+mod settings_dns;
+mod settings_pages;
 mod sign_in;
 mod sign_out;
 mod state;

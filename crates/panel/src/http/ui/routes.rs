@@ -12,7 +12,7 @@ use http::Method;
 use super::gate::{Rules, Who, gate};
 use super::{
     account, accounts, activity, assets, dashboard, enter, mail, managed, managed_changes, managed_package, new_account, operation,
-    operations, packages, people, profile, servers, settings, sign_in, sign_out, style, tokens,
+    operations, packages, people, profile, servers, settings, settings_dns, settings_pages, sign_in, sign_out, style, tokens,
 };
 use crate::app::Scope;
 use crate::core::Core;
@@ -82,6 +82,16 @@ fn lines() -> Vec<Line> {
         get("/settings", Who::Staff(Scope::SettingsRead), settings::show),
         post("/settings", Who::Staff(Scope::SettingsWrite), settings::change),
         post("/settings/shared-parent-domains", Who::Staff(Scope::SettingsWrite), settings::set_shared_parent_domains),
+        get("/settings/dns", Who::Staff(Scope::SettingsRead), settings_dns::show),
+        post("/settings/dns", Who::Staff(Scope::SettingsWrite), settings_dns::change),
+        post("/settings/dns/nameservers/{id}", Who::Staff(Scope::ServersWrite), settings_dns::set_nameservers),
+        get("/settings/pages", Who::Staff(Scope::SettingsRead), settings_pages::show),
+        post("/settings/pages/suspension", Who::Staff(Scope::SettingsWrite), settings_pages::set_suspension),
+        get("/settings/pages/suspension/preview", Who::Staff(Scope::SettingsRead), settings_pages::suspension),
+        post("/settings/pages/suspension/preview", Who::Staff(Scope::SettingsWrite), settings_pages::preview_suspension),
+        post("/settings/pages/welcome", Who::Staff(Scope::SettingsWrite), settings_pages::set_welcome),
+        get("/settings/pages/welcome/preview", Who::Staff(Scope::SettingsRead), settings_pages::welcome),
+        post("/settings/pages/welcome/preview", Who::Staff(Scope::SettingsWrite), settings_pages::preview_welcome),
         get("/settings/mail", Who::Staff(Scope::SettingsRead), mail::show),
         post("/settings/mail", Who::Staff(Scope::SettingsWrite), mail::change),
         post("/settings/mail/test", Who::Staff(Scope::SettingsWrite), mail::test),

@@ -9,15 +9,15 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{Path as UrlPath, Query, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use opterius_model::{AccountId, OperationId, Spec, State as SpecState, Uid};
+use opterius_model::{AccountId, OperationId, Pages, Spec, State as SpecState, Uid};
 use opterius_protocol::agent::{
     AccountDetail, AccountPage, AccountSummary, AccountUsage, Acknowledged, Change, Direction, DiskUsage, Drift, DriftReport, Enforcement,
-    Failure, FailureKind, Health, Load, OperationReport, Outcome, PartHealth, Plan, PlanAccount, PlannedChange, StepReport, StepState,
-    Usage, UsageReport, spec_hash,
+    Failure, FailureKind, Health, Load, OperationReport, Outcome, PagesKept, PartHealth, Plan, PlanAccount, PlannedChange, PutPages,
+    StepReport, StepState, Usage, UsageReport, pages_hash, spec_hash,
 };
 use opterius_protocol::{Micros, WireCode, WireError};
 use serde::Deserialize;
@@ -74,6 +74,12 @@ struct Inside {
     knows_no_usage: bool,
     /// An Agent of an earlier version knows of no drift.
     knows_no_drift: bool,
+    /// The host's own pages, once they were sent.
+    pages: Option<Pages>,
+    /// An Agent of an earlier version takes no pages.
+    knows_no_pages: bool,
+    /// How often pages were sent.
+    pages_sent: usize,
     /// Whether a retry finds what is in the way still there.
     stays_stuck: bool,
     scripts: HashMap<String, VecDeque<Behaviour>>,
@@ -121,6 +127,7 @@ impl FakeAgent {
             .route("/accounts/{id}/usage", get(usage))
             .route("/usage", get(all_usage))
             .route("/drift", get(drift))
+            .route("/pages", put(put_pages))
             .route("/operations/{id}/retry", post(retry))
             .route("/operations/{id}/abandon", post(abandon))
             .route("/operations/{id}", get(operation))
@@ -253,6 +260,21 @@ impl FakeAgent {
 
     pub(crate) fn knows_no_drift(&self) {
         self.inside.lock().unwrap().knows_no_drift = true;
+    }
+
+    /// The host's own pages, if they were ever sent, and how often they were.
+    pub(crate) fn pages(&self) -> (Option<Pages>, usize) {
+        let inside = self.inside.lock().unwrap();
+        (inside.pages.clone(), inside.pages_sent)
+    }
+
+    /// It loses the host's own pages, as a server does that is made anew.
+    pub(crate) fn forget_pages(&self) {
+        self.inside.lock().unwrap().pages = None;
+    }
+
+    pub(crate) fn knows_no_pages(&self, knows_none: bool) {
+        self.inside.lock().unwrap().knows_no_pages = knows_none;
     }
 
     pub(crate) fn stays_stuck(&self, stays: bool) {
@@ -625,6 +647,17 @@ async fn drift(State(agent): State<FakeAgent>) -> Response {
     Json(report).into_response()
 }
 
+async fn put_pages(State(agent): State<FakeAgent>, Json(PutPages { pages }): Json<PutPages>) -> Response {
+    let mut inside = agent.inside.lock().unwrap();
+    if inside.knows_no_pages {
+        return refused(WireCode::NotFound, "there is nothing here");
+    }
+    inside.pages_sent += 1;
+    let hash = pages_hash(&pages);
+    inside.pages = Some(pages);
+    Json(PagesKept { hash }).into_response()
+}
+
 async fn retry(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<OperationId>) -> Response {
     let mut inside = agent.inside.lock().unwrap();
     let Some((_, report)) = inside.operations.get(&id) else { return refused(WireCode::NotFound, "there is no such operation") };
@@ -659,6 +692,10 @@ async fn abandon(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<OperationI
 async fn health(State(agent): State<FakeAgent>) -> Json<Health> {
     agent.inside.lock().unwrap().asked_for_health += 1;
     let accounts = u64::try_from(agent.accounts()).unwrap();
+    let (pages, knows_no_pages) = {
+        let inside = agent.inside.lock().unwrap();
+        (inside.pages.clone().unwrap_or_default(), inside.knows_no_pages)
+    };
     let enforcement = |limit: &str, enforced| Enforcement { limit: limit.to_owned(), enforced, detail: "probed".to_owned() };
     Json(Health {
         version: "0.1.0".to_owned(),
@@ -670,6 +707,7 @@ async fn health(State(agent): State<FakeAgent>) -> Json<Health> {
         accounts,
         kept: 0,
         drifted: 0,
+        pages_hash: (!knows_no_pages).then(|| pages_hash(&pages)),
         load: Some(Load {
             average_hundredths: 125,
             processors: 2,
