@@ -387,6 +387,73 @@ impl Call for AcknowledgeOperation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledged {}
 
+/// `POST /activity/heads`: has the Agent remember how far the Panel's Activity had come, where the Panel cannot take it back. One that says the
+/// same as the last is answered with that, and not written again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NoteHead(pub ActivityHead);
+
+impl Call for NoteHead {
+    type Reply = NotedHead;
+    const METHOD: Method = Method::POST;
+    const ROUTE: &'static str = "/activity/heads";
+}
+
+/// The last row of the Activity at some moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActivityHead {
+    /// Its number, from 1.
+    pub row: u64,
+    /// Its hash: SHA-256, 64 lower-case hexadecimal digits.
+    pub hash: String,
+    /// How many rows there were.
+    pub rows: u64,
+}
+
+/// A head as an Agent has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotedHead {
+    /// Counts the heads that this Agent was ever told, from 1.
+    pub number: u64,
+    /// When that was, by the Agent's clock.
+    pub noted_at: Micros,
+    /// The head.
+    #[serde(flatten)]
+    pub head: ActivityHead,
+}
+
+/// `GET /activity/heads?after=&limit=`: every head that the Agent has, page by page, in the order in which it was told them.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListHeads {
+    /// Continue behind this [`NotedHead::number`]; 0 for the first page.
+    pub after: u64,
+    /// At most so many, 1 to 1,000.
+    pub limit: u16,
+}
+
+impl Call for ListHeads {
+    type Reply = HeadPage;
+    const METHOD: Method = Method::GET;
+    const ROUTE: &'static str = "/activity/heads";
+
+    fn target(&self) -> String {
+        format!("/activity/heads?after={}&limit={}", self.after, self.limit)
+    }
+}
+
+/// One page of heads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadPage {
+    /// The heads.
+    pub heads: Vec<NotedHead>,
+    /// How many there are in all.
+    pub total: u64,
+    /// Lines of the Agent's file that are no heads, such as one that a power cut broke off.
+    #[serde(default)]
+    pub unreadable: u64,
+}
+
 /// `GET /health`: whether the parts that accounts need are there.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct GetHealth {}

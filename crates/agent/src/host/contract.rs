@@ -37,6 +37,7 @@ async fn keeps_the_contract(host: &dyn Host) {
     zones(host, &ours, &theirs).await;
     answers(host, &ours).await;
     journal(host, &ours).await;
+    heads(host).await;
 }
 
 async fn users(host: &dyn Host, ours: &Names, theirs: &Names) {
@@ -301,6 +302,20 @@ async fn journal(host: &dyn Host, ours: &Names) {
         assert_eq!(found.map(|(_, found)| found).as_deref(), Some(text));
         assert_eq!(host.account(ours.account).await.expect("a look").as_deref(), Some(text));
     }
+}
+
+async fn heads(host: &dyn Host) {
+    assert_eq!(host.heads().await.expect("a look"), "");
+    for line in ["one\n", "two\n"] {
+        host.append_head(line).await.expect("added");
+    }
+    assert_eq!(host.heads().await.expect("a look"), "one\ntwo\n");
+    for text in ["two\nthr", "two\nthree\nbroken o"] {
+        host.replace_heads(text).await.expect("replaced");
+        assert_eq!(host.heads().await.expect("a look"), text);
+    }
+    host.append_head("four\n").await.expect("added");
+    assert_eq!(host.heads().await.expect("a look"), "two\nthree\nbroken o\nfour\n", "a line that broke off takes no other with it");
 }
 
 #[tokio::test]

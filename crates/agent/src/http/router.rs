@@ -11,9 +11,9 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use opterius_model::{AccountId, OperationId};
 use opterius_protocol::agent::{
-    AbandonOperation, AccountDetail, AccountPage, AcknowledgeOperation, Acknowledged, ApplySpec, Change, CreateAccount, DriftReport,
-    GetAccount, GetDrift, GetHealth, GetOperation, GetUsage, Health, ListAccounts, ListUsage, OperationReport, Outcome, Plan, PlanAccount,
-    RetryOperation, Usage, UsageReport,
+    AbandonOperation, AccountDetail, AccountPage, AcknowledgeOperation, Acknowledged, ActivityHead, ApplySpec, Change, CreateAccount,
+    DriftReport, GetAccount, GetDrift, GetHealth, GetOperation, GetUsage, HeadPage, Health, ListAccounts, ListHeads, ListUsage, NoteHead,
+    NotedHead, OperationReport, Outcome, Plan, PlanAccount, RetryOperation, Usage, UsageReport,
 };
 use opterius_protocol::{Call, WireCode, WireError};
 use serde::Deserialize;
@@ -53,6 +53,7 @@ fn router(engine: Engine) -> Router {
         .route(RetryOperation::ROUTE, post(retry_operation))
         .route(AbandonOperation::ROUTE, post(abandon_operation))
         .route(AcknowledgeOperation::ROUTE, post(acknowledge_operation))
+        .route(NoteHead::ROUTE, post(note_head).get(list_heads))
         .route(GetHealth::ROUTE, get(get_health))
         .fallback(|| async { Refusal::not_found("call") })
         .method_not_allowed_fallback(|| async { Refusal::not_found("call") })
@@ -198,6 +199,19 @@ async fn retry_operation(State(engine): State<Engine>, Path(id): Path<OperationI
 async fn abandon_operation(State(engine): State<Engine>, Path(id): Path<OperationId>) -> Result<Json<OperationReport>, Refusal> {
     let watcher = engine.abandon(id).ok_or_else(|| Refusal::not_found("operation"))??;
     Ok(Json(watcher.beyond(u64::MAX, LONGEST_WAIT).await))
+}
+
+async fn note_head(State(engine): State<Engine>, Body(NoteHead(head)): Body<NoteHead>) -> Result<Json<NotedHead>, Refusal> {
+    let ActivityHead { row, hash, .. } = &head;
+    if *row == 0 || hash.len() != 64 || !hash.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
+        let detail = "A head has a row from 1 and a hash of 64 lower-case hexadecimal digits.".to_owned();
+        return Err(WireError { code: WireCode::Invalid, detail }.into());
+    }
+    engine.note_head(head).await.map(Json).map_err(|error| internal(&error))
+}
+
+async fn list_heads(State(engine): State<Engine>, Query(call): Query<ListHeads>) -> Result<Json<HeadPage>, Refusal> {
+    engine.heads(call.after, call.limit.clamp(1, 1000).into()).await.map(Json).map_err(|error| internal(&error))
 }
 
 fn internal(error: &crate::host::HostError) -> Refusal {
