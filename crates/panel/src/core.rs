@@ -42,6 +42,10 @@ pub struct Timing {
     pub forget_every: Duration,
     /// How often the Agents are asked what accounts use.
     pub usage_every: Duration,
+    /// How often it is looked how far the Activity has come.
+    pub rows_counted_every: Duration,
+    /// How often the servers are told, unless there is a lot to tell.
+    pub heads_every: Duration,
 }
 
 impl Default for Timing {
@@ -56,6 +60,8 @@ impl Default for Timing {
             count_refused_every: Duration::from_secs(2),
             forget_every: Duration::from_mins(5),
             usage_every: Duration::from_mins(5),
+            rows_counted_every: Duration::from_secs(30),
+            heads_every: Duration::from_hours(1),
         }
     }
 }
@@ -93,6 +99,8 @@ pub(crate) struct Core {
     pub(crate) acknowledger: Acknowledger,
     pub(crate) refused_callers: RefusedCallers,
     pub(crate) throttle: Throttle,
+    /// Whose turn it is to check the Activity.
+    pub(crate) verifying: tokio::sync::Mutex<()>,
     pub(crate) tasks: Tasks,
     pub(crate) owner: OwnerId,
     pub(crate) installation: String,
@@ -143,6 +151,7 @@ impl Core {
             live: Live::default(),
             refused_callers: RefusedCallers::default(),
             throttle: Throttle::default(),
+            verifying: tokio::sync::Mutex::default(),
             acknowledger,
             config,
             seams,

@@ -23,6 +23,7 @@ mod generate_password;
 mod learn_usage;
 mod memo;
 mod names;
+mod note_heads;
 mod order;
 mod packages;
 mod plan;
@@ -44,6 +45,7 @@ mod suspend_account;
 mod terminate_account;
 mod unsuspend_account;
 mod usage;
+mod verify_activity;
 mod version;
 
 pub(crate) use acknowledge::Acknowledger;
@@ -66,6 +68,7 @@ pub(crate) use generate_password::generate_password;
 pub(crate) use learn_usage::keep_learning_usage;
 pub(crate) use memo::Memo;
 pub(crate) use names::reserved;
+pub(crate) use note_heads::keep_noting_heads;
 pub(crate) use order::{
     AdministratorName, Cidr, ClientRef, Edit, EmailAddress, ExternalRef, InvalidAdministratorName, InvalidCidr, InvalidClientRef,
     InvalidEmailAddress, InvalidExternalRef, InvalidReason, InvalidRefPrefix, InvalidTokenName, Order, PackageChoice, Reason, RefPrefix,
@@ -96,4 +99,5 @@ pub(crate) use suspend_account::Suspend;
 pub(crate) use terminate_account::Terminate;
 pub(crate) use unsuspend_account::Unsuspend;
 pub(crate) use usage::{month, usage};
+pub(crate) use verify_activity::{Verdict, verify_activity};
 pub(crate) use version::{Version, still};

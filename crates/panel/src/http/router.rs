@@ -72,6 +72,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .routes(routes!(api::resync::get, api::resync::adopt))
         .routes(routes!(api::settings::get, api::settings::change))
         .routes(routes!(api::activity::list))
+        .routes(routes!(api::activity::verify))
         .routes(routes!(api::tokens::create, api::tokens::list))
         .routes(routes!(api::tokens::delete))
         .routes(routes!(api::tokens::rotate))

@@ -3,6 +3,7 @@
 mod account;
 mod accounts;
 mod activity;
+mod activity_verdict;
 mod assets;
 mod bytes;
 mod dashboard;

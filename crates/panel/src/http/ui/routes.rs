@@ -11,8 +11,8 @@ use http::Method;
 
 use super::gate::{Rules, Who, gate};
 use super::{
-    account, accounts, activity, assets, dashboard, enter, managed, managed_changes, managed_package, new_account, operation, operations,
-    packages, people, profile, servers, settings, sign_in, sign_out, style, tokens,
+    account, accounts, activity, activity_verdict, assets, dashboard, enter, managed, managed_changes, managed_package, new_account,
+    operation, operations, packages, people, profile, servers, settings, sign_in, sign_out, style, tokens,
 };
 use crate::app::Scope;
 use crate::core::Core;
@@ -87,6 +87,7 @@ fn lines() -> Vec<Line> {
         post("/servers/{id}", Who::Staff(Scope::ServersWrite), servers::change),
         get("/activity", Who::Staff(Scope::ActivityRead), activity::list),
         get("/activity/export", Who::Staff(Scope::ActivityRead), activity::export),
+        post("/activity/verify", Who::Staff(Scope::ActivityRead), activity_verdict::verify),
         get("/activity/{id}", Who::Staff(Scope::ActivityRead), activity::story),
         get("/", Who::Staff(Scope::ServersRead), dashboard::show),
         get("/people", Who::Staff(Scope::AdministratorsRead), people::list),

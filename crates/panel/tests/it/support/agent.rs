@@ -15,9 +15,9 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use opterius_model::{AccountId, OperationId, Spec, State as SpecState, Uid};
 use opterius_protocol::agent::{
-    AccountDetail, AccountPage, AccountSummary, AccountUsage, Acknowledged, Change, Direction, DiskUsage, Drift, DriftReport, Enforcement,
-    Failure, FailureKind, Health, Load, OperationReport, Outcome, PartHealth, Plan, PlanAccount, PlannedChange, StepReport, StepState,
-    Usage, UsageReport, spec_hash,
+    AccountDetail, AccountPage, AccountSummary, AccountUsage, Acknowledged, ActivityHead, Change, Direction, DiskUsage, Drift, DriftReport,
+    Enforcement, Failure, FailureKind, HeadPage, Health, Load, NotedHead, OperationReport, Outcome, PartHealth, Plan, PlanAccount,
+    PlannedChange, StepReport, StepState, Usage, UsageReport, spec_hash,
 };
 use opterius_protocol::{Micros, WireCode, WireError};
 use serde::Deserialize;
@@ -74,6 +74,10 @@ struct Inside {
     knows_no_usage: bool,
     /// An Agent of an earlier version knows of no drift.
     knows_no_drift: bool,
+    /// What it was told of the Activity.
+    heads: Vec<NotedHead>,
+    /// An Agent of an earlier version is told of none.
+    knows_no_heads: bool,
     /// Whether a retry finds what is in the way still there.
     stays_stuck: bool,
     scripts: HashMap<String, VecDeque<Behaviour>>,
@@ -119,6 +123,7 @@ impl FakeAgent {
             .route("/accounts/{id}/usage", get(usage))
             .route("/usage", get(all_usage))
             .route("/drift", get(drift))
+            .route("/activity/heads", post(note_head).get(heads))
             .route("/operations/{id}/retry", post(retry))
             .route("/operations/{id}/abandon", post(abandon))
             .route("/operations/{id}", get(operation))
@@ -247,6 +252,15 @@ impl FakeAgent {
 
     pub(crate) fn knows_no_drift(&self) {
         self.inside.lock().unwrap().knows_no_drift = true;
+    }
+
+    pub(crate) fn knows_no_heads(&self) {
+        self.inside.lock().unwrap().knows_no_heads = true;
+    }
+
+    /// The rows of the Activity that it was told of, in that order.
+    pub(crate) fn heads(&self) -> Vec<i64> {
+        self.inside.lock().unwrap().heads.iter().map(|noted| noted.head.row.cast_signed()).collect()
     }
 
     pub(crate) fn stays_stuck(&self, stays: bool) {
@@ -617,6 +631,31 @@ async fn drift(State(agent): State<FakeAgent>) -> Response {
         });
     }
     Json(report).into_response()
+}
+
+async fn note_head(State(agent): State<FakeAgent>, Json(head): Json<ActivityHead>) -> Response {
+    let mut inside = agent.inside.lock().unwrap();
+    if inside.knows_no_heads {
+        return refused(WireCode::NotFound, "there is nothing here");
+    }
+    let number = u64::try_from(inside.heads.len()).unwrap() + 1;
+    inside.heads.push(NotedHead { number, noted_at: Micros::now(), head });
+    Json(inside.heads.last().cloned()).into_response()
+}
+
+#[derive(Deserialize)]
+struct Heads {
+    after: u64,
+}
+
+async fn heads(State(agent): State<FakeAgent>, Query(page): Query<Heads>) -> Response {
+    let inside = agent.inside.lock().unwrap();
+    if inside.knows_no_heads {
+        return refused(WireCode::NotFound, "there is nothing here");
+    }
+    // Three a page, so that there are several.
+    let heads = inside.heads.iter().filter(|noted| noted.number > page.after).take(3).cloned().collect();
+    Json(HeadPage { heads, total: inside.heads.len() as u64, unreadable: 0 }).into_response()
 }
 
 async fn retry(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<OperationId>) -> Response {

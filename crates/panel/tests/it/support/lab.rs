@@ -118,6 +118,7 @@ impl Lab {
             count_refused_every: Duration::from_millis(5),
             forget_every: Duration::from_millis(10),
             usage_every: Duration::from_millis(10),
+            rows_counted_every: Duration::from_millis(5),
             ..Timing::default()
         };
         Self { dir, agent, timing, panel: None, later: Arc::default() }
