@@ -165,6 +165,30 @@ pub(crate) struct LastUsage {
     pub(crate) limits: BTreeMap<String, u64>,
 }
 
+/// What the PHP of an account does.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Php {
+    pub(crate) pools: Vec<PhpPool>,
+}
+
+/// One pool of an account.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PhpPool {
+    pub(crate) name: String,
+    pub(crate) state: String,
+    #[serde(default)]
+    pub(crate) last_failure: Option<PhpFailure>,
+}
+
+/// The last start that failed.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PhpFailure {
+    pub(crate) at: i64,
+    pub(crate) count: usize,
+    pub(crate) retry_at: i64,
+    pub(crate) detail: String,
+}
+
 /// What holds for every account.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Settings {

@@ -4,9 +4,10 @@
 //! id again returns the outcome, or that it is running, and never starts again.
 
 use http::Method;
-use opterius_model::{AccountId, Generation, OperationId, RequestId, Spec, State, Uid, Username};
+use opterius_model::{AccountId, Generation, OperationId, PhpVersion, PoolName, RequestId, Spec, State, Uid, Username};
 use serde::{Deserialize, Serialize};
 
+use crate::phpd::{PoolFailure, PoolState};
 use crate::{Call, Micros};
 
 /// Where the Agent listens.
@@ -227,6 +228,43 @@ pub struct Usage {
     pub traffic_bytes: u64,
     /// Processes now.
     pub processes: u64,
+}
+
+/// `GET /accounts/{id}/php`: what the PHP of an account does now.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct GetPhp {
+    /// The account.
+    pub id: AccountId,
+}
+
+impl Call for GetPhp {
+    type Reply = Php;
+    const METHOD: Method = Method::GET;
+    const ROUTE: &'static str = "/accounts/{id}/php";
+
+    fn target(&self) -> String {
+        format!("/accounts/{}/php", self.id)
+    }
+}
+
+/// The PHP of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Php {
+    /// One entry a pool of the committed Spec, in its order.
+    pub pools: Vec<PhpPool>,
+}
+
+/// One pool of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhpPool {
+    /// Its name within the account.
+    pub name: PoolName,
+    /// The PHP that it runs.
+    pub php_version: PhpVersion,
+    /// What it does; nothing if phpd has no such pool, as while the account is suspended.
+    pub state: Option<PoolState>,
+    /// The last start that failed, if it was not followed by one that worked. Its text ends with what the tenant's PHP wrote last.
+    pub last_failure: Option<PoolFailure>,
 }
 
 /// `GET /usage`: what every live account used when it was last measured, and its traffic of this month. Measures nothing: the Agent does so by

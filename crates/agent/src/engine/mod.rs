@@ -6,6 +6,7 @@ mod drift;
 mod heads;
 mod journal;
 mod operation;
+mod php;
 mod recovery;
 mod trash;
 mod usage;

@@ -12,8 +12,8 @@ use axum::{Json, Router};
 use opterius_model::{AccountId, OperationId};
 use opterius_protocol::agent::{
     AbandonOperation, AccountDetail, AccountPage, AcknowledgeOperation, Acknowledged, ActivityHead, ApplySpec, Change, CreateAccount,
-    DriftReport, GetAccount, GetDrift, GetHealth, GetOperation, GetUsage, HeadPage, Health, ListAccounts, ListHeads, ListUsage, NoteHead,
-    NotedHead, OperationReport, Outcome, Plan, PlanAccount, RetryOperation, Usage, UsageReport,
+    DriftReport, GetAccount, GetDrift, GetHealth, GetOperation, GetPhp, GetUsage, HeadPage, Health, ListAccounts, ListHeads, ListUsage,
+    NoteHead, NotedHead, OperationReport, Outcome, Php, Plan, PlanAccount, RetryOperation, Usage, UsageReport,
 };
 use opterius_protocol::{Call, WireCode, WireError};
 use serde::Deserialize;
@@ -47,6 +47,7 @@ fn router(engine: Engine) -> Router {
         .route(ListAccounts::ROUTE, get(list_accounts))
         .route(GetAccount::ROUTE, get(get_account))
         .route(GetUsage::ROUTE, get(get_usage))
+        .route(GetPhp::ROUTE, get(get_php))
         .route(ListUsage::ROUTE, get(list_usage))
         .route(GetDrift::ROUTE, get(get_drift))
         .route(GetOperation::ROUTE, get(get_operation))
@@ -182,6 +183,10 @@ async fn get_usage(State(engine): State<Engine>, Path(id): Path<AccountId>) -> R
     engine.usage(id).await.map_err(|error| internal(&error))?.map(Json).ok_or_else(|| Refusal::not_found("account"))
 }
 
+async fn get_php(State(engine): State<Engine>, Path(id): Path<AccountId>) -> Result<Json<Php>, Refusal> {
+    engine.php(id).await.map_err(|error| internal(&error))?.map(Json).ok_or_else(|| Refusal::not_found("account"))
+}
+
 async fn list_usage(State(engine): State<Engine>) -> Result<Json<UsageReport>, Refusal> {
     engine.all_usage().await.map(Json).map_err(|error| internal(&error))
 }
@@ -215,7 +220,8 @@ async fn list_heads(State(engine): State<Engine>, Query(call): Query<ListHeads>)
 }
 
 fn internal(error: &crate::host::HostError) -> Refusal {
-    Refusal(WireError { code: WireCode::Internal, detail: opterius_protocol::client::chain(error) })
+    let code = if matches!(error, crate::host::HostError::Unavailable { .. }) { WireCode::Unavailable } else { WireCode::Internal };
+    Refusal(WireError { code, detail: opterius_protocol::client::chain(error) })
 }
 
 async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusal> {

@@ -26,6 +26,7 @@ mod names;
 mod note_heads;
 mod order;
 mod packages;
+mod php;
 mod plan;
 mod read;
 mod record;
@@ -75,6 +76,7 @@ pub(crate) use order::{
     Reference, TokenName, day,
 };
 pub(crate) use packages::{LimitChanges, change_package, create_package, delete_package, package_version, with_changes};
+pub(crate) use php::{Doing, Pool, php};
 pub(crate) use plan::{Obstacle, Plan, plan_change};
 pub(crate) use read::{account, any_account, operation, package, server};
 pub(crate) use record::record_refusal;

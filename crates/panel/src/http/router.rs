@@ -56,6 +56,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .routes(routes!(api::accounts::repair))
         .routes(routes!(api::accounts::plan))
         .routes(routes!(api::accounts::usage))
+        .routes(routes!(api::php::get))
         .routes(routes!(api::availability::get))
         .routes(routes!(api::usage::list))
         .routes(routes!(api::sign_in::account))

@@ -16,6 +16,7 @@ mod migrations;
 mod operations;
 mod packages;
 mod pages;
+mod php;
 mod resync;
 mod secrets;
 mod servers;

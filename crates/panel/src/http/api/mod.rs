@@ -8,6 +8,7 @@ pub(crate) mod health;
 pub(crate) mod operations;
 pub(crate) mod own;
 pub(crate) mod packages;
+pub(crate) mod php;
 pub(crate) mod plan;
 pub(crate) mod resync;
 pub(crate) mod servers;

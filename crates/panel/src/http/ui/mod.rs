@@ -24,6 +24,7 @@ mod operations;
 mod packages;
 mod page;
 mod people;
+mod php;
 mod plan;
 mod profile;
 mod routes;

@@ -12,7 +12,7 @@ use http::Method;
 use super::gate::{Rules, Who, gate};
 use super::{
     account, accounts, activity, activity_verdict, assets, dashboard, enter, managed, managed_changes, managed_package, new_account,
-    operation, operations, packages, people, profile, servers, settings, sign_in, sign_out, style, tokens,
+    operation, operations, packages, people, php, profile, servers, settings, sign_in, sign_out, style, tokens,
 };
 use crate::app::Scope;
 use crate::core::Core;
@@ -45,6 +45,7 @@ fn lines() -> Vec<Line> {
         post("/accounts/new", Who::Staff(Scope::AccountsCreate), new_account::create),
         post("/accounts/new/checks", Who::Staff(Scope::AccountsCreate), new_account::checks),
         get("/accounts/{id}", Who::Staff(Scope::AccountsRead), managed::show),
+        get("/accounts/{id}/php", Who::Staff(Scope::AccountsRead), php::show),
         post("/accounts/{id}/suspend", Who::Staff(Scope::AccountsSuspend), managed_changes::suspend),
         post("/accounts/{id}/unsuspend", Who::Staff(Scope::AccountsSuspend), managed_changes::unsuspend),
         get("/accounts/{id}/package", Who::Staff(Scope::AccountsPackage), managed_package::form),

@@ -16,9 +16,10 @@ use hyper_util::service::TowerToHyperService;
 use opterius_model::{AccountId, OperationId, Spec, State as SpecState, Uid};
 use opterius_protocol::agent::{
     AccountDetail, AccountPage, AccountSummary, AccountUsage, Acknowledged, ActivityHead, Change, Direction, DiskUsage, Drift, DriftReport,
-    Enforcement, Failure, FailureKind, HeadPage, Health, Load, NotedHead, OperationReport, Outcome, PartHealth, Plan, PlanAccount,
-    PlannedChange, StepReport, StepState, Usage, UsageReport, spec_hash,
+    Enforcement, Failure, FailureKind, HeadPage, Health, Load, NotedHead, OperationReport, Outcome, PartHealth, Php, PhpPool, Plan,
+    PlanAccount, PlannedChange, StepReport, StepState, Usage, UsageReport, spec_hash,
 };
+use opterius_protocol::phpd::{PoolFailure, PoolState};
 use opterius_protocol::{Micros, WireCode, WireError};
 use serde::Deserialize;
 use tokio::net::UnixListener;
@@ -74,6 +75,10 @@ struct Inside {
     knows_no_usage: bool,
     /// An Agent of an earlier version knows of no drift.
     knows_no_drift: bool,
+    /// What the one pool of an account does, by username; asleep, if nothing is said.
+    php: HashMap<String, (PoolState, Option<PoolFailure>)>,
+    /// An Agent of an earlier version does not tell.
+    knows_no_php: bool,
     /// What it was told of the Activity.
     heads: Vec<NotedHead>,
     /// An Agent of an earlier version is told of none.
@@ -121,6 +126,7 @@ impl FakeAgent {
             .route("/accounts", get(accounts))
             .route("/accounts/{id}", get(account))
             .route("/accounts/{id}/usage", get(usage))
+            .route("/accounts/{id}/php", get(php))
             .route("/usage", get(all_usage))
             .route("/drift", get(drift))
             .route("/activity/heads", post(note_head).get(heads))
@@ -252,6 +258,15 @@ impl FakeAgent {
 
     pub(crate) fn knows_no_drift(&self) {
         self.inside.lock().unwrap().knows_no_drift = true;
+    }
+
+    /// What the PHP of the account with this username does.
+    pub(crate) fn php_is(&self, username: &str, state: PoolState, failure: Option<PoolFailure>) {
+        self.inside.lock().unwrap().php.insert(username.to_owned(), (state, failure));
+    }
+
+    pub(crate) fn knows_no_php(&self) {
+        self.inside.lock().unwrap().knows_no_php = true;
     }
 
     pub(crate) fn knows_no_heads(&self) {
@@ -593,6 +608,23 @@ async fn usage(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<AccountId>) 
         Some(usage) => Json(*usage).into_response(),
         None => refused(WireCode::Unavailable, "the home cannot be read now"),
     }
+}
+
+async fn php(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<AccountId>) -> Response {
+    let inside = agent.inside.lock().unwrap();
+    if inside.knows_no_php {
+        return refused(WireCode::NotFound, "there is nothing here");
+    }
+    let Some(one) = inside.accounts.get(&id) else { return refused(WireCode::NotFound, "there is no such account") };
+    let (state, last_failure) = inside.php.get(one.spec.username.as_str()).cloned().unwrap_or((PoolState::Asleep, None));
+    let state = (one.spec.state == SpecState::Active).then_some(state);
+    let pools = one.spec.pools.iter().map(|pool| PhpPool {
+        name: pool.name.clone(),
+        php_version: pool.php_version.clone(),
+        state,
+        last_failure: last_failure.clone(),
+    });
+    Json(Php { pools: pools.collect() }).into_response()
 }
 
 async fn all_usage(State(agent): State<FakeAgent>) -> Response {

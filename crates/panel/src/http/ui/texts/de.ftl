@@ -152,6 +152,29 @@ account-facts = Konto
 account-addresses = Adressen
 account-sites = Websites
 account-nameservers = Nameserver
+php-title = PHP
+php-look = Nachsehen, was PHP gerade tut
+php-again = Noch einmal fragen
+php-unknown = Das ist gerade nicht bekannt.
+php-pool = Pool
+php-state = Zustand
+php-asleep = schläft
+php-asleep-means = Die nächste Anfrage startet ihn.
+php-running = läuft
+php-running-means = Er beantwortet Anfragen.
+php-ending = endet
+php-ending-means = Er endet nach seinen Anfragen; die nächste startet ihn neu.
+php-crash_loop = stürzt immer wieder ab
+php-crash_loop-means = Er endete zu früh und zu oft. Besucher sehen einen Fehler, bis er wieder versucht wird und bleibt.
+php-closed = geschlossen
+php-closed-means = Er nimmt keine Anfragen an: Das Konto ist gesperrt oder muss repariert werden.
+php-last-failure = Blieb nicht am Leben
+php-failed = { $number ->
+    [one] einmal
+   *[other] { $number }-mal hintereinander
+ }
+php-last-words = Letzte Worte
+php-retry = Nächster Versuch
 account-usage = Verbrauch
 account-disk = Speicherplatz
 account-traffic = Datenverkehr in diesem Monat

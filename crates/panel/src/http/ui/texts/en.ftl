@@ -152,6 +152,29 @@ account-facts = Account
 account-addresses = Addresses
 account-sites = Sites
 account-nameservers = Name servers
+php-title = PHP
+php-look = See what PHP does now
+php-again = Ask again
+php-unknown = It is not known now.
+php-pool = Pool
+php-state = State
+php-asleep = asleep
+php-asleep-means = The next request starts it.
+php-running = running
+php-running-means = It answers requests.
+php-ending = ending
+php-ending-means = It ends once its requests are done; the next request starts it anew.
+php-crash_loop = crash loop
+php-crash_loop-means = It ended too soon, too often. Visitors see an error until it is tried again and stays.
+php-closed = closed
+php-closed-means = It takes no requests: the account is suspended, or needs a repair.
+php-last-failure = Did not stay up
+php-failed = { $number ->
+    [one] once
+   *[other] { $number } times in a row
+ }
+php-last-words = Last words
+php-retry = Tried again
 account-usage = Use
 account-disk = Disk space
 account-traffic = Traffic this month
