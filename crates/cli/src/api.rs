@@ -301,6 +301,9 @@ pub(crate) struct Package {
     pub(crate) limits: BTreeMap<String, u64>,
     #[serde(default)]
     pub(crate) accounts: u64,
+    /// Whether accounts keep it and no other gets it.
+    #[serde(default)]
+    pub(crate) retired: bool,
 }
 
 /// A token, without its secret.

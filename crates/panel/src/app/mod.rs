@@ -75,7 +75,7 @@ pub(crate) use order::{
     InvalidEmailAddress, InvalidExternalRef, InvalidReason, InvalidRefPrefix, InvalidTokenName, Order, PackageChoice, Reason, RefPrefix,
     Reference, TokenName, day,
 };
-pub(crate) use packages::{LimitChanges, change_package, create_package, delete_package, package_version, with_changes};
+pub(crate) use packages::{LimitChanges, change_package, create_package, delete_package, package_version, retire_package, with_changes};
 pub(crate) use php::{Doing, Pool, php};
 pub(crate) use plan::{Obstacle, Plan, plan_change};
 pub(crate) use read::{account, any_account, operation, package, server};

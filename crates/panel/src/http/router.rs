@@ -62,6 +62,8 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .routes(routes!(api::sign_in::account))
         .routes(routes!(api::packages::create, api::packages::list))
         .routes(routes!(api::packages::get, api::packages::change, api::packages::delete))
+        .routes(routes!(api::packages::retire))
+        .routes(routes!(api::packages::take_back))
         .routes(routes!(api::operations::list))
         .routes(routes!(api::operations::get))
         .routes(routes!(api::operations::events))

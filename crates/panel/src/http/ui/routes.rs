@@ -74,6 +74,8 @@ fn lines() -> Vec<Line> {
         get("/packages/new", Who::Staff(Scope::PackagesWrite), packages::new),
         get("/packages/{id}", Who::Staff(Scope::PackagesRead), packages::show),
         post("/packages/{id}", Who::Staff(Scope::PackagesWrite), packages::change),
+        post("/packages/{id}/retire", Who::Staff(Scope::PackagesWrite), packages::retire),
+        post("/packages/{id}/return", Who::Staff(Scope::PackagesWrite), packages::take_back),
         post("/packages/{id}/delete", Who::Staff(Scope::PackagesWrite), packages::delete),
         get("/tokens", Who::Staff(Scope::TokensRead), tokens::list),
         post("/tokens", Who::Staff(Scope::TokensWrite), tokens::create),
