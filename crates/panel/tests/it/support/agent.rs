@@ -92,6 +92,8 @@ struct Inside {
     /// How often an operation began.
     begun: Vec<OperationId>,
     refuse_acknowledgements: bool,
+    /// The version that it says it is of; this one's, if nothing is said.
+    version: Option<String>,
     next_uid: u32,
 }
 
@@ -276,6 +278,10 @@ impl FakeAgent {
     /// The rows of the Activity that it was told of, in that order.
     pub(crate) fn heads(&self) -> Vec<i64> {
         self.inside.lock().unwrap().heads.iter().map(|noted| noted.head.row.cast_signed()).collect()
+    }
+
+    pub(crate) fn is_of_version(&self, version: &str) {
+        self.inside.lock().unwrap().version = Some(version.to_owned());
     }
 
     pub(crate) fn stays_stuck(&self, stays: bool) {
@@ -724,13 +730,19 @@ async fn abandon(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<OperationI
 async fn health(State(agent): State<FakeAgent>) -> Json<Health> {
     let accounts = u64::try_from(agent.accounts()).unwrap();
     let enforcement = |limit: &str, enforced| Enforcement { limit: limit.to_owned(), enforced, detail: "probed".to_owned() };
+    let (version, open_operations) = {
+        let inside = agent.inside.lock().unwrap();
+        let open = |report: &OperationReport| !matches!(report.outcome, Outcome::Committed | Outcome::RolledBack);
+        let open = inside.operations.iter().filter(|(_, (_, report))| open(report)).map(|(id, _)| *id).collect();
+        (inside.version.clone().unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()), open)
+    };
     Json(Health {
-        version: "0.1.0".to_owned(),
+        version,
         protocol: opterius_protocol::VERSION,
         ready: true,
         parts: vec![PartHealth { name: "nginx".to_owned(), ok: true, detail: "answers".to_owned(), hint: None }],
         enforcement: vec![enforcement("disk_mib", false), enforcement("php_workers", true)],
-        open_operations: Vec::new(),
+        open_operations,
         accounts,
         kept: 0,
         drifted: 0,
