@@ -12,6 +12,7 @@ mod billing;
 mod drift;
 mod enter;
 mod faults;
+mod hostile;
 mod migrations;
 mod operations;
 mod packages;
