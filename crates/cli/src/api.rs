@@ -165,6 +165,30 @@ pub(crate) struct LastUsage {
     pub(crate) limits: BTreeMap<String, u64>,
 }
 
+/// What the PHP of an account does.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Php {
+    pub(crate) pools: Vec<PhpPool>,
+}
+
+/// One pool of an account.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PhpPool {
+    pub(crate) name: String,
+    pub(crate) state: String,
+    #[serde(default)]
+    pub(crate) last_failure: Option<PhpFailure>,
+}
+
+/// The last start that failed.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PhpFailure {
+    pub(crate) at: i64,
+    pub(crate) count: usize,
+    pub(crate) retry_at: i64,
+    pub(crate) detail: String,
+}
+
 /// What holds for every account.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Settings {
@@ -297,6 +321,9 @@ pub(crate) struct Package {
     pub(crate) limits: BTreeMap<String, u64>,
     #[serde(default)]
     pub(crate) accounts: u64,
+    /// Whether accounts keep it and no other gets it.
+    #[serde(default)]
+    pub(crate) retired: bool,
 }
 
 /// A token, without its secret.

@@ -4,6 +4,7 @@
 //! One command is one file. Exit codes: 0 done, 1 refused or failed, 2 not understood.
 
 mod account;
+mod activity;
 mod administrator;
 mod api;
 mod doctor;
@@ -73,6 +74,9 @@ enum Command {
     Operation(operation::Command),
     /// Compare Panel and Agent account by account, and say what only one of them knows
     Resync(resync::Options),
+    /// The Activity: what was asked for, done and refused
+    #[command(subcommand)]
+    Activity(activity::Command),
     /// WHMCS: what it says that it has sold, and what is here
     #[command(subcommand)]
     Whmcs(whmcs::Command),
@@ -105,6 +109,7 @@ async fn run(command: Command, panel: &Panel, format: Format) -> Result<ExitCode
         Command::Server(command) => server::run(command, panel, format).await?,
         Command::Operation(command) => operation::run(command, panel, format).await?,
         Command::Resync(options) => resync::run(&options, panel, format).await?,
+        Command::Activity(command) => return activity::run(command, panel, format).await,
         Command::Whmcs(command) => return whmcs::run(command, panel, format).await,
         Command::Settings(command) => settings::run(command, panel, format).await?,
     }

@@ -44,6 +44,10 @@ pub struct Timing {
     pub usage_every: Duration,
     /// How often it is looked whether there are notices to send.
     pub notices_every: Duration,
+    /// How often it is looked how far the Activity has come.
+    pub rows_counted_every: Duration,
+    /// How often the servers are told, unless there is a lot to tell.
+    pub heads_every: Duration,
 }
 
 impl Default for Timing {
@@ -59,6 +63,8 @@ impl Default for Timing {
             forget_every: Duration::from_mins(5),
             usage_every: Duration::from_mins(5),
             notices_every: Duration::from_secs(5),
+            rows_counted_every: Duration::from_secs(30),
+            heads_every: Duration::from_hours(1),
         }
     }
 }
@@ -98,6 +104,8 @@ pub(crate) struct Core {
     pub(crate) acknowledger: Acknowledger,
     pub(crate) refused_callers: RefusedCallers,
     pub(crate) throttle: Throttle,
+    /// Whose turn it is to check the Activity.
+    pub(crate) verifying: tokio::sync::Mutex<()>,
     pub(crate) tasks: Tasks,
     pub(crate) owner: OwnerId,
     pub(crate) installation: String,
@@ -148,6 +156,7 @@ impl Core {
             live: Live::default(),
             refused_callers: RefusedCallers::default(),
             throttle: Throttle::default(),
+            verifying: tokio::sync::Mutex::default(),
             acknowledger,
             config,
             seams,

@@ -55,6 +55,7 @@ impl Panel {
         core.tasks.spawn(app::keep_forgetting(core.clone()));
         core.tasks.spawn(app::keep_learning_usage(core.clone()));
         core.tasks.spawn(notices::keep_sending(core.clone()));
+        core.tasks.spawn(app::keep_noting_heads(core.clone()));
         let router = http::router(core.clone());
         Ok(Self { core, router })
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use opterius_model::DomainName;
+use opterius_protocol::Micros;
 use rcgen::{CertificateParams, DnType, KeyPair, PublicKeyData};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -106,6 +107,15 @@ impl Pins {
         }
         Ok(Some(Self { tls_pin: pin(&read_key(&key_file(dir))?), tls_backup_pin: pin(&read_key(&backup_key_file(dir))?) }))
     }
+}
+
+/// Until when the certificate that browsers see is valid; nothing if there is none that can be read.
+pub(crate) fn valid_until(dir: &Path) -> Option<Micros> {
+    let pem = read(&certificate_file(dir)).ok()?;
+    // The first one is the Panel's own; those behind it are its authorities'.
+    let block = x509_parser::pem::Pem::iter_from_buffer(&pem).flatten().find(|block| block.label == "CERTIFICATE")?;
+    let until = block.parse_x509().ok()?.validity().not_after.timestamp();
+    Some(Micros(until.saturating_mul(1_000_000)))
 }
 
 /// What the TLS listener serves with.

@@ -4,9 +4,10 @@
 //! id again returns the outcome, or that it is running, and never starts again.
 
 use http::Method;
-use opterius_model::{AccountId, Generation, OperationId, Pages, RequestId, Spec, State, Uid, Username};
+use opterius_model::{AccountId, Generation, OperationId, Pages, PhpVersion, PoolName, RequestId, Spec, State, Uid, Username};
 use serde::{Deserialize, Serialize};
 
+use crate::phpd::{PoolFailure, PoolState};
 use crate::{Call, Micros};
 
 /// Where the Agent listens.
@@ -238,6 +239,43 @@ pub struct Usage {
     pub processes: u64,
 }
 
+/// `GET /accounts/{id}/php`: what the PHP of an account does now.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct GetPhp {
+    /// The account.
+    pub id: AccountId,
+}
+
+impl Call for GetPhp {
+    type Reply = Php;
+    const METHOD: Method = Method::GET;
+    const ROUTE: &'static str = "/accounts/{id}/php";
+
+    fn target(&self) -> String {
+        format!("/accounts/{}/php", self.id)
+    }
+}
+
+/// The PHP of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Php {
+    /// One entry a pool of the committed Spec, in its order.
+    pub pools: Vec<PhpPool>,
+}
+
+/// One pool of an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhpPool {
+    /// Its name within the account.
+    pub name: PoolName,
+    /// The PHP that it runs.
+    pub php_version: PhpVersion,
+    /// What it does; nothing if phpd has no such pool, as while the account is suspended.
+    pub state: Option<PoolState>,
+    /// The last start that failed, if it was not followed by one that worked. Its text ends with what the tenant's PHP wrote last.
+    pub last_failure: Option<PoolFailure>,
+}
+
 /// `GET /usage`: what every live account used when it was last measured, and its traffic of this month. Measures nothing: the Agent does so by
 /// itself on a slow timer, and a [`GetUsage`] counts, too.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -416,6 +454,73 @@ impl Call for PutPages {
 pub struct PagesKept {
     /// [`pages_hash`] of what the server has now.
     pub hash: String,
+}
+
+/// `POST /activity/heads`: has the Agent remember how far the Panel's Activity had come, where the Panel cannot take it back. One that says the
+/// same as the last is answered with that, and not written again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NoteHead(pub ActivityHead);
+
+impl Call for NoteHead {
+    type Reply = NotedHead;
+    const METHOD: Method = Method::POST;
+    const ROUTE: &'static str = "/activity/heads";
+}
+
+/// The last row of the Activity at some moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActivityHead {
+    /// Its number, from 1.
+    pub row: u64,
+    /// Its hash: SHA-256, 64 lower-case hexadecimal digits.
+    pub hash: String,
+    /// How many rows there were.
+    pub rows: u64,
+}
+
+/// A head as an Agent has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotedHead {
+    /// Counts the heads that this Agent was ever told, from 1.
+    pub number: u64,
+    /// When that was, by the Agent's clock.
+    pub noted_at: Micros,
+    /// The head.
+    #[serde(flatten)]
+    pub head: ActivityHead,
+}
+
+/// `GET /activity/heads?after=&limit=`: every head that the Agent has, page by page, in the order in which it was told them.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListHeads {
+    /// Continue behind this [`NotedHead::number`]; 0 for the first page.
+    pub after: u64,
+    /// At most so many, 1 to 1,000.
+    pub limit: u16,
+}
+
+impl Call for ListHeads {
+    type Reply = HeadPage;
+    const METHOD: Method = Method::GET;
+    const ROUTE: &'static str = "/activity/heads";
+
+    fn target(&self) -> String {
+        format!("/activity/heads?after={}&limit={}", self.after, self.limit)
+    }
+}
+
+/// One page of heads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadPage {
+    /// The heads.
+    pub heads: Vec<NotedHead>,
+    /// How many there are in all.
+    pub total: u64,
+    /// Lines of the Agent's file that are no heads, such as one that a power cut broke off.
+    #[serde(default)]
+    pub unreadable: u64,
 }
 
 /// `GET /health`: whether the parts that accounts need are there.

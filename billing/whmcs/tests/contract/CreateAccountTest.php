@@ -354,6 +354,18 @@ final class CreateAccountTest extends PanelTestCase
         self::assertSentence("Package not found: $detail. Choose the package in the product's", $whmcs->create());
     }
 
+    public function test_a_retired_package_says_what_to_do_and_is_no_matter_to_who_has_it(): void
+    {
+        $whmcs = $this->whmcs();
+        self::assertSame('success', $whmcs->create());
+        $packages = $this->panel->state()['packages'];
+        $this->panel->set(['packages' => [['retired' => true] + $packages[0]]]);
+        self::assertSame('success', $whmcs->create());
+        $sentence = $this->whmcs(['serviceid' => 99, 'domain' => 'example.net', 'username' => 'other'])->create();
+        self::assertSentence('The package `Starter` is retired: accounts that have it keep it, and no other gets it. Choose '
+            . "another package in the product's Module Settings", $sentence);
+    }
+
     public function test_a_taken_username_and_a_taken_domain_say_what_to_do(): void
     {
         $this->whmcs(['serviceid' => 1])->create();

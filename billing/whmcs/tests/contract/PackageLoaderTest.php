@@ -44,6 +44,27 @@ final class PackageLoaderTest extends PanelTestCase
         );
     }
 
+    public function test_a_retired_package_is_offered_only_to_the_product_that_has_it(): void
+    {
+        $this->panel->set(['packages' => [
+            ['id' => 'id-1', 'name' => 'New', 'limits' => []],
+            ['id' => 'id-2', 'name' => 'Old & Co', 'limits' => [], 'retired' => true],
+        ]]);
+        $all = [
+            'id-1' => 'New (unlimited disk, unlimited traffic)',
+            'id-2' => 'Old & Co (unlimited disk, unlimited traffic) - retired',
+        ];
+        foreach (['id-2', 'Old &amp; Co'] as $chosen) {
+            self::assertSame($all, opterius_PackageLoader($this->params(['configoption1' => $chosen])));
+        }
+        foreach (['id-1', ''] as $chosen) {
+            self::assertSame(['id-1'], array_keys(opterius_PackageLoader($this->params(['configoption1' => $chosen]))));
+        }
+        // A form that does not say what is chosen must not lose it.
+        $unsaid = array_diff_key($this->params(), ['configoption1' => true]);
+        self::assertSame($all, opterius_PackageLoader($unsaid));
+    }
+
     public function test_no_package_is_explained(): void
     {
         $this->panel->set(['packages' => []]);

@@ -115,7 +115,7 @@ def when(micros):
 
 class Problem(Exception):
     STATUS = {
-        "invalid_request": 422, "package_not_found": 404, "not_found": 404, "username_taken": 409, "domain_taken": 409,
+        "invalid_request": 422, "package_not_found": 404, "package_retired": 409, "not_found": 404, "username_taken": 409, "domain_taken": 409,
         "external_ref_mismatch": 409, "external_ref_taken": 409, "limits_below_use": 409, "operation_running": 409,
         "server_full": 409, "unauthorized": 401, "forbidden": 403, "other_caller": 403, "method_not_allowed": 405,
         "account_gone": 410, "unsupported_media_type": 415, "too_many_requests": 429, "server_unreachable": 503,
@@ -421,6 +421,15 @@ def find_package(name, package_id):
     return found
 
 
+def offered(package):
+    if package.get("retired"):
+        detail = f"The package `{package['name']}` is retired: accounts that have it keep it, and no other gets it."
+        raise Problem("package_retired", detail, "Choose another package, or have it back on its page in the Panel or with "
+                      f"`opterius package unretire \"{package['name']}\"`.", field="package",
+                      errors=[{"field": "package", "code": "retired", "detail": detail}])
+    return package
+
+
 def package_choice(fields, needed=True):
     if fields.has("package") and fields.has("package_id"):
         fields.rest.pop("package"), fields.rest.pop("package_id")
@@ -697,7 +706,7 @@ class Api:
         package = None
         if name is not None or package_id is not None:
             try:
-                package = {"name": find_package(name, package_id)["name"], "problem": None}
+                package = {"name": offered(find_package(name, package_id))["name"], "problem": None}
             except Problem as error:
                 package = {"name": None, "problem": problem(error)}
         try:
@@ -747,7 +756,7 @@ class Api:
         if there is not None:
             return Api.same_order(caller, request, there, username + state["username_suffix"], domain, password,
                                   name, package_id)
-        package, server = find_package(name, package_id), choose_server(server_given)
+        package, server = offered(find_package(name, package_id)), choose_server(server_given)
         username += state["username_suffix"]
         check_names(caller, username, domain)
         if full(server) is not None:
@@ -979,6 +988,8 @@ class Api:
             return {**view(account), "dropped_overrides": dropped}
         if account["package"]["id"] == package["id"] and wanted == former and limits == account["limits"]:
             return (200, Api.planned("package", [])) if request["plan"] else (200, {"data": answer()})
+        if account["package"]["id"] != package["id"]:
+            offered(package)
         below = [] if force else Api.below_use(account, limits, wanted, package)
         if below:
             raise Problem("limits_below_use", f"The account `{account['username']}` uses more than that. "

@@ -3,8 +3,10 @@
 
 mod carry_out;
 mod drift;
+mod heads;
 mod journal;
 mod operation;
+mod php;
 mod recovery;
 mod trash;
 mod usage;
@@ -51,6 +53,8 @@ struct Inner {
     ready: watch::Sender<bool>,
     /// Something may have come into the trash.
     trash_changed: Notify,
+    /// Whose turn it is with the heads of the Activity.
+    heads: tokio::sync::Mutex<()>,
 }
 
 /// What the engine knows, all of it also on disk.
@@ -156,6 +160,7 @@ impl Engine {
                 slots: Semaphore::new(AT_ONCE),
                 ready: watch::Sender::new(false),
                 trash_changed: Notify::new(),
+                heads: tokio::sync::Mutex::default(),
             }),
         })
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use opterius_model::{AccountId, Hold, OperationId, Spec, State, Uid};
 use opterius_protocol::agent::{Change, FailureKind, Outcome, StepState};
+use opterius_protocol::phpd::PoolState;
 use opterius_protocol::{Micros, WireCode};
 
 use super::Engine;
@@ -493,4 +494,20 @@ async fn every_live_account_is_measured_when_its_last_measurement_is_old_and_onl
     // Made anew after a restart, the Panel having kept what it was told.
     let engine = Engine::load(Arc::new(host.clone())).await.expect("the fake host can be read");
     assert_eq!(engine.all_usage().await.expect("it is told").accounts[0].disk, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_php_does_is_told_of_live_accounts() {
+    let host = FakeHost::new();
+    let engine = engine(&host).await;
+    let spec = new_account("alice", "example.com");
+    run(&engine, change(&spec), true).await;
+    let php = engine.php(spec.account_id).await.expect("phpd answers").expect("it is here");
+    assert_eq!(php.pools.iter().map(|pool| (pool.name.as_str(), pool.state)).collect::<Vec<_>>(), [("main", Some(PoolState::Asleep))]);
+    host.world().pools.clear();
+    let php = engine.php(spec.account_id).await.expect("phpd answers").expect("it is here");
+    assert_eq!(php.pools[0].state, None, "phpd knows nothing of it");
+    host.services().phpd = false;
+    assert!(matches!(engine.php(spec.account_id).await, Err(HostError::Unavailable { .. })));
+    assert_eq!(engine.php(AccountId::generate()).await.ok(), Some(None));
 }

@@ -38,6 +38,7 @@ async fn keeps_the_contract(host: &dyn Host) {
     answers(host, &ours).await;
     journal(host, &ours).await;
     pages(host).await;
+    heads(host).await;
 }
 
 async fn users(host: &dyn Host, ours: &Names, theirs: &Names) {
@@ -321,6 +322,20 @@ async fn pages(host: &dyn Host) {
             assert_eq!(host.pages().await.expect("a look").as_ref(), Some(&pages));
         }
     }
+}
+
+async fn heads(host: &dyn Host) {
+    assert_eq!(host.heads().await.expect("a look"), "");
+    for line in ["one\n", "two\n"] {
+        host.append_head(line).await.expect("added");
+    }
+    assert_eq!(host.heads().await.expect("a look"), "one\ntwo\n");
+    for text in ["two\nthr", "two\nthree\nbroken o"] {
+        host.replace_heads(text).await.expect("replaced");
+        assert_eq!(host.heads().await.expect("a look"), text);
+    }
+    host.append_head("four\n").await.expect("added");
+    assert_eq!(host.heads().await.expect("a look"), "two\nthree\nbroken o\nfour\n", "a line that broke off takes no other with it");
 }
 
 #[tokio::test]

@@ -385,6 +385,12 @@ door! {
     look fn account(&self, account: AccountId) -> Option<String>;
     /// Everything committed, as text.
     look fn accounts(&self) -> Vec<(AccountId, String)>;
+    /// Adds a line to the heads of the Panel's Activity; it survives a power cut.
+    change fn append_head(&self, line: &str) -> ();
+    /// Puts this text in the place of all heads; one of the two is always there whole.
+    change fn replace_heads(&self, text: &str) -> ();
+    /// Every head, a line each; one that a power cut broke off included.
+    look fn heads(&self) -> String;
     /// Whether the machine went down without the Agent's farewell since it last ran. True at most once a boot.
     change fn was_cut_off(&self) -> bool;
 

@@ -62,6 +62,7 @@ pub(crate) struct Trash {
 pub(crate) struct Files {
     pub(crate) journals: BTreeMap<OperationId, String>,
     pub(crate) accounts: BTreeMap<AccountId, String>,
+    pub(crate) heads: String,
     pub(crate) cut_off: bool,
     /// Bytes of this month.
     pub(crate) traffic: BTreeMap<AccountId, u64>,
@@ -650,6 +651,28 @@ impl Host for FakeHost {
 
     async fn accounts(&self) -> Result<Vec<(AccountId, String)>, HostError> {
         Ok(self.files().accounts.iter().map(|(id, text)| (*id, text.clone())).collect())
+    }
+
+    async fn append_head(&self, line: &str) -> Result<(), HostError> {
+        let before = self.files().heads.clone();
+        let whole = if before.is_empty() || before.ends_with('\n') { before.clone() } else { format!("{before}\n") };
+        self.files().heads = format!("{whole}{}", &line[..line.len() / 2]);
+        if let Err(error) = self.half("append_head").await {
+            self.files().heads = before;
+            return Err(error);
+        }
+        self.files().heads = format!("{whole}{line}");
+        Ok(())
+    }
+
+    async fn replace_heads(&self, text: &str) -> Result<(), HostError> {
+        self.half("replace_heads").await?;
+        text.clone_into(&mut self.files().heads);
+        Ok(())
+    }
+
+    async fn heads(&self) -> Result<String, HostError> {
+        Ok(self.files().heads.clone())
     }
 
     async fn was_cut_off(&self) -> Result<bool, HostError> {

@@ -11,9 +11,10 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use opterius_model::{AccountId, OperationId};
 use opterius_protocol::agent::{
-    AbandonOperation, AccountDetail, AccountPage, AcknowledgeOperation, Acknowledged, ApplySpec, Change, CreateAccount, DriftReport,
-    GetAccount, GetDrift, GetHealth, GetOperation, GetUsage, Health, ListAccounts, ListUsage, OperationReport, Outcome, PagesKept, Plan,
-    PlanAccount, PutPages, RetryOperation, Usage, UsageReport, pages_hash,
+    AbandonOperation, AccountDetail, AccountPage, AcknowledgeOperation, Acknowledged, ActivityHead, ApplySpec, Change, CreateAccount,
+    DriftReport, GetAccount, GetDrift, GetHealth, GetOperation, GetPhp, GetUsage, HeadPage, Health, ListAccounts, ListHeads, ListUsage,
+    NoteHead, NotedHead, OperationReport, Outcome, PagesKept, Php, Plan, PlanAccount, PutPages, RetryOperation, Usage, UsageReport,
+    pages_hash,
 };
 use opterius_protocol::{Call, WireCode, WireError};
 use serde::Deserialize;
@@ -47,6 +48,7 @@ fn router(engine: Engine) -> Router {
         .route(ListAccounts::ROUTE, get(list_accounts))
         .route(GetAccount::ROUTE, get(get_account))
         .route(GetUsage::ROUTE, get(get_usage))
+        .route(GetPhp::ROUTE, get(get_php))
         .route(ListUsage::ROUTE, get(list_usage))
         .route(GetDrift::ROUTE, get(get_drift))
         .route(GetOperation::ROUTE, get(get_operation))
@@ -54,6 +56,7 @@ fn router(engine: Engine) -> Router {
         .route(AbandonOperation::ROUTE, post(abandon_operation))
         .route(AcknowledgeOperation::ROUTE, post(acknowledge_operation))
         .route(PutPages::ROUTE, put(put_pages))
+        .route(NoteHead::ROUTE, post(note_head).get(list_heads))
         .route(GetHealth::ROUTE, get(get_health))
         .fallback(|| async { Refusal::not_found("call") })
         .method_not_allowed_fallback(|| async { Refusal::not_found("call") })
@@ -182,6 +185,10 @@ async fn get_usage(State(engine): State<Engine>, Path(id): Path<AccountId>) -> R
     engine.usage(id).await.map_err(|error| internal(&error))?.map(Json).ok_or_else(|| Refusal::not_found("account"))
 }
 
+async fn get_php(State(engine): State<Engine>, Path(id): Path<AccountId>) -> Result<Json<Php>, Refusal> {
+    engine.php(id).await.map_err(|error| internal(&error))?.map(Json).ok_or_else(|| Refusal::not_found("account"))
+}
+
 async fn list_usage(State(engine): State<Engine>) -> Result<Json<UsageReport>, Refusal> {
     engine.all_usage().await.map(Json).map_err(|error| internal(&error))
 }
@@ -206,8 +213,22 @@ async fn put_pages(State(engine): State<Engine>, Body(call): Body<PutPages>) -> 
     Ok(Json(PagesKept { hash: pages_hash(&call.pages) }))
 }
 
+async fn note_head(State(engine): State<Engine>, Body(NoteHead(head)): Body<NoteHead>) -> Result<Json<NotedHead>, Refusal> {
+    let ActivityHead { row, hash, .. } = &head;
+    if *row == 0 || hash.len() != 64 || !hash.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
+        let detail = "A head has a row from 1 and a hash of 64 lower-case hexadecimal digits.".to_owned();
+        return Err(WireError { code: WireCode::Invalid, detail }.into());
+    }
+    engine.note_head(head).await.map(Json).map_err(|error| internal(&error))
+}
+
+async fn list_heads(State(engine): State<Engine>, Query(call): Query<ListHeads>) -> Result<Json<HeadPage>, Refusal> {
+    engine.heads(call.after, call.limit.clamp(1, 1000).into()).await.map(Json).map_err(|error| internal(&error))
+}
+
 fn internal(error: &crate::host::HostError) -> Refusal {
-    Refusal(WireError { code: WireCode::Internal, detail: opterius_protocol::client::chain(error) })
+    let code = if matches!(error, crate::host::HostError::Unavailable { .. }) { WireCode::Unavailable } else { WireCode::Internal };
+    Refusal(WireError { code, detail: opterius_protocol::client::chain(error) })
 }
 
 async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusal> {

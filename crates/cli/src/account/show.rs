@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::name::{self, Name};
 use super::plan;
-use crate::api::{Account, Drift, Hold};
+use crate::api::{Account, Drift, Hold, Php, PhpFailure, PhpPool};
 use crate::failure::Failure;
 use crate::limits;
 use crate::output::{self, Facts, Format};
@@ -24,7 +24,12 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
         return Ok(());
     }
     let account: Account = read(&data)?;
-    output::line(facts(&account));
+    let mut known = facts(&account);
+    // The account is known without it; a server that does not answer is for `opterius doctor`.
+    if let Ok(php) = panel.get(&format!("/api/accounts/{}/php", account.id)).await.and_then(|data| read::<Php>(&data)) {
+        php.pools.iter().for_each(|pool| tell_php(pool, &mut known));
+    }
+    output::line(known);
     if !account.limits.is_empty() {
         output::blank();
         output::line(limits::table(&account.limits, &account.overrides, &account.enforcement));
@@ -38,6 +43,15 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
         output::line(notice);
     }
     Ok(())
+}
+
+/// What a pool does, and why it did not stay up.
+fn tell_php(pool: &PhpPool, facts: &mut Facts) {
+    facts.add(format!("PHP {}", pool.name), pool.state.replace('_', " "));
+    if let Some(PhpFailure { at, count, retry_at, detail }) = &pool.last_failure {
+        let (times, at, retry) = (output::count(*count, "time"), output::moment(*at), output::moment(*retry_at));
+        facts.add("", format!("failed {times} in a row, last at {at}, tried again at {retry}: {detail}"));
+    }
 }
 
 /// How the account differs from what it should be, and what to do about it.

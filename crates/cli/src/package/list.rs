@@ -21,7 +21,8 @@ pub(crate) async fn run(panel: &Panel, format: Format) -> Result<(), Failure> {
     let mut limited = std::collections::BTreeSet::new();
     for package in packages {
         limited.extend(package.limits.iter().filter(|(_, number)| **number > 0).map(|(limit, _)| limit.clone()));
-        table.row([package.name, package.accounts.to_string(), limits::summary(&package.limits), package.id]);
+        let name = if package.retired { format!("{} (retired)", package.name) } else { package.name };
+        table.row([name, package.accounts.to_string(), limits::summary(&package.limits), package.id]);
     }
     output::line(table);
     let servers = panel.list("/api/servers", &[]).await.and_then(|data| read_all(&data)).unwrap_or_default();

@@ -193,3 +193,20 @@ async fn an_account_is_shown_by_id_username_or_domain() {
         (1, "error: there is no account with the username nobodyhere\n\nhint: `opterius account list` shows all of them\n")
     );
 }
+
+#[tokio::test]
+async fn what_php_does_stands_beside_the_account() {
+    let pool = json!({"name": "main", "php_version": "8.2", "state": "crash_loop",
+                      "last_failure": {"at": 1_795_469_666_000_000_i64, "count": 3, "retry_at": 1_795_469_696_000_000_i64, "detail": "exit code 255"}});
+    let panel = FakePanel::start()
+        .on(ACCOUNT, Answer::Data(200, account()))
+        .on(&format!("{ACCOUNT}/php"), Answer::Data(200, json!({"account_id": "x", "pools": [pool]})));
+    let ran = panel.opterius(&["account", "show", "0193a5e0-7c1e-7000-8000-00000000000a"]).await;
+    assert!(
+        ran.out.contains(
+            "  PHP main     crash loop\n               failed 3 times in a row, last at 2026-11-23 21:34:26 UTC, tried again at \
+             2026-11-23 21:34:56 UTC: exit code 255\n"
+        ),
+        "{ran:?}"
+    );
+}

@@ -1,6 +1,7 @@
 //! The command as an operator types it, against a small Panel that is not one.
 
 mod account;
+mod activity;
 mod administrator;
 mod fake_panel;
 mod life;

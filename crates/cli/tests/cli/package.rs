@@ -51,3 +51,20 @@ async fn an_empty_list_says_what_to_do_next() {
     assert!(ran.out.contains("opterius package create"), "{ran:?}");
     assert_eq!(panel.opterius(&["package", "list", "--json"]).await.out, "[]\n");
 }
+
+#[tokio::test]
+async fn a_package_is_retired_and_taken_back_by_its_name() {
+    let package = |retired| json!({"id": "p1", "name": "Starter", "limits": {}, "accounts": 12, "created_at": 1, "retired": retired, "retired_at": null});
+    let panel = FakePanel::start()
+        .on("GET /api/packages", Answer::Page(json!([package(true)]), None))
+        .on("POST /api/packages/p1/retire", Answer::Data(200, package(true)))
+        .on("POST /api/packages/p1/return", Answer::Data(200, package(false)));
+    let ran = panel.opterius(&["package", "retire", "Starter"]).await;
+    assert_eq!(ran.out, "Retired the package Starter: 12 accounts keep it, and no other gets it.\n", "{ran:?}");
+    let ran = panel.opterius(&["package", "unretire", "p1"]).await;
+    assert_eq!(ran.out, "The package Starter can be had again.\n", "{ran:?}");
+    assert!(panel.opterius(&["package", "list"]).await.out.contains("Starter (retired)"));
+    assert_eq!(panel.opterius(&["package", "retire", "Starter", "--json"]).await.json(), package(true));
+    let ran = panel.opterius(&["package", "retire", "starter"]).await;
+    assert_eq!((ran.code, ran.err.contains("there is no package `starter`")), (1, true), "{ran:?}");
+}

@@ -5,7 +5,7 @@ use opterius_model::{DomainName, Username};
 use sqlx::SqliteConnection;
 
 use super::names::{check_domain, check_username};
-use super::packages::resolve_package;
+use super::packages::offered_package;
 use super::servers::{check_room, choose_server};
 use super::{AppError, Caller, PackageChoice, Refusal, reserved_names};
 use crate::core::Core;
@@ -47,7 +47,7 @@ pub(crate) async fn availability(core: &Core, caller: &Caller, wish: &Wish) -> R
         None => None,
     };
     let package = match &wish.package {
-        Some(choice) => Some(refusal(resolve_package(&mut *db, caller, choice).await)?.map(|package| package.name.to_string())),
+        Some(choice) => Some(refusal(offered_package(&mut *db, caller, choice).await)?.map(|package| package.name.to_string())),
         None => None,
     };
     let server = match refusal(choose_server(server::list(&mut *db, &caller.owner).await?, wish.server.as_deref()))? {

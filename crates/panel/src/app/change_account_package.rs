@@ -65,6 +65,9 @@ impl Verb for PackageChange {
         if same_package && overrides == account.overrides && limits == spec.limits {
             return Ok(Next::Nothing);
         }
+        if package.retired && !same_package {
+            return Err(Refusal::package_retired(&package.name, &self.package).into());
+        }
         let lowered = lowered(spec.limits, limits);
         let in_the_way = if lowered.is_empty() || self.force {
             None

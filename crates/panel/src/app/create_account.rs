@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::change_account::{change_until, unfinished};
 use super::change_password::NewPassword;
 use super::names::check_names;
-use super::packages::resolve_package;
+use super::packages::{offered_package, resolve_package};
 use super::plan::{Plan, plan_of};
 use super::run_operation::{commit_and_begin, wait};
 use super::servers::{check_room, choose_server};
@@ -134,7 +134,7 @@ async fn prepare(
     if standing(&mut **write, caller, order).await?.is_some() {
         return Ok(None);
     }
-    let package = resolve_package(&mut **write, caller, &order.package).await?;
+    let package = offered_package(&mut **write, caller, &order.package).await?;
     let server = choose_server(server::list(&mut **write, &caller.owner).await?, order.server.as_deref())?;
 
     check_room(write, &server).await?;

@@ -25,9 +25,11 @@ mod learn_usage;
 mod mail_server;
 mod memo;
 mod names;
+mod note_heads;
 mod order;
 mod packages;
 mod pages;
+mod php;
 mod plan;
 mod read;
 mod record;
@@ -49,6 +51,7 @@ mod terminate_account;
 mod time_zone;
 mod unsuspend_account;
 mod usage;
+mod verify_activity;
 mod version;
 
 pub(crate) use acknowledge::Acknowledger;
@@ -77,13 +80,15 @@ pub(crate) use mail_server::{
 };
 pub(crate) use memo::Memo;
 pub(crate) use names::reserved;
+pub(crate) use note_heads::keep_noting_heads;
 pub(crate) use order::{
     AdministratorName, Cidr, ClientRef, Edit, EmailAddress, ExternalRef, InvalidAdministratorName, InvalidCidr, InvalidClientRef,
     InvalidEmailAddress, InvalidExternalRef, InvalidReason, InvalidRefPrefix, InvalidTokenName, Order, PackageChoice, Reason, RefPrefix,
     Reference, TokenName, day,
 };
-pub(crate) use packages::{LimitChanges, change_package, create_package, delete_package, package_version, with_changes};
+pub(crate) use packages::{LimitChanges, change_package, create_package, delete_package, package_version, retire_package, with_changes};
 pub(crate) use pages::{PagesChange, change_pages, pages, pages_version};
+pub(crate) use php::{Doing, Pool, php};
 pub(crate) use plan::{Obstacle, Plan, plan_change};
 pub(crate) use read::{account, any_account, operation, package, server};
 pub(crate) use record::record_refusal;
@@ -110,4 +115,5 @@ pub(crate) use terminate_account::Terminate;
 pub(crate) use time_zone::TimeZone;
 pub(crate) use unsuspend_account::Unsuspend;
 pub(crate) use usage::{month, usage};
+pub(crate) use verify_activity::{Verdict, verify_activity};
 pub(crate) use version::{Version, still};

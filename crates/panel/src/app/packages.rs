@@ -52,6 +52,16 @@ pub(super) async fn resolve_package(
     found.ok_or_else(|| Refusal::package_not_found(&choice.to_string()).into())
 }
 
+/// The package that a caller means, for an account that does not have it yet.
+pub(super) async fn offered_package(
+    db: impl sqlx::SqliteExecutor<'_>,
+    caller: &Caller,
+    choice: &PackageChoice,
+) -> Result<Resolved, AppError> {
+    let package = resolve_package(db, caller, choice).await?;
+    if package.retired { Err(Refusal::package_retired(&package.name, choice).into()) } else { Ok(package) }
+}
+
 fn name_taken(name: &PackageName) -> Refusal {
     Refusal::new(Code::NameTaken, format!("There is a package `{name}` already.")).hint("Choose another name, or change that package.")
 }
@@ -69,7 +79,8 @@ pub(crate) async fn create_package(
     limits: LimitChanges,
     request: &RequestId,
 ) -> Result<Package, AppError> {
-    let package = Package { id: PackageId::generate(), name, limits: limits.apply(Limits::DEFAULT), accounts: 0, created_at: core.now() };
+    let limits = limits.apply(Limits::DEFAULT);
+    let package = Package { id: PackageId::generate(), name, limits, accounts: 0, created_at: core.now(), retired_at: None };
     let mut write = core.store.write().await?;
     match package::insert(&mut write, &caller.owner, &package).await {
         Err(error) if error.is_unique_violation() => return Err(name_taken(&package.name).into()),
@@ -109,6 +120,34 @@ pub(crate) async fn change_package(
         format!("The package {} was changed and is now {}.", before.name, package.name)
     };
     record::done(&mut write, core, caller, "package.change", request, detail).await?;
+    store::commit(write).await?;
+    Ok(package)
+}
+
+/// Has accounts keep a package and no other get it, or has them get it again. One that is as wanted already is left alone.
+pub(crate) async fn retire_package(
+    core: &Arc<Core>,
+    caller: &Caller,
+    id: PackageId,
+    retired: bool,
+    request: &RequestId,
+) -> Result<Package, AppError> {
+    let mut write = core.store.write().await?;
+    let before = package::by_id(&mut *write, &caller.owner, id).await?.ok_or_else(|| read::no_package(id))?;
+    if before.retired_at.is_some() == retired {
+        return Ok(before);
+    }
+    let package = Package { retired_at: retired.then(|| core.now()), ..before };
+    package::retire(&mut write, &caller.owner, id, package.retired_at).await?;
+    let (action, detail) = if retired {
+        (
+            "package.retire",
+            format!("The package {} was retired: {} accounts keep it, and no other gets it.", package.name, package.accounts),
+        )
+    } else {
+        ("package.return", format!("The package {} can be had again.", package.name))
+    };
+    record::done(&mut write, core, caller, action, request, detail).await?;
     store::commit(write).await?;
     Ok(package)
 }

@@ -73,7 +73,7 @@ impl Plan {
     pub(super) fn refused(&mut self, error: AppError) -> Result<(), AppError> {
         let AppError::Refused(refusal) = error else { return Err(error) };
         match refusal.code {
-            Code::PackageNotFound | Code::ServerUnreachable | Code::ServerNotConfigured | Code::ServerFull => {
+            Code::PackageNotFound | Code::PackageRetired | Code::ServerUnreachable | Code::ServerNotConfigured | Code::ServerFull => {
                 self.missing.push((*refusal).into());
             }
             Code::UsernameTaken | Code::DomainTaken | Code::ExternalRefTaken | Code::ExternalRefMismatch | Code::LimitsBelowUse => {

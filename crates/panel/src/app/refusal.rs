@@ -1,11 +1,11 @@
 //! What the Panel says when it does not do what it was asked: a stable code for programs, a sentence for staff, and what to do next.
 
-use opterius_model::{AccountId, DomainName, OperationId, Username};
+use opterius_model::{AccountId, DomainName, OperationId, PackageName, Username};
 use opterius_protocol::agent::{FailureKind, OperationReport};
 use opterius_protocol::{Micros, WireError};
 use serde::{Deserialize, Serialize};
 
-use super::Caller;
+use super::{Caller, PackageChoice};
 use crate::store::StoreError;
 use crate::store::account::Account;
 use crate::store::claimed_name::Holder;
@@ -17,6 +17,7 @@ use crate::store::operation::Kind;
 pub(crate) enum Code {
     InvalidRequest,
     PackageNotFound,
+    PackageRetired,
     UsernameTaken,
     DomainTaken,
     ExternalRefMismatch,
@@ -172,6 +173,17 @@ impl Refusal {
             format!("Package not found: there is no package `{}`; upper and lower case count.", super::order::shown(package)),
         )
         .hint("Create the package on the server, or choose one that is there in the product's module settings.")
+    }
+
+    /// Accounts keep it, and no other gets it.
+    pub(crate) fn package_retired(package: &PackageName, choice: &PackageChoice) -> Self {
+        let detail = format!("The package `{package}` is retired: accounts that have it keep it, and no other gets it.");
+        let field = if matches!(choice, PackageChoice::Id(_)) { "package_id" } else { "package" };
+        let errors = vec![FieldProblem { field: field.to_owned(), code: "retired".to_owned(), detail: detail.clone() }];
+        let refusal = Self::new(Code::PackageRetired, detail);
+        let hint =
+            format!("Choose another package, or have it back on its page in the Panel or with `opterius package unretire \"{package}\"`.");
+        Self { errors, ..refusal.hint(hint) }
     }
 
     /// Somebody else was faster.

@@ -62,6 +62,12 @@ impl Fleet {
         self.drift.lock().unwrap_or_else(PoisonError::into_inner).get(&server)?.get(&account).cloned()
     }
 
+    /// Every account that is not as committed, as far as the server has looked.
+    pub(crate) fn drifted(&self, server: ServerId) -> Vec<Drift> {
+        let drift = self.drift.lock().unwrap_or_else(PoisonError::into_inner);
+        drift.get(&server).into_iter().flat_map(BTreeMap::values).cloned().collect()
+    }
+
     /// Whether the Agent answered when it was last asked.
     pub(crate) fn reachable(&self, server: ServerId) -> bool {
         self.health.lock().unwrap_or_else(PoisonError::into_inner).get(&server).is_some_and(Option::is_some)

@@ -101,6 +101,7 @@ pub(crate) fn status(code: Code) -> StatusCode {
         | Code::LimitsBelowUse
         | Code::OperationRunning
         | Code::PackageInUse
+        | Code::PackageRetired
         | Code::ServerFull
         | Code::ChangedMeanwhile
         | Code::NameTaken => StatusCode::CONFLICT,
@@ -129,6 +130,7 @@ pub(crate) fn title(code: Code) -> &'static str {
         Code::LimitsBelowUse => "More is used than that",
         Code::OperationRunning => "Another operation is running",
         Code::PackageInUse => "The package is in use",
+        Code::PackageRetired => "The package is retired",
         Code::NameTaken => "The name is taken",
         Code::ChangedMeanwhile => "It was changed meanwhile",
         Code::Unauthorized => "Not signed in",

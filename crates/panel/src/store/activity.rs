@@ -4,7 +4,8 @@ use opterius_model::{AccountId, OperationId, OwnerId, RequestId};
 use opterius_protocol::Micros;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sqlx::{FromRow, QueryBuilder, SqliteConnection, SqliteExecutor};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, QueryBuilder, Row as _, SqliteConnection, SqliteExecutor};
 
 use super::{Doing, StoreError, push_below, word_enum};
 
@@ -74,11 +75,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// Adds a row behind the last one.
 pub(crate) async fn append(db: &mut SqliteConnection, owner: &OwnerId, entry: Entry<'_>) -> Result<(), StoreError> {
-    let last: Option<(i64, String)> = sqlx::query_as("SELECT id, hash FROM activity ORDER BY id DESC LIMIT 1")
-        .fetch_optional(&mut *db)
-        .await
-        .doing("read the head of the Activity")?;
-    let (last_id, prev) = last.unwrap_or_else(|| (0, GENESIS.to_owned()));
+    let (last_id, prev) = head(&mut *db).await?.unwrap_or_else(|| (0, GENESIS.to_owned()));
     let mut row = Row {
         account_id: entry.account_id.map(|id| id.to_string()),
         action: entry.action.to_owned(),
@@ -114,6 +111,37 @@ pub(crate) async fn append(db: &mut SqliteConnection, owner: &OwnerId, entry: En
     .await
     .doing("write to the Activity")?;
     Ok(())
+}
+
+/// The number and the hash of the last row, whoever's it is: there is one chain.
+pub(crate) async fn head(db: impl SqliteExecutor<'_>) -> Result<Option<(i64, String)>, StoreError> {
+    sqlx::query_as("SELECT id, hash FROM activity ORDER BY id DESC LIMIT 1").fetch_optional(db).await.doing("read the head of the Activity")
+}
+
+/// How many rows there are up to this one.
+pub(crate) async fn rows_until(db: impl SqliteExecutor<'_>, row: i64) -> Result<i64, StoreError> {
+    sqlx::query_scalar("SELECT COUNT(*) FROM activity WHERE id <= $1").bind(row).fetch_one(db).await.doing("count the Activity")
+}
+
+/// At most `limit` rows behind the row `after` and up to `until`, of every owner, in the order in which they are chained. A row that cannot be
+/// read is there without what it says.
+pub(crate) async fn chained(
+    db: impl SqliteExecutor<'_>,
+    after: i64,
+    until: i64,
+    limit: u32,
+) -> Result<Vec<(i64, Option<Row>)>, StoreError> {
+    let rows: Vec<SqliteRow> = sqlx::query("SELECT * FROM activity WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3")
+        .bind(after)
+        .bind(until)
+        .bind(limit)
+        .fetch_all(db)
+        .await
+        .doing("read the chain of the Activity")?;
+    rows.iter()
+        .map(|row| Ok((row.try_get("id")?, Row::from_row(row).ok())))
+        .collect::<Result<_, _>>()
+        .doing("read the chain of the Activity")
 }
 
 /// When the last row of this action of an account was written, and what it says.

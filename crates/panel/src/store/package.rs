@@ -16,6 +16,8 @@ pub(crate) struct Package {
     /// How many accounts that are there have it.
     pub(crate) accounts: i64,
     pub(crate) created_at: Micros,
+    /// Since when no account gets it any more; those that have it keep it.
+    pub(crate) retired_at: Option<Micros>,
 }
 
 impl FromRow<'_, SqliteRow> for Package {
@@ -26,6 +28,7 @@ impl FromRow<'_, SqliteRow> for Package {
             limits: json(row, "limits")?,
             accounts: row.try_get("accounts")?,
             created_at: Micros(row.try_get("created_at")?),
+            retired_at: row.try_get::<Option<i64>, _>("retired_at")?.map(Micros),
         })
     }
 }
@@ -50,17 +53,20 @@ pub(crate) struct Resolved {
     pub(crate) id: PackageId,
     pub(crate) name: PackageName,
     pub(crate) limits: Limits,
+    /// Whether no account gets it any more.
+    pub(crate) retired: bool,
 }
 
 impl FromRow<'_, SqliteRow> for Resolved {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        Ok(Self { id: parsed(row, "id")?, name: parsed(row, "name")?, limits: json(row, "limits")? })
+        let retired = row.try_get::<Option<i64>, _>("retired_at")?.is_some();
+        Ok(Self { id: parsed(row, "id")?, name: parsed(row, "name")?, limits: json(row, "limits")?, retired })
     }
 }
 
 /// The package with this id, without counting its accounts.
 pub(crate) async fn resolve_id(db: impl SqliteExecutor<'_>, owner: &OwnerId, id: PackageId) -> Result<Option<Resolved>, StoreError> {
-    sqlx::query_as("SELECT id, name, limits FROM package WHERE owner = $1 AND id = $2")
+    sqlx::query_as("SELECT id, name, limits, retired_at FROM package WHERE owner = $1 AND id = $2")
         .bind(owner.as_str())
         .bind(id.to_string())
         .fetch_optional(db)
@@ -70,7 +76,7 @@ pub(crate) async fn resolve_id(db: impl SqliteExecutor<'_>, owner: &OwnerId, id:
 
 /// The package with exactly this name, case included, without counting its accounts.
 pub(crate) async fn resolve_name(db: impl SqliteExecutor<'_>, owner: &OwnerId, name: &str) -> Result<Option<Resolved>, StoreError> {
-    sqlx::query_as("SELECT id, name, limits FROM package WHERE owner = $1 AND name = $2")
+    sqlx::query_as("SELECT id, name, limits, retired_at FROM package WHERE owner = $1 AND name = $2")
         .bind(owner.as_str())
         .bind(name)
         .fetch_optional(db)
@@ -78,14 +84,14 @@ pub(crate) async fn resolve_name(db: impl SqliteExecutor<'_>, owner: &OwnerId, n
         .doing("look a package up")
 }
 
-/// Every package, by name.
+/// Every package, by name, the retired ones last.
 pub(crate) async fn list(db: impl SqliteExecutor<'_>, owner: &OwnerId) -> Result<Vec<Package>, StoreError> {
-    sqlx::query_as(select!("ORDER BY p.name")).bind(owner.as_str()).fetch_all(db).await.doing("list packages")
+    sqlx::query_as(select!("ORDER BY p.retired_at IS NOT NULL, p.name")).bind(owner.as_str()).fetch_all(db).await.doing("list packages")
 }
 
-/// Every package's name, by name, without counting its accounts.
+/// Every package's name, by name, the retired ones last, without counting its accounts.
 pub(crate) async fn names(db: impl SqliteExecutor<'_>, owner: &OwnerId) -> Result<Vec<Resolved>, StoreError> {
-    sqlx::query_as("SELECT id, name, limits FROM package WHERE owner = $1 ORDER BY name")
+    sqlx::query_as("SELECT id, name, limits, retired_at FROM package WHERE owner = $1 ORDER BY retired_at IS NOT NULL, name")
         .bind(owner.as_str())
         .fetch_all(db)
         .await
@@ -108,6 +114,18 @@ pub(crate) async fn insert(db: &mut SqliteConnection, owner: &OwnerId, package: 
         .execute(db)
         .await
         .doing("put a package down")?;
+    Ok(())
+}
+
+/// Has accounts keep a package from now on and no other get it, or has them get it again.
+pub(crate) async fn retire(db: &mut SqliteConnection, owner: &OwnerId, id: PackageId, at: Option<Micros>) -> Result<(), StoreError> {
+    sqlx::query("UPDATE package SET retired_at = $3 WHERE owner = $1 AND id = $2")
+        .bind(owner.as_str())
+        .bind(id.to_string())
+        .bind(at.map(|at| at.0))
+        .execute(db)
+        .await
+        .doing("retire a package")?;
     Ok(())
 }
 

@@ -1,12 +1,13 @@
 //! `GET /api/activity`.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::support::{Lab, order};
+use crate::support::{Browser, Lab, order, until};
 
 /// Every row, the oldest first.
 async fn rows(lab: &Lab) -> Vec<Value> {
@@ -23,6 +24,16 @@ async fn rows(lab: &Lab) -> Vec<Value> {
     all
 }
 
+/// The hash that the document promises.
+fn hash_of(row: &Value) -> String {
+    let fields = ["account_id", "action", "actor", "at", "detail", "id", "operation_id", "outcome", "owner", "prev", "request_id"];
+    let canonical = format!("{{{}}}", fields.map(|field| format!("\"{field}\":{}", row[field])).join(","));
+    Sha256::digest(canonical.as_bytes()).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 #[tokio::test]
 async fn the_activity_is_one_chain_from_its_first_row() {
     let lab = Lab::new().await;
@@ -35,14 +46,8 @@ async fn the_activity_is_one_chain_from_its_first_row() {
     for (number, row) in (1..).zip(&rows) {
         assert_eq!(row["id"], number);
         assert_eq!(row["prev"], prev);
-        let fields = ["account_id", "action", "actor", "at", "detail", "id", "operation_id", "outcome", "owner", "prev", "request_id"];
-        let canonical = format!("{{{}}}", fields.map(|field| format!("\"{field}\":{}", row[field])).join(","));
-        let hash = Sha256::digest(canonical.as_bytes()).iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
-        assert_eq!(row["hash"], hash, "{canonical}");
-        prev = hash;
+        prev = hash_of(row);
+        assert_eq!(row["hash"], prev);
     }
     let refused: Vec<_> = rows.iter().filter(|row| row["outcome"] == "refused").collect();
     assert_eq!(refused.len(), 1);
@@ -65,4 +70,180 @@ async fn whatever_is_changed_or_refused_stands_in_it() {
     assert_eq!(of("package.create", "refused").await, 2);
     assert_eq!(of("package.delete", "refused").await, 1);
     lab.get("/api/activity?outcome=maybe").await.problem(422, "invalid_request");
+}
+
+/// A Panel that tells its server of every row at once, with some rows.
+async fn told() -> Lab {
+    let mut lab = Lab::ended();
+    lab.timing.heads_every = Duration::ZERO;
+    lab.start().await;
+    lab.configure().await;
+    for name in ["Starter", "a", "b", "c", "d", "e"] {
+        lab.post("/api/packages", &json!({ "name": name })).await.data(201);
+        is_told(&lab).await;
+    }
+    lab
+}
+
+async fn is_told(lab: &Lab) {
+    let last = lab.count("SELECT MAX(id) FROM activity").await;
+    until("the server was told", async || lab.agent.heads().last() == Some(&last)).await;
+}
+
+async fn tamper(lab: &Lab, sql: &'static str) {
+    let pool = lab.sql().await;
+    assert!(sqlx::query(sql).execute(&pool).await.unwrap().rows_affected() > 0);
+    pool.close().await;
+}
+
+/// Changes a row, and makes the rows from there to `to` a chain again, as somebody would who knows how.
+async fn rewrite(lab: &Lab, from: i64, to: i64) {
+    let rows = rows(lab).await;
+    let pool = lab.sql().await;
+    let mut prev = None;
+    for mut row in rows.into_iter().filter(|row| (from..=to).contains(&row["id"].as_i64().unwrap())) {
+        match prev {
+            None => row["detail"] = json!("Nothing happened."),
+            Some(prev) => row["prev"] = prev,
+        }
+        let hash = hash_of(&row);
+        sqlx::query("UPDATE activity SET detail = $2, prev = $3, hash = $4 WHERE id = $1")
+            .bind(row["id"].as_i64())
+            .bind(row["detail"].as_str())
+            .bind(row["prev"].as_str())
+            .bind(&hash)
+            .execute(&pool)
+            .await
+            .unwrap();
+        prev = Some(json!(hash));
+    }
+    pool.close().await;
+}
+
+async fn verdict(lab: &Lab) -> Value {
+    lab.post("/api/activity/verify", &json!({})).await.data(200)
+}
+
+#[tokio::test]
+async fn an_activity_that_nobody_touched_is_whole() {
+    let lab = told().await;
+    let (rows, heads) = (lab.count("SELECT COUNT(*) FROM activity").await, lab.agent.heads().len());
+    assert!(heads > 3, "more than one page of them");
+    let found = verdict(&lab).await;
+    assert_eq!(found, json!({ "whole": true, "rows_checked": rows, "heads_checked": heads, "not_asked": [], "wrong": null }));
+    assert_eq!(lab.count("SELECT COUNT(*) FROM activity").await, rows, "a look changes nothing");
+    lab.call(Method::POST, "/api/activity/verify").json(&json!({ "x": 1 })).send().await.problem(422, "invalid_request");
+}
+
+#[tokio::test]
+async fn whatever_is_done_to_the_rows_is_found_in_the_chain() {
+    for (sql, kind, row) in [
+        ("UPDATE activity SET detail = detail || '!' WHERE id = 3", "row_changed", 3),
+        ("UPDATE activity SET account_id = NULL, at = at + 1 WHERE id = 5", "row_changed", 5),
+        ("UPDATE activity SET hash = prev WHERE id = 4", "row_changed", 4),
+        ("UPDATE activity SET detail = x'ff' WHERE id = 2", "row_changed", 2),
+        ("DELETE FROM activity WHERE id = 4", "rows_missing", 4),
+        ("DELETE FROM activity WHERE id < 3", "rows_missing", 1),
+        ("DELETE FROM activity", "head_unknown", 0),
+    ] {
+        let lab = told().await;
+        let row = if row == 0 { lab.agent.heads()[0] } else { row };
+        assert_eq!(verdict(&lab).await["whole"], true);
+        tamper(&lab, sql).await;
+        let found = verdict(&lab).await;
+        assert_eq!((&found["whole"], &found["wrong"]["kind"], &found["wrong"]["row"]), (&json!(false), &json!(kind), &json!(row)), "{sql}");
+        assert!(found["wrong"]["hint"].as_str().unwrap().contains("panel.db"), "{found}");
+    }
+    let lab = told().await;
+    rewrite(&lab, 4, 4).await;
+    let mut lab_without = told().await;
+    assert_eq!(verdict(&lab).await["wrong"]["kind"], "head_unknown", "the server was told of that very row");
+    // Without a head of it, the row behind it shows it.
+    lab_without.crash().await;
+    lab_without.agent.knows_no_heads();
+    lab_without.start().await;
+    rewrite(&lab_without, 4, 4).await;
+    let found = verdict(&lab_without).await;
+    assert_eq!((&found["wrong"]["kind"], &found["wrong"]["row"], &found["rows_checked"]), (&json!("chain_broken"), &json!(5), &json!(5)));
+}
+
+#[tokio::test]
+async fn history_that_was_rewritten_as_a_whole_chain_is_found_by_what_the_servers_were_told() {
+    let lab = told().await;
+    let last = lab.count("SELECT MAX(id) FROM activity").await;
+    rewrite(&lab, 5, last).await;
+    let found = verdict(&lab).await;
+    let wrong = &found["wrong"];
+    assert_eq!((&wrong["kind"], &wrong["row"], &wrong["server"]), (&json!("head_unknown"), &json!(5), &json!("default")));
+    for text in ["rewritten", "restored from an older backup", "Up to the row 4"] {
+        assert!(wrong["detail"].as_str().unwrap().contains(text), "{wrong}");
+    }
+    assert!(wrong["hint"].as_str().unwrap().contains("ACTIVITY_ROW=5"), "{wrong}");
+
+    let cut_off = told().await;
+    tamper(&cut_off, "DELETE FROM activity WHERE id > 5").await;
+    let found = verdict(&cut_off).await;
+    assert_eq!((&found["wrong"]["kind"], &found["wrong"]["row"], &found["rows_checked"]), (&json!("head_unknown"), &json!(6), &json!(5)));
+}
+
+#[tokio::test]
+async fn a_panel_that_was_restored_from_an_older_backup_is_found_out() {
+    let mut lab = told().await;
+    lab.back_up().await;
+    let kept = lab.count("SELECT MAX(id) FROM activity").await;
+    lab.post("/api/packages", &json!({ "name": "lost" })).await.data(201);
+    is_told(&lab).await;
+    lab.restore_backup().await;
+    let found = verdict(&lab).await;
+    assert_eq!((&found["wrong"]["kind"], &found["wrong"]["row"]), (&json!("head_unknown"), &json!(kept + 1)));
+    lab.post("/api/packages", &json!({ "name": "other" })).await.data(201);
+    let found = verdict(&lab).await;
+    assert_eq!((&found["wrong"]["kind"], &found["wrong"]["row"]), (&json!("head_unknown"), &json!(kept + 1)));
+    assert!(found["wrong"]["hint"].as_str().unwrap().contains("activity-heads.jsonl"), "{found}");
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_say_what_it_was_told_is_named() {
+    let lab = Lab::ended();
+    lab.agent.knows_no_heads();
+    let mut lab = lab;
+    lab.start().await;
+    lab.configure().await;
+    let found = verdict(&lab).await;
+    assert_eq!((&found["whole"], &found["heads_checked"], &found["not_asked"][0]["server"]), (&json!(true), &json!(0), &json!("default")));
+    assert!(found["not_asked"][0]["detail"].as_str().unwrap().contains("earlier version"), "{found}");
+    lab.agent.stop().await;
+    let found = verdict(&lab).await;
+    assert!(found["not_asked"][0]["detail"].as_str().unwrap().contains("could not be asked"), "{found}");
+}
+
+#[tokio::test]
+async fn a_thousand_rows_are_told_without_waiting_for_the_hour() {
+    let lab = Lab::new().await;
+    until("the server was told after the start", async || lab.agent.heads().len() == 1).await;
+    lab.post("/api/packages", &json!({ "name": "one more" })).await.data(201);
+    tamper(
+        &lab,
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) INSERT INTO activity \
+         (id, owner, at, actor, action, outcome, detail, prev, hash) SELECT i + 1000, 'host', i, 'x', 'seed', 'ok', 'x', i, i FROM n",
+    )
+    .await;
+    until("the server was told again", async || lab.agent.heads().last() == Some(&2000)).await;
+    assert_eq!(lab.agent.heads().len(), 2, "not for the one row before");
+}
+
+#[tokio::test]
+async fn the_page_says_what_the_check_found() {
+    let lab = told().await;
+    let reader = Browser::of_person(&lab, "read_only").await;
+    assert!(reader.get(&lab, "/activity").await.text.contains("action=\"/activity/verify\""));
+    is_told(&lab).await;
+    let page = reader.post(&lab, "/activity/verify").await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    assert!(page.text.contains("Nothing was changed, taken out or put in"), "{}", page.text);
+    tamper(&lab, "UPDATE activity SET detail = '<img src=x>' WHERE id = 3").await;
+    let page = reader.post(&lab, "/activity/verify").await;
+    assert!(page.text.contains("The row 3 was changed") && page.text.contains("href=\"/activity/3\""), "{}", page.text);
+    lab.agent.stop().await;
+    assert!(reader.post(&lab, "/activity/verify").await.text.contains("could not be asked"));
 }

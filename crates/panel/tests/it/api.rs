@@ -203,7 +203,7 @@ async fn the_answers_are_what_the_document_says() {
     let suspended = lab.post("/api/accounts/ref:ref-alice/suspend", &json!({ "reason": "spam" })).await.json();
     fits(&document, &schema("/api/accounts/{id}/suspend", "post"), &suspended, "suspend");
     lab.agent.damage("alice", "tmp would be made");
-    for verb in ["plan", "usage"] {
+    for verb in ["plan", "usage", "php"] {
         let answer = lab.get(&format!("/api/accounts/ref:ref-alice/{verb}")).await.json();
         fits(&document, &schema(&format!("/api/accounts/{{id}}/{verb}"), "get"), &answer, verb);
     }

@@ -280,6 +280,33 @@ async fn servers_say_how_they_are_and_are_configured() {
 }
 
 #[tokio::test]
+async fn the_page_of_servers_says_what_the_doctor_says_that_a_panel_can_know() {
+    let (mut lab, _) = lab().await;
+    lab.crash().await;
+    opterius_panel::init(lab.config()).await.unwrap();
+    lab.start().await;
+    let host = Browser::of_person(&lab, "read_only").await;
+    lab.create(&order("alice")).await.data(201);
+    lab.agent.damage("alice", "tmp would be made");
+    lab.agent.script("emil", Behaviour::Attention);
+    let emil = lab.create(&order("emil")).await.problem(500, "needs_attention");
+    lab.agent.is_of_version("0.0.9");
+    until("the Agent was asked", async || host.get(&lab, "/servers").await.text.contains("0.0.9")).await;
+    until("drift is heard of", async || host.get(&lab, "/servers").await.text.contains(">alice</a>")).await;
+    let page = host.get(&lab, "/servers").await;
+    let operation = format!("href=\"/operations/{}\"", emil["operation_id"].as_str().unwrap());
+    shows(&page, 200, &["2120-01-01", "Pin of its key", &operation, "another version than this Panel", "1.25 / 2", "answers", "probed"]);
+    assert!(!page.text.contains("ends soon"), "{}", page.text);
+
+    // Whoever sees some accounts alone sees no others by their drift.
+    let token =
+        json!({ "name": "other", "scopes": ["self.sign_in", "servers.read", "accounts.read", "operations.read"], "ref_prefix": "x:" });
+    let staff = Browser::of_staff(&lab, &lab.token(&token).await).await;
+    let page = staff.get(&lab, "/servers").await;
+    assert!(!page.text.contains("alice") && !page.text.contains(&operation), "{}", page.text);
+}
+
+#[tokio::test]
 async fn the_activity_is_looked_through_page_by_page_and_each_line_opens_its_story() {
     let (lab, host) = lab().await;
     let token = lab.token(&json!({ "name": HOSTILE, "purpose": "whmcs" })).await;

@@ -1,8 +1,8 @@
-//! The Agent's own files: one of JSON lines an operation, one of JSON an account. An operator can read both with `cat`.
+//! The Agent's own files: one of JSON lines an operation, one of JSON an account, and one of JSON lines with the heads of the Activity. An operator can read both with `cat`.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use opterius_model::{AccountId, OperationId};
@@ -115,6 +115,44 @@ pub(super) fn account(paths: &Paths, account: AccountId) -> Result<Option<String
 
 pub(super) fn accounts(paths: &Paths) -> Result<Vec<(AccountId, String)>, HostError> {
     read_all(&records(paths), ".json", |id| AccountId::parse(id).ok())
+}
+
+fn heads_file(paths: &Paths) -> PathBuf {
+    paths.state.join("activity-heads.jsonl")
+}
+
+pub(super) fn append_head(paths: &Paths, line: &str) -> Result<(), HostError> {
+    let write = || -> io::Result<()> {
+        disk::ensure_dir(&paths.state, 0o700)?;
+        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(heads_file(paths))?;
+        let whole = file.metadata()?.len();
+        let mut last = [b'\n'];
+        if whole > 0 {
+            file.read_exact_at(&mut last, whole - 1)?;
+        }
+        // What a power cut broke off ends there, and takes no other line with it.
+        let text = if last == *b"\n" { line.to_owned() } else { format!("\n{line}") };
+        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+        if written.is_err() {
+            file.set_len(whole)?;
+        } else if whole == 0 {
+            disk::sync_dir(&paths.state)?;
+        }
+        written
+    };
+    write().map_err(HostError::failed("note the head of the Activity"))
+}
+
+pub(super) fn replace_heads(paths: &Paths, text: &str) -> Result<(), HostError> {
+    disk::replace(&heads_file(paths), text).map_err(HostError::failed("thin out the heads of the Activity"))
+}
+
+pub(super) fn heads(paths: &Paths) -> Result<String, HostError> {
+    match fs::read(heads_file(paths)) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(HostError::failed("read the heads of the Activity")(error)),
+    }
 }
 
 /// The kernel's id of this boot.

@@ -334,6 +334,21 @@ impl Host for LinuxHost {
         blocking(move || journal::accounts(&paths)).await
     }
 
+    async fn append_head(&self, line: &str) -> Result<(), HostError> {
+        let (paths, line) = (self.paths.clone(), line.to_owned());
+        blocking(move || journal::append_head(&paths, &line)).await
+    }
+
+    async fn replace_heads(&self, text: &str) -> Result<(), HostError> {
+        let (paths, text) = (self.paths.clone(), text.to_owned());
+        blocking(move || journal::replace_heads(&paths, &text)).await
+    }
+
+    async fn heads(&self) -> Result<String, HostError> {
+        let paths = self.paths.clone();
+        blocking(move || journal::heads(&paths)).await
+    }
+
     async fn was_cut_off(&self) -> Result<bool, HostError> {
         let paths = self.paths.clone();
         blocking(move || journal::was_cut_off(&paths)).await

@@ -8,9 +8,10 @@ use opterius_model::AccountId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::shape::{List, Page};
+use super::shape::{Data, List, Page, data};
+use crate::app::{self, Verdict};
 use crate::core::Core;
-use crate::http::fields::QueryFields;
+use crate::http::fields::{OptionalBody, QueryFields};
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
 use crate::store::activity::{self, Filter, Row};
@@ -95,4 +96,78 @@ pub(crate) async fn list(
         data: rows.into_iter().map(ActivityView::from).collect(),
         page: Page { next, total, snapshot: core.now().0.to_string() },
     }))
+}
+
+/// What a check of the Activity found.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ActivityVerdict)]
+pub(crate) struct VerdictView {
+    /// Whether nothing is wrong.
+    whole: bool,
+    /// Rows that were checked: all of them, or those up to what is wrong.
+    rows_checked: u64,
+    /// Heads that servers had, and that were compared. None says less than some.
+    heads_checked: u64,
+    /// Servers whose heads could not be compared.
+    not_asked: Vec<NotAskedView>,
+    /// The first thing that is wrong; null if nothing is.
+    wrong: Option<WrongView>,
+}
+
+/// A server whose heads could not be compared.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ActivityNotAsked)]
+struct NotAskedView {
+    server: String,
+    /// Why not.
+    detail: String,
+}
+
+/// What is wrong with the Activity.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ActivityWrong)]
+struct WrongView {
+    /// `row_changed`, `rows_missing`, `chain_broken`, or `head_unknown`: the chain is whole, and not the one that a server was told of.
+    kind: &'static str,
+    /// Where it shows.
+    row: i64,
+    /// The server that knows better; null if the chain itself says it.
+    server: Option<String>,
+    detail: String,
+    /// What to do.
+    hint: String,
+}
+
+impl From<Verdict> for VerdictView {
+    fn from(verdict: Verdict) -> Self {
+        Self {
+            whole: verdict.wrong.is_none(),
+            rows_checked: verdict.rows,
+            heads_checked: verdict.heads,
+            not_asked: verdict.not_asked.into_iter().map(|(server, detail)| NotAskedView { server, detail }).collect(),
+            wrong: verdict.wrong.map(|wrong| WrongView {
+                kind: wrong.kind.as_str(),
+                row: wrong.row,
+                server: wrong.server,
+                detail: wrong.detail,
+                hint: wrong.hint,
+            }),
+        }
+    }
+}
+
+/// Check the Activity
+///
+/// Every row against its hash and the row before, and the rows that the servers were told of now and then against those that are here. Changes nothing.
+#[utoipa::path(
+    post, path = "/api/activity/verify", operation_id = "activity.verify", tag = "activity", security(("token" = ["activity.read"])),
+    responses((status = 200, description = "What was found.", body = Data<VerdictView>))
+)]
+pub(crate) async fn verify(
+    State(core): State<Arc<Core>>,
+    _call: Call,
+    OptionalBody(fields): OptionalBody,
+) -> Result<Json<Data<VerdictView>>, Problem> {
+    let () = fields.finish(Some(()))?;
+    Ok(data(app::verify_activity(&core).await?.into()))
 }

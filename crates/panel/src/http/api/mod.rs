@@ -9,6 +9,7 @@ pub(crate) mod mail_server;
 pub(crate) mod operations;
 pub(crate) mod own;
 pub(crate) mod packages;
+pub(crate) mod php;
 pub(crate) mod plan;
 pub(crate) mod resync;
 pub(crate) mod servers;

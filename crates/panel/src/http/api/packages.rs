@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::shape::{Data, Id, List, data, whole};
 use crate::app;
 use crate::core::Core;
-use crate::http::fields::{Body, QueryFields};
+use crate::http::fields::{Body, OptionalBody, QueryFields};
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
 use crate::store::package::{self, Package};
@@ -30,6 +30,9 @@ pub(crate) struct PackageView {
     /// How many accounts have it.
     accounts: i64,
     created_at: i64,
+    /// Whether accounts keep it and no other gets it.
+    retired: bool,
+    retired_at: Option<i64>,
 }
 
 impl From<Package> for PackageView {
@@ -40,6 +43,8 @@ impl From<Package> for PackageView {
             limits: package.limits.named().into_iter().map(|(name, limit)| (name.to_owned(), u64::from(limit))).collect(),
             accounts: package.accounts,
             created_at: package.created_at.0,
+            retired: package.retired_at.is_some(),
+            retired_at: package.retired_at.map(|at| at.0),
         }
     }
 }
@@ -112,7 +117,7 @@ pub(crate) async fn create(
 
 /// List packages
 ///
-/// All of them, by name.
+/// All of them, by name, the retired ones last.
 #[utoipa::path(
     get, path = "/api/packages", operation_id = "package.list", tag = "packages", security(("token" = ["packages.read"])),
     responses((status = 200, description = "All packages.", body = List<PackageView>))
@@ -156,6 +161,42 @@ pub(crate) async fn change(
     let limits = fields.limits();
     let () = fields.finish(Some(()))?;
     Ok(data(app::change_package(&core, &call.caller, id, name, limits, None, &call.request_id).await?.into()))
+}
+
+/// Retire a package
+///
+/// Accounts that have it keep it, and can be restored with it; no other account gets it (`package_retired`). One that is retired already stays as it is.
+#[utoipa::path(
+    post, path = "/api/packages/{id}/retire", operation_id = "package.retire", tag = "packages", security(("token" = ["packages.write"])),
+    params(("id" = String, Path, description = "The package's id.")),
+    responses((status = 200, description = "The package as it is now.", body = Data<PackageView>))
+)]
+pub(crate) async fn retire(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Id(id): Id<PackageId>,
+    OptionalBody(fields): OptionalBody,
+) -> Result<Json<Data<PackageView>>, Problem> {
+    let () = fields.finish(Some(()))?;
+    Ok(data(app::retire_package(&core, &call.caller, id, true, &call.request_id).await?.into()))
+}
+
+/// Take a retired package back
+///
+/// Accounts can get it again. One that is not retired stays as it is.
+#[utoipa::path(
+    post, path = "/api/packages/{id}/return", operation_id = "package.return", tag = "packages", security(("token" = ["packages.write"])),
+    params(("id" = String, Path, description = "The package's id.")),
+    responses((status = 200, description = "The package as it is now.", body = Data<PackageView>))
+)]
+pub(crate) async fn take_back(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Id(id): Id<PackageId>,
+    OptionalBody(fields): OptionalBody,
+) -> Result<Json<Data<PackageView>>, Problem> {
+    let () = fields.finish(Some(()))?;
+    Ok(data(app::retire_package(&core, &call.caller, id, false, &call.request_id).await?.into()))
 }
 
 /// Delete a package

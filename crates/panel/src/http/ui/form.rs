@@ -80,6 +80,7 @@ impl Wrong {
                             | Code::ExternalRefTaken
                             | Code::ExternalRefMismatch
                             | Code::PackageNotFound
+                            | Code::PackageRetired
                             | Code::NameTaken
                             | Code::ServerFull
                             | Code::ServerNotConfigured

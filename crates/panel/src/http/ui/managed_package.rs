@@ -131,9 +131,14 @@ async fn view(core: &Core, asked: &Asked, id: &Id<AccountId>, typed: Option<Type
         id: account.id.to_string(),
         username: account.username.to_string(),
         version: app::version(&account).as_str().to_owned(),
-        packages: packages.into_iter().map(|package| (package.id.to_string(), package.name.to_string())).collect(),
+        packages: packages
+            .into_iter()
+            .map(|package| (package.id.to_string(), package.name.to_string(), package.retired))
+            .filter(|(id, _, retired)| !retired || *id == has)
+            .map(|(id, name, _)| (id, name))
+            .collect(),
         limits: now.named().into_iter().map(line).collect(),
-        package_id: typed.as_ref().map_or(has, |typed| typed.get("package_id").to_owned()),
+        package_id: typed.as_ref().map_or_else(|| has.clone(), |typed| typed.get("package_id").to_owned()),
         force: typed.as_ref().is_some_and(|typed| typed.get("force") == "true"),
         plan: None,
         wrong: None,

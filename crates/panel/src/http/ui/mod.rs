@@ -3,6 +3,7 @@
 mod account;
 mod accounts;
 mod activity;
+mod activity_verdict;
 mod assets;
 mod bytes;
 mod dashboard;
@@ -24,6 +25,7 @@ mod operations;
 mod packages;
 mod page;
 mod people;
+mod php;
 mod plan;
 mod profile;
 mod routes;

@@ -206,7 +206,11 @@ async fn view(
     let packages = package::names(read, owner).await?;
     let servers = server::list(read, owner).await?;
     Ok(NewAccountPage {
-        packages: packages.into_iter().map(|package| (package.id.to_string(), package.name.to_string())).collect(),
+        packages: packages
+            .into_iter()
+            .filter(|package| !package.retired)
+            .map(|package| (package.id.to_string(), package.name.to_string()))
+            .collect(),
         servers: servers.into_iter().map(|server| (server.id.to_string(), server.name)).collect(),
         checks: checks.unwrap_or(Checks { texts, lines: Vec::new(), suggestion: None, plan: None }),
         wrong: None,

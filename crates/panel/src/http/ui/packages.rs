@@ -12,6 +12,7 @@ use super::assets;
 use super::bytes::Bytes;
 use super::frame::{Asked, Frame, shown, to};
 use super::given::Given;
+use super::moment::Moment;
 use crate::app::{self, AppError, LimitChanges, Refusal, Scope, Version};
 use crate::core::Core;
 use crate::store::account;
@@ -35,6 +36,7 @@ struct Row {
     disk: String,
     traffic: String,
     workers: String,
+    retired: bool,
 }
 
 pub(super) async fn list(State(core): State<Arc<Core>>, asked: Asked) -> Response {
@@ -48,6 +50,7 @@ pub(super) async fn list(State(core): State<Arc<Core>>, asked: Asked) -> Respons
             disk: package.limits.disk_mib.get().map_or_else(|| frame.texts.say("unlimited"), |mib| Bytes(u64::from(mib) << 20).to_string()),
             traffic: said(package.limits.bandwidth_gib, " GiB"),
             workers: said(package.limits.php_workers, ""),
+            retired: package.retired_at.is_some(),
         };
         let packages = package::list(core.store.read(), &asked.caller.owner).await?.into_iter().map(row).collect();
         Ok::<_, AppError>(PackagesPage { packages, may: asked.caller.may(Scope::PackagesWrite), frame })
@@ -76,6 +79,7 @@ struct There {
     id: String,
     name: String,
     accounts: i64,
+    retired: Option<Moment>,
     version: String,
     /// Some of the accounts that have it, with whether their limits are those of the package.
     named: Vec<(String, String, bool)>,
@@ -159,6 +163,7 @@ async fn form(core: &Core, asked: &Asked, given: Given, package: Option<Package>
                 version: app::package_version(&package).as_str().to_owned(),
                 id: package.id.to_string(),
                 accounts: package.accounts,
+                retired: package.retired_at.map(|at| frame.moment(at)),
                 name: package.name.to_string(),
             }),
             None => None,
@@ -226,5 +231,24 @@ pub(super) async fn delete(State(core): State<Arc<Core>>, asked: Asked, Path(id)
     match done.await {
         Ok(()) => to("/packages", asked.part),
         Err(error) => asked.failed(&core, error).await,
+    }
+}
+
+pub(super) async fn retire(State(core): State<Arc<Core>>, asked: Asked, Path(id): Path<String>) -> Response {
+    set_retired(&core, &asked, &id, true).await
+}
+
+pub(super) async fn take_back(State(core): State<Arc<Core>>, asked: Asked, Path(id): Path<String>) -> Response {
+    set_retired(&core, &asked, &id, false).await
+}
+
+async fn set_retired(core: &Arc<Core>, asked: &Asked, id: &str, retired: bool) -> Response {
+    let done = async {
+        let package = there(core, asked, id).await?;
+        app::retire_package(core, &asked.caller, package.id, retired, &asked.request_id).await
+    };
+    match done.await {
+        Ok(package) => to(&format!("/packages/{}", package.id), asked.part),
+        Err(error) => asked.failed(core, error).await,
     }
 }

@@ -11,8 +11,9 @@ use http::Method;
 
 use super::gate::{Rules, Who, gate};
 use super::{
-    account, accounts, activity, assets, dashboard, enter, mail, managed, managed_changes, managed_package, new_account, operation,
-    operations, packages, people, profile, servers, settings, settings_dns, settings_pages, sign_in, sign_out, style, tokens,
+    account, accounts, activity, activity_verdict, assets, dashboard, enter, mail, managed, managed_changes, managed_package, new_account,
+    operation, operations, packages, people, php, profile, servers, settings, settings_dns, settings_pages, sign_in, sign_out, style,
+    tokens,
 };
 use crate::app::Scope;
 use crate::core::Core;
@@ -45,6 +46,7 @@ fn lines() -> Vec<Line> {
         post("/accounts/new", Who::Staff(Scope::AccountsCreate), new_account::create),
         post("/accounts/new/checks", Who::Staff(Scope::AccountsCreate), new_account::checks),
         get("/accounts/{id}", Who::Staff(Scope::AccountsRead), managed::show),
+        get("/accounts/{id}/php", Who::Staff(Scope::AccountsRead), php::show),
         post("/accounts/{id}/suspend", Who::Staff(Scope::AccountsSuspend), managed_changes::suspend),
         post("/accounts/{id}/unsuspend", Who::Staff(Scope::AccountsSuspend), managed_changes::unsuspend),
         get("/accounts/{id}/package", Who::Staff(Scope::AccountsPackage), managed_package::form),
@@ -73,6 +75,8 @@ fn lines() -> Vec<Line> {
         get("/packages/new", Who::Staff(Scope::PackagesWrite), packages::new),
         get("/packages/{id}", Who::Staff(Scope::PackagesRead), packages::show),
         post("/packages/{id}", Who::Staff(Scope::PackagesWrite), packages::change),
+        post("/packages/{id}/retire", Who::Staff(Scope::PackagesWrite), packages::retire),
+        post("/packages/{id}/return", Who::Staff(Scope::PackagesWrite), packages::take_back),
         post("/packages/{id}/delete", Who::Staff(Scope::PackagesWrite), packages::delete),
         get("/tokens", Who::Staff(Scope::TokensRead), tokens::list),
         post("/tokens", Who::Staff(Scope::TokensWrite), tokens::create),
@@ -101,6 +105,7 @@ fn lines() -> Vec<Line> {
         post("/servers/{id}", Who::Staff(Scope::ServersWrite), servers::change),
         get("/activity", Who::Staff(Scope::ActivityRead), activity::list),
         get("/activity/export", Who::Staff(Scope::ActivityRead), activity::export),
+        post("/activity/verify", Who::Staff(Scope::ActivityRead), activity_verdict::verify),
         get("/activity/{id}", Who::Staff(Scope::ActivityRead), activity::story),
         get("/", Who::Staff(Scope::ServersRead), dashboard::show),
         get("/people", Who::Staff(Scope::AdministratorsRead), people::list),

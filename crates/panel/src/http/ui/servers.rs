@@ -14,9 +14,17 @@ use super::assets;
 use super::bytes::Use;
 use super::frame::{Asked, Frame, shown, to};
 use super::given::Given;
+use super::moment::Moment;
 use crate::app::{self, AppError, Scope, ServerChange, Version};
 use crate::core::Core;
 use crate::store::server::{self, Server};
+use crate::tls::Pins;
+
+/// Accounts with drift that are named.
+const NAMED: usize = 20;
+
+/// A certificate that ends so soon is told of, in microseconds.
+const SOON: i64 = 30 * 86_400 * 1_000_000;
 
 #[derive(Template)]
 #[template(path = "servers.html")]
@@ -25,6 +33,12 @@ struct ServersPage {
     servers: Vec<View>,
     panel: &'static str,
     may: bool,
+    /// Whether whoever looks may look at accounts, and at operations.
+    accounts: bool,
+    operations: bool,
+    pins: Option<Pins>,
+    /// Until when the Panel's certificate is valid, and whether that is soon or over.
+    certificate: Option<(Moment, bool)>,
 }
 
 /// A server as it is shown.
@@ -41,6 +55,8 @@ pub(super) struct View {
     pub(super) max_accounts: u32,
     /// What it said when it was last asked; nothing if it did not answer.
     pub(super) health: Option<Health>,
+    /// Accounts that are not as committed: id, username, and whether the server mended it.
+    drift: Vec<(String, String, bool)>,
     /// Every limit by its text, with whether the server makes it true and what was seen.
     enforcement: Vec<(String, bool, String)>,
 }
@@ -68,6 +84,12 @@ impl View {
             nameservers: texts(&server.nameservers),
             accounts: server.accounts,
             max_accounts: server.max_accounts,
+            drift: core
+                .fleet
+                .drifted(server.id)
+                .into_iter()
+                .map(|one| (one.account_id.to_string(), one.username.to_string(), one.mended))
+                .collect(),
             name: server.name,
             enforcement,
             health,
@@ -90,6 +112,21 @@ impl View {
         })
     }
 
+    /// Whether its Agent is of another version than this Panel.
+    fn is_of_another_version(&self) -> bool {
+        self.health.as_ref().is_some_and(|health| health.version != env!("CARGO_PKG_VERSION"))
+    }
+
+    /// Whether its Agent speaks another version of the contract.
+    fn speaks_another_protocol(&self) -> bool {
+        self.health.as_ref().is_some_and(|health| health.protocol != opterius_protocol::VERSION)
+    }
+
+    /// The first accounts with drift.
+    fn first_drifted(&self) -> &[(String, String, bool)] {
+        &self.drift[..self.drift.len().min(NAMED)]
+    }
+
     /// How full it is, if it takes only so many accounts.
     pub(super) fn is_limited(&self) -> bool {
         self.max_accounts > 0
@@ -110,7 +147,20 @@ pub(super) async fn list(State(core): State<Arc<Core>>, asked: Asked) -> Respons
     let view = async {
         let frame = asked.frame(&core).await?;
         let servers = views(&core, &asked, &frame).await?;
-        Ok::<_, AppError>(ServersPage { servers, panel: env!("CARGO_PKG_VERSION"), may: asked.caller.may(Scope::ServersWrite), frame })
+        let until = crate::tls::valid_until(&core.config.tls_dir());
+        let may = |scope| asked.caller.may(scope);
+        // A token with a prefix would see whose accounts are not its own.
+        let sees_all = asked.caller.ref_prefix.is_none();
+        Ok::<_, AppError>(ServersPage {
+            servers,
+            panel: env!("CARGO_PKG_VERSION"),
+            may: may(Scope::ServersWrite),
+            accounts: sees_all && may(Scope::AccountsRead),
+            operations: sees_all && may(Scope::OperationsRead),
+            pins: core.pins.clone(),
+            certificate: until.map(|until| (frame.moment(until), until.0 - core.now().0 < SOON)),
+            frame,
+        })
     };
     match view.await {
         Ok(view) => shown(StatusCode::OK, &view),

@@ -15,10 +15,11 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use opterius_model::{AccountId, OperationId, Pages, Spec, State as SpecState, Uid};
 use opterius_protocol::agent::{
-    AccountDetail, AccountPage, AccountSummary, AccountUsage, Acknowledged, Change, Direction, DiskUsage, Drift, DriftReport, Enforcement,
-    Failure, FailureKind, Health, Load, OperationReport, Outcome, PagesKept, PartHealth, Plan, PlanAccount, PlannedChange, PutPages,
-    StepReport, StepState, Usage, UsageReport, pages_hash, spec_hash,
+    AccountDetail, AccountPage, AccountSummary, AccountUsage, Acknowledged, ActivityHead, Change, Direction, DiskUsage, Drift, DriftReport,
+    Enforcement, Failure, FailureKind, HeadPage, Health, Load, NotedHead, OperationReport, Outcome, PagesKept, PartHealth, Php, PhpPool,
+    Plan, PlanAccount, PlannedChange, PutPages, StepReport, StepState, Usage, UsageReport, pages_hash, spec_hash,
 };
+use opterius_protocol::phpd::{PoolFailure, PoolState};
 use opterius_protocol::{Micros, WireCode, WireError};
 use serde::Deserialize;
 use tokio::net::UnixListener;
@@ -80,6 +81,14 @@ struct Inside {
     knows_no_pages: bool,
     /// How often pages were sent.
     pages_sent: usize,
+    /// What the one pool of an account does, by username; asleep, if nothing is said.
+    php: HashMap<String, (PoolState, Option<PoolFailure>)>,
+    /// An Agent of an earlier version does not tell.
+    knows_no_php: bool,
+    /// What it was told of the Activity.
+    heads: Vec<NotedHead>,
+    /// An Agent of an earlier version is told of none.
+    knows_no_heads: bool,
     /// Whether a retry finds what is in the way still there.
     stays_stuck: bool,
     scripts: HashMap<String, VecDeque<Behaviour>>,
@@ -91,6 +100,8 @@ struct Inside {
     refuse_acknowledgements: bool,
     /// How often it was asked how it is.
     asked_for_health: u64,
+    /// The version that it says it is of; this one's, if nothing is said.
+    version: Option<String>,
     next_uid: u32,
 }
 
@@ -125,9 +136,11 @@ impl FakeAgent {
             .route("/accounts", get(accounts))
             .route("/accounts/{id}", get(account))
             .route("/accounts/{id}/usage", get(usage))
+            .route("/accounts/{id}/php", get(php))
             .route("/usage", get(all_usage))
             .route("/drift", get(drift))
             .route("/pages", put(put_pages))
+            .route("/activity/heads", post(note_head).get(heads))
             .route("/operations/{id}/retry", post(retry))
             .route("/operations/{id}/abandon", post(abandon))
             .route("/operations/{id}", get(operation))
@@ -275,6 +288,28 @@ impl FakeAgent {
 
     pub(crate) fn knows_no_pages(&self, knows_none: bool) {
         self.inside.lock().unwrap().knows_no_pages = knows_none;
+    }
+
+    /// What the PHP of the account with this username does.
+    pub(crate) fn php_is(&self, username: &str, state: PoolState, failure: Option<PoolFailure>) {
+        self.inside.lock().unwrap().php.insert(username.to_owned(), (state, failure));
+    }
+
+    pub(crate) fn knows_no_php(&self) {
+        self.inside.lock().unwrap().knows_no_php = true;
+    }
+
+    pub(crate) fn knows_no_heads(&self) {
+        self.inside.lock().unwrap().knows_no_heads = true;
+    }
+
+    /// The rows of the Activity that it was told of, in that order.
+    pub(crate) fn heads(&self) -> Vec<i64> {
+        self.inside.lock().unwrap().heads.iter().map(|noted| noted.head.row.cast_signed()).collect()
+    }
+
+    pub(crate) fn is_of_version(&self, version: &str) {
+        self.inside.lock().unwrap().version = Some(version.to_owned());
     }
 
     pub(crate) fn stays_stuck(&self, stays: bool) {
@@ -609,6 +644,23 @@ async fn usage(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<AccountId>) 
     }
 }
 
+async fn php(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<AccountId>) -> Response {
+    let inside = agent.inside.lock().unwrap();
+    if inside.knows_no_php {
+        return refused(WireCode::NotFound, "there is nothing here");
+    }
+    let Some(one) = inside.accounts.get(&id) else { return refused(WireCode::NotFound, "there is no such account") };
+    let (state, last_failure) = inside.php.get(one.spec.username.as_str()).cloned().unwrap_or((PoolState::Asleep, None));
+    let state = (one.spec.state == SpecState::Active).then_some(state);
+    let pools = one.spec.pools.iter().map(|pool| PhpPool {
+        name: pool.name.clone(),
+        php_version: pool.php_version.clone(),
+        state,
+        last_failure: last_failure.clone(),
+    });
+    Json(Php { pools: pools.collect() }).into_response()
+}
+
 async fn all_usage(State(agent): State<FakeAgent>) -> Response {
     let inside = agent.inside.lock().unwrap();
     if inside.knows_no_usage {
@@ -658,6 +710,31 @@ async fn put_pages(State(agent): State<FakeAgent>, Json(PutPages { pages }): Jso
     Json(PagesKept { hash }).into_response()
 }
 
+async fn note_head(State(agent): State<FakeAgent>, Json(head): Json<ActivityHead>) -> Response {
+    let mut inside = agent.inside.lock().unwrap();
+    if inside.knows_no_heads {
+        return refused(WireCode::NotFound, "there is nothing here");
+    }
+    let number = u64::try_from(inside.heads.len()).unwrap() + 1;
+    inside.heads.push(NotedHead { number, noted_at: Micros::now(), head });
+    Json(inside.heads.last().cloned()).into_response()
+}
+
+#[derive(Deserialize)]
+struct Heads {
+    after: u64,
+}
+
+async fn heads(State(agent): State<FakeAgent>, Query(page): Query<Heads>) -> Response {
+    let inside = agent.inside.lock().unwrap();
+    if inside.knows_no_heads {
+        return refused(WireCode::NotFound, "there is nothing here");
+    }
+    // Three a page, so that there are several.
+    let heads = inside.heads.iter().filter(|noted| noted.number > page.after).take(3).cloned().collect();
+    Json(HeadPage { heads, total: inside.heads.len() as u64, unreadable: 0 }).into_response()
+}
+
 async fn retry(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<OperationId>) -> Response {
     let mut inside = agent.inside.lock().unwrap();
     let Some((_, report)) = inside.operations.get(&id) else { return refused(WireCode::NotFound, "there is no such operation") };
@@ -697,13 +774,19 @@ async fn health(State(agent): State<FakeAgent>) -> Json<Health> {
         (inside.pages.clone().unwrap_or_default(), inside.knows_no_pages)
     };
     let enforcement = |limit: &str, enforced| Enforcement { limit: limit.to_owned(), enforced, detail: "probed".to_owned() };
+    let (version, open_operations) = {
+        let inside = agent.inside.lock().unwrap();
+        let open = |report: &OperationReport| !matches!(report.outcome, Outcome::Committed | Outcome::RolledBack);
+        let open = inside.operations.iter().filter(|(_, (_, report))| open(report)).map(|(id, _)| *id).collect();
+        (inside.version.clone().unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()), open)
+    };
     Json(Health {
-        version: "0.1.0".to_owned(),
+        version,
         protocol: opterius_protocol::VERSION,
         ready: true,
         parts: vec![PartHealth { name: "nginx".to_owned(), ok: true, detail: "answers".to_owned(), hint: None }],
         enforcement: vec![enforcement("disk_mib", false), enforcement("php_workers", true)],
-        open_operations: Vec::new(),
+        open_operations,
         accounts,
         kept: 0,
         drifted: 0,

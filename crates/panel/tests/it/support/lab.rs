@@ -121,6 +121,7 @@ impl Lab {
             forget_every: Duration::from_millis(10),
             usage_every: Duration::from_millis(10),
             notices_every: Duration::from_millis(10),
+            rows_counted_every: Duration::from_millis(5),
             ..Timing::default()
         };
         Self { dir, agent, timing, mail_roots: Vec::new(), panel: None, later: Arc::default() }

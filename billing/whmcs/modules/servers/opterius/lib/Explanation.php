@@ -36,6 +36,8 @@ final class Explanation
     private const HINTS_FOR_STAFF = [
         'limits_below_use' => 'Have the customer free that much first, or choose a larger package; or let the product '
             . 'allow it under Module Settings > Less Than Is Used. Then press %s again.',
+        'package_retired' => 'Choose another package in the product\'s Module Settings, or have this one back in the Panel '
+            . 'under Server Mode > Packages. Then press %s again.',
         'account_gone' => 'Press Restore to bring it back as long as it is kept, or Create for a new one.',
     ];
 

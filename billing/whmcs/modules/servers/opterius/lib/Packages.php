@@ -15,7 +15,9 @@ final class Packages
     }
 
     /**
-     * The values are ids, which no rename changes; the labels are for people.
+     * The values are ids, which no rename changes; the labels are for people. A retired package takes no new accounts, so
+     * it is offered only to the product that has it; where WHMCS does not say which one that is, it stands there with a
+     * word that says so, since a form that lacks the package of its product would save another one.
      *
      * @return array<string, string> package id to label
      *
@@ -25,6 +27,9 @@ final class Packages
     {
         $panel = $this->action->panel();
         $labels = [];
+        $chosen = $this->action->params->has('configoption1')
+            ? Entities::decode((new ProductOptions($this->action->params))->package())
+            : null;
         $query = [];
         for ($page = 0; $page < self::MOST_PAGES; $page++) {
             $reply = $panel->get('/api/packages', $query, $this->action->patience->left());
@@ -34,8 +39,13 @@ final class Packages
             }
             foreach ($packages as $package) {
                 if (is_string($package['id'] ?? null) && is_string($package['name'] ?? null)) {
+                    $retired = ($package['retired'] ?? false) === true;
+                    if ($retired && $chosen !== null && !in_array($chosen, [$package['id'], $package['name']], true)) {
+                        continue;
+                    }
                     $limits = is_array($package['limits'] ?? null) ? $package['limits'] : [];
-                    $labels[$package['id']] = $package['name'] . ' (' . self::limits($limits) . ')';
+                    $labels[$package['id']] = $package['name'] . ' (' . self::limits($limits) . ')'
+                        . ($retired ? ' - retired' : '');
                 }
             }
             $next = $reply->nextPage();

@@ -17,6 +17,12 @@ final class Params
         return self::scalar($this->params[$key] ?? null);
     }
 
+    /** Whether WHMCS handed it over at all. */
+    public function has(string $key): bool
+    {
+        return array_key_exists($key, $this->params);
+    }
+
     public function number(string $key): int
     {
         return (int) $this->text($key);

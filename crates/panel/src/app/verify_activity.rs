@@ -1,0 +1,228 @@
+//! Checks the Activity: each row continues the one before, and what the servers were told of it is still in it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use opterius_protocol::WireCode;
+use opterius_protocol::agent::{ListHeads, NotedHead};
+use opterius_protocol::client::{CallError, chain};
+
+use super::AppError;
+use crate::core::{Core, compute};
+use crate::store::activity::{self, GENESIS, Row};
+use crate::store::server::{self, Server};
+
+/// Rows that are read and hashed at once: some milliseconds of work, and no transaction that stays open.
+const A_TURN: u32 = 2000;
+
+/// How many heads one question to a server asks for.
+const PAGE: u16 = 1000;
+
+/// More heads than any server keeps.
+const MOST_HEADS: usize = 50_000;
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a check found.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    /// Rows that were looked at: all of them, or those up to what is wrong.
+    pub(crate) rows: u64,
+    /// Heads that servers had, and that were compared.
+    pub(crate) heads: u64,
+    /// Servers whose heads could not be asked for, with the reason.
+    pub(crate) not_asked: Vec<(String, String)>,
+    /// The first thing that is wrong.
+    pub(crate) wrong: Option<Wrong>,
+}
+
+/// How the Activity is not what it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WrongKind {
+    /// A row is not what its hash says.
+    RowChanged,
+    /// Rows are not there.
+    RowsMissing,
+    /// A row does not continue the one before it.
+    ChainBroken,
+    /// The chain is whole, and not the one that a server was told of.
+    HeadUnknown,
+}
+
+impl WrongKind {
+    /// As programs know it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::RowChanged => "row_changed",
+            Self::RowsMissing => "rows_missing",
+            Self::ChainBroken => "chain_broken",
+            Self::HeadUnknown => "head_unknown",
+        }
+    }
+}
+
+/// The first thing that is wrong with the Activity.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    pub(crate) kind: WrongKind,
+    /// The row where it shows.
+    pub(crate) row: i64,
+    /// The server that knows better.
+    pub(crate) server: Option<String>,
+    pub(crate) detail: String,
+    /// What to do.
+    pub(crate) hint: String,
+}
+
+/// Walks the whole chain, and compares what every server was told of it. One check at a time; nobody who writes waits for it.
+pub(crate) async fn verify_activity(core: &Arc<Core>) -> Result<Verdict, AppError> {
+    let _turn = core.verifying.lock().await;
+    let mut heads: BTreeMap<i64, Vec<Known>> = BTreeMap::new();
+    let mut not_asked = Vec::new();
+    // Before the end of the chain is looked for: what a server was told is then before that.
+    for server in server::list(core.store.read(), &core.owner).await? {
+        match heads_of(core, &server).await {
+            Ok(known) => known.into_iter().for_each(|(row, one)| heads.entry(row).or_default().push(one)),
+            Err(why) => not_asked.push((server.name, why)),
+        }
+    }
+    let mut walk = Walk { row: 0, hash: GENESIS.to_owned(), rows: 0, heads, compared: 0, held: None };
+    let until = activity::head(core.store.read()).await?.map_or(0, |(row, _)| row);
+    let mut wrong = None;
+    while wrong.is_none() {
+        let rows = activity::chained(core.store.read(), walk.row, until, A_TURN).await?;
+        if rows.is_empty() {
+            wrong = walk.beyond();
+            break;
+        }
+        (walk, wrong) = compute("check the Activity", move || walk.over(rows)).await?;
+    }
+    if let Some(wrong) = &wrong {
+        tracing::error!(activity.row = wrong.row, kind = wrong.kind.as_str(), "the Activity is not whole: {}", wrong.detail);
+    }
+    Ok(Verdict { rows: walk.rows, heads: walk.compared, not_asked, wrong })
+}
+
+/// A head that a server has.
+#[derive(Debug)]
+struct Known {
+    server: String,
+    hash: String,
+    noted_at: jiff::Timestamp,
+}
+
+/// Every head that a server has, by its row, or why it cannot be asked.
+async fn heads_of(core: &Core, server: &Server) -> Result<Vec<(i64, Known)>, String> {
+    let mut known = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = core.fleet.agent(server.id).call(&ListHeads { after, limit: PAGE }, TIMEOUT).await.map_err(|error| match error {
+            CallError::Refused(refusal) if refusal.code == WireCode::NotFound => {
+                "Its Agent is of an earlier version, which keeps no heads of the Activity.".to_owned()
+            }
+            error => format!("Its Agent could not be asked: {}.", chain(&error)),
+        })?;
+        let Some(last) = page.heads.last().map(|noted| noted.number).filter(|last| *last > after && known.len() < MOST_HEADS) else {
+            return Ok(known);
+        };
+        after = last;
+        known.extend(page.heads.into_iter().map(|NotedHead { noted_at, head, .. }| {
+            let noted_at = jiff::Timestamp::from_microsecond(noted_at.0).unwrap_or_default();
+            (i64::try_from(head.row).unwrap_or(i64::MAX), Known { server: server.name.clone(), hash: head.hash, noted_at })
+        }));
+    }
+}
+
+/// How far a check has come.
+struct Walk {
+    /// The last row.
+    row: i64,
+    /// Its hash.
+    hash: String,
+    rows: u64,
+    /// The heads behind it.
+    heads: BTreeMap<i64, Vec<Known>>,
+    compared: u64,
+    /// The last row that a server was told of as it is.
+    held: Option<i64>,
+}
+
+impl Walk {
+    /// Goes over the next rows, up to the first thing that is wrong.
+    fn over(mut self, rows: Vec<(i64, Option<Row>)>) -> (Self, Option<Wrong>) {
+        for (id, row) in rows {
+            if let Err(wrong) = self.step(id, row) {
+                return (self, Some(wrong));
+            }
+        }
+        (self, None)
+    }
+
+    fn step(&mut self, id: i64, row: Option<Row>) -> Result<(), Wrong> {
+        let expected = self.row + 1;
+        if id != expected {
+            let which =
+                if id == expected + 1 { format!("The row {expected} is") } else { format!("The rows {expected} to {} are", id - 1) };
+            return Err(tampered(WrongKind::RowsMissing, expected, format!("{which} missing.")));
+        }
+        self.rows += 1;
+        let Some(row) = row else {
+            return Err(tampered(WrongKind::RowChanged, id, format!("The row {id} holds something that the Panel never wrote.")));
+        };
+        if row.prev != self.hash {
+            let detail = if id == 1 {
+                "The row 1 is not the first of a chain: rows were taken out before it.".to_owned()
+            } else {
+                format!("The row {id} does not continue the row {}: one of the two was put in another's place.", self.row)
+            };
+            return Err(tampered(WrongKind::ChainBroken, id, detail));
+        }
+        if row.computed_hash() != row.hash {
+            return Err(tampered(WrongKind::RowChanged, id, format!("The row {id} was changed after it was written.")));
+        }
+        (self.row, self.hash) = (id, row.hash);
+        for known in self.heads.remove(&id).unwrap_or_default() {
+            self.compared += 1;
+            if known.hash != self.hash {
+                return Err(self.unknown(id, &known, "has another hash here"));
+            }
+            self.held = Some(id);
+        }
+        Ok(())
+    }
+
+    /// The end of the chain: a head behind it is one that it never came to.
+    fn beyond(&mut self) -> Option<Wrong> {
+        let (row, known) = self.heads.pop_first()?;
+        self.compared += 1;
+        let known = known.into_iter().next()?;
+        Some(self.unknown(row, &known, &format!("is not here: the last one is {}", self.row)))
+    }
+
+    fn unknown(&self, row: i64, known: &Known, what: &str) -> Wrong {
+        let Known { server, hash, noted_at } = known;
+        let held = match self.held {
+            Some(held) => format!("Up to the row {held} it is as the servers were told"),
+            None => "No head of a server holds before that".to_owned(),
+        };
+        Wrong {
+            kind: WrongKind::HeadUnknown,
+            row,
+            server: Some(server.clone()),
+            detail: format!(
+                "Each row continues the one before, and it is not the Activity that was here before: the server `{server}` was told at {noted_at:.0} that the row {row} has the hash {hash}, and that row {what}. {held}. Either the rows after that were rewritten, or the Panel was restored from an older backup, or set up anew."
+            ),
+            hint: format!(
+                "If you restored the Panel, this is why, and what was written between the backup and the restore is lost: put /var/lib/opterius-agent/activity-heads.jsonl on `{server}` aside, and the Panel's next start begins a new list. If nobody did, somebody rewrote it: `journalctl -u opterius-agent ACTIVITY_ROW={row}` on `{server}` proves what the row was; compare with a backup of /var/lib/opterius-panel/panel.db."
+            ),
+        }
+    }
+}
+
+fn tampered(kind: WrongKind, row: i64, detail: String) -> Wrong {
+    let hint = format!(
+        "The Panel changes no row, so somebody or something else did: compare the rows around {row} with a backup of /var/lib/opterius-panel/panel.db, and find out who could write to that file. `PRAGMA integrity_check` says whether it was the disk."
+    );
+    Wrong { kind, row, server: None, detail, hint }
+}
