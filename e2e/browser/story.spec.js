@@ -200,7 +200,7 @@ test("speaks German, and signs out", async () => {
     await expect(page.getByRole("link", { name: "Pakete" })).toBeVisible();
     await page.getByLabel("Sprache").selectOption({ label: "English" });
     await page.getByRole("button", { name: "Speichern" }).first().click();
-    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.locator("#navigation").getByRole("button", { name: "Sign out" }).click();
     await page.goto("/accounts");
     await expect(page).toHaveURL("/enter");
     expect(said).toEqual([]);
