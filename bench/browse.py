@@ -119,6 +119,7 @@ def addresses(server):
         "/accounts/{id}": account,
         "/account/{id}": account,
         "/accounts/{id}/package": account,
+        "/accounts/{id}/php": account,
         "/packages/{id}": one("SELECT id FROM package LIMIT 1"),
         "/operations/{id}": one("SELECT id FROM operation ORDER BY id LIMIT 1"),
         "/activity/{id}": one("SELECT MAX(id) / 2 FROM activity"),
