@@ -26,9 +26,9 @@ pub(super) struct Given {
 pub(super) struct Typed(Vec<(String, String)>);
 
 impl Typed {
-    pub(super) fn of<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
-        let pairs = pairs.into_iter().map(|(name, value)| (name.into(), value.into()));
-        Self(pairs.filter(|(name, _)| name != "password").collect())
+    pub(super) fn of<N: AsRef<str>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        let pairs = pairs.into_iter().filter(|(name, _)| name.as_ref() != "password");
+        Self(pairs.map(|(name, value)| (name.as_ref().to_owned(), value.into())).collect())
     }
 
     /// Nothing was typed where nothing is known.
@@ -62,7 +62,11 @@ impl<S: Send + Sync> FromRequest<S> for Given {
         let trimmed = |(name, value): (String, String)| if name == "password" { (name, value) } else { (name, value.trim().to_owned()) };
         let pairs: Vec<_> = pairs.into_iter().map(trimmed).collect();
         let password = pairs.iter().find(|(name, _)| name == "password").map(|(_, value)| value.clone()).unwrap_or_default();
-        Ok(Self { typed: Typed::of(pairs.clone()), password: Zeroizing::new(password), fields: Fields::of_form(pairs) })
+        Ok(Self {
+            typed: Typed::of(pairs.iter().map(|(name, value)| (name, value))),
+            password: Zeroizing::new(password),
+            fields: Fields::of_form(pairs),
+        })
     }
 }
 
@@ -149,6 +153,7 @@ impl Filled {
         self.wrong.as_ref().map_or(StatusCode::OK, |wrong| wrong.status)
     }
 
+    /// The id of the element of this field.
     pub(super) fn id(&self, field: &str) -> String {
         if self.under.is_empty() { field.to_owned() } else { format!("{}-{field}", self.under) }
     }

@@ -45,7 +45,7 @@ pub(super) async fn form(
 ) -> Response {
     let pairs = query.map(|Query(pairs)| pairs).unwrap_or_default();
     let pairs: Vec<_> = pairs.into_iter().map(|(name, value)| (name, value.trim().to_owned())).collect();
-    let wanted = (!pairs.is_empty()).then(|| (Typed::of(pairs.clone()), Fields::of_form(pairs)));
+    let wanted = (!pairs.is_empty()).then(|| (Typed::of(pairs.iter().map(|(name, value)| (name, value))), Fields::of_form(pairs)));
     let (typed, planned) = match wanted {
         Some((typed, fields)) => (Some(typed), Some(plan(&core, &asked, &id, fields).await)),
         None => (None, None),

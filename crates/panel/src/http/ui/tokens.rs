@@ -90,7 +90,7 @@ async fn page(core: &Core, asked: &Asked, typed: Typed, error: Option<AppError>)
 
 fn wanted(core: &Core, fields: &mut Fields) -> Option<NewToken> {
     let name = fields.text("name", TokenName::parse);
-    let whmcs = fields.text("purpose", |text| Ok::<_, String>(text == "whmcs"))?;
+    let whmcs = fields.text("purpose", |text| Ok::<_, String>(text == "whmcs")).unwrap_or_default();
     let scopes = fields.ticked("scope", |text| match text.parse::<Scope>() {
         Ok(scope) if scope.for_tokens() => Ok(scope),
         Ok(_) => Err("no token can have that scope".to_owned()),
