@@ -94,7 +94,7 @@ pub(crate) use read::{account, any_account, operation, package, server};
 pub(crate) use record::record_refusal;
 pub(crate) use record_account::{ClientChange, record_account};
 pub(crate) use record_drift::record_drift;
-pub(crate) use refusal::{AppError, Code, Conflict, FieldProblem, Refusal};
+pub(crate) use refusal::{AppError, Code, Conflict, FieldProblem, Refusal, sentence};
 pub(crate) use repair_account::Repair;
 pub(crate) use resolve_operation::{abandon_operation, retry_operation};
 pub(crate) use restore_account::Restore;

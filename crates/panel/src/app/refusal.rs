@@ -429,7 +429,7 @@ fn of_ref(external_ref: Option<&str>) -> String {
 }
 
 /// `text` with a full stop, whatever it ends in.
-fn sentence(text: &str) -> String {
+pub(crate) fn sentence(text: &str) -> String {
     let text = text.trim_end();
     if text.ends_with(['.', '!', '?', '…']) { text.to_owned() } else { format!("{text}.") }
 }

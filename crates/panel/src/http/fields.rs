@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::problem::Problem;
-use crate::app::{AppError, Code, Edit, FieldProblem, LimitChanges, Refusal};
+use crate::app::{AppError, Code, Edit, FieldProblem, LimitChanges, Refusal, Version};
 
 /// The largest body there is, in bytes.
 pub(crate) const LARGEST_BODY: usize = 64 * 1024;
@@ -190,15 +190,17 @@ async fn read(request: Request) -> Result<Zeroizing<Vec<u8>>, Problem> {
 }
 
 impl Fields {
-    /// The fields of a form, whose empty ones are those that nobody filled in.
+    /// The fields of a form, whose empty ones are those that nobody filled in. What is sent more than once is a list.
     pub(crate) fn of_form(pairs: Vec<(String, String)>) -> Self {
-        let mut fields = Self { rest: Map::new(), problems: Vec::new() };
+        let mut rest = Map::new();
         for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
-            if fields.rest.insert(name.clone(), Value::String(value)).is_some() {
-                fields.refuse(&name, "invalid", "is given twice");
+            match rest.entry(name).or_insert(Value::Null) {
+                Value::Array(values) => values.push(value.into()),
+                there if there.is_null() => *there = value.into(),
+                there => *there = Value::Array(vec![there.take(), value.into()]),
             }
         }
-        fields
+        Self { rest, problems: Vec::new() }
     }
 
     /// Notes that a field is wrong.
@@ -213,6 +215,16 @@ impl Fields {
 
     fn take(&mut self, field: &str) -> Option<Value> {
         self.rest.remove(field).filter(|value| !value.is_null())
+    }
+
+    /// Whether the field is not there, which is noted.
+    fn is_missing(&mut self, field: &str) -> bool {
+        let missing = !self.has(field);
+        if missing {
+            self.rest.remove(field);
+            self.refuse(field, "missing", format!("`{field}` is missing"));
+        }
+        missing
     }
 
     fn text_of(&mut self, field: &str, value: Value) -> Option<String> {
@@ -231,17 +243,26 @@ impl Fields {
 
     /// A text that must be there.
     pub(crate) fn required<T, E: Classed>(&mut self, field: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
-        if let Some(value) = self.take(field) {
-            return self.parsed(field, value, parse);
-        }
-        self.refuse(field, "missing", format!("`{field}` is missing"));
-        None
+        if self.is_missing(field) { None } else { self.optional(field, parse) }
     }
 
     /// A text that may be there.
     pub(crate) fn optional<T, E: Classed>(&mut self, field: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
         let value = self.take(field)?;
         self.parsed(field, value, parse)
+    }
+
+    /// A text of a form, which is read even if nobody filled it in.
+    pub(crate) fn text<T, E: Classed>(&mut self, field: &str, parse: impl FnOnce(&str) -> Result<T, E>) -> Option<T> {
+        if self.has(field) {
+            return self.optional(field, parse);
+        }
+        parse("").map_err(|error| self.refuse(field, error.class(), &error)).ok()
+    }
+
+    /// The version of what was seen, as its form says it.
+    pub(crate) fn version(&mut self) -> Option<Version> {
+        self.required("version", |text| Ok::<_, String>(Version::given(text)))
     }
 
     /// A text to set, or null to take away what is there.
@@ -255,10 +276,10 @@ impl Fields {
 
     /// A password, which is moved and not copied.
     pub(crate) fn password(&mut self, field: &str) -> Option<Password> {
-        let Some(value) = self.take(field) else {
-            self.refuse(field, "missing", format!("`{field}` is missing"));
+        if self.is_missing(field) {
             return None;
-        };
+        }
+        let value = self.take(field)?;
         let text = self.text_of(field, value)?;
         Password::parse(text).map_err(|error| self.refuse(field, error.class(), error)).ok()
     }
@@ -270,11 +291,7 @@ impl Fields {
                 self.refuse(field, "too_long", format!("`{field}` has more than 100 entries"));
                 None
             }
-            Value::Array(values) => {
-                let count = values.len();
-                let good: Vec<T> = values.into_iter().filter_map(|value| self.parsed(field, value, &parse)).collect();
-                (good.len() == count).then_some(good)
-            }
+            Value::Array(values) => self.each(field, values, parse),
             other => {
                 self.refuse(field, "wrong_type", format!("`{field}` must be a list of texts, and is {}", kind(&other)));
                 None
@@ -284,12 +301,37 @@ impl Fields {
 
     /// A list of texts that must be there.
     pub(crate) fn required_list<T, E: Classed>(&mut self, field: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<Vec<T>> {
-        if !self.has(field) {
-            self.take(field);
-            self.refuse(field, "missing", format!("`{field}` is missing"));
-            return None;
-        }
-        self.list(field, parse)
+        if self.is_missing(field) { None } else { self.list(field, parse) }
+    }
+
+    /// Everything that a form says under one name: the boxes that are ticked.
+    pub(crate) fn ticked<T, E: Classed>(&mut self, field: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<Vec<T>> {
+        let values = match self.take(field) {
+            None => Vec::new(),
+            Some(Value::Array(values)) => values,
+            Some(one) => vec![one],
+        };
+        self.each(field, values, parse)
+    }
+
+    /// Texts of one field of a form, each on a line of its own or with commas between them.
+    pub(crate) fn lines<T, E: Classed>(&mut self, field: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<Vec<T>> {
+        let Some(value) = self.take(field) else { return Some(Vec::new()) };
+        let text = self.text_of(field, value)?;
+        let texts = text.split([',', '\n', ' ', '\t', '\r']).filter(|text| !text.is_empty());
+        self.each(field, texts.map(Value::from).collect(), parse)
+    }
+
+    /// The same of a field that must be filled in.
+    pub(crate) fn required_lines<T, E: Classed>(&mut self, field: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<Vec<T>> {
+        if self.is_missing(field) { None } else { self.lines(field, parse) }
+    }
+
+    /// All that is wrong with any of them is noted.
+    fn each<T, E: Classed>(&mut self, field: &str, values: Vec<Value>, parse: impl Fn(&str) -> Result<T, E>) -> Option<Vec<T>> {
+        let count = values.len();
+        let good: Vec<T> = values.into_iter().filter_map(|value| self.parsed(field, value, &parse)).collect();
+        (good.len() == count).then_some(good)
     }
 
     /// A list of objects that must be there, each read by `read`. What is wrong with one is told as of `field[0].name`.
@@ -372,12 +414,7 @@ impl Fields {
 
     /// A whole number that must be there.
     pub(crate) fn required_number<T, E: Classed>(&mut self, field: &str, parse: impl FnOnce(u64) -> Result<T, E>) -> Option<T> {
-        if !self.has(field) {
-            self.take(field);
-            self.refuse(field, "missing", format!("`{field}` is missing"));
-            return None;
-        }
-        self.number(field, parse)
+        if self.is_missing(field) { None } else { self.number(field, parse) }
     }
 
     /// A whole number that may be there.

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::shape::{Data, List, data, whole};
 use crate::app::{self, ServerChange};
 use crate::core::Core;
-use crate::http::fields::{Body, QueryFields};
+use crate::http::fields::{Body, Fields, QueryFields};
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
 use crate::store::server::{self, Server};
@@ -121,14 +121,33 @@ pub(crate) async fn change(
     let max_accounts = fields.number("max_accounts", |number| {
         u32::try_from(number).map_err(|_| "`max_accounts` is too large: use at most 4294967295, or 0 for any number".to_owned())
     });
-    if ipv4.as_ref().is_some_and(Vec::is_empty) {
-        fields.refuse("ipv4", "empty", "a server needs at least one IPv4 address");
-    }
-    if nameservers.as_ref().is_some_and(|names| names.len() < 2 || names.iter().enumerate().any(|(at, name)| names[..at].contains(name))) {
-        fields.refuse("nameservers", "invalid", "a zone needs at least two different name servers");
-    }
-    let change = (|| Some(ServerChange { hostname: hostname?, ipv4: ipv4?, ipv6, nameservers: nameservers?, max_accounts }))();
+    let change = change_of(&mut fields, hostname, ipv4, Some(ipv6), nameservers, max_accounts);
     let change = fields.finish(change)?;
     let server = app::change_server(&core, &call.caller, &id, change, None, &call.request_id).await?;
     Ok(data(ServerView::new(&core, server)))
+}
+
+/// What a server is to be, if enough is given.
+pub(crate) fn change_of(
+    fields: &mut Fields,
+    hostname: Option<DomainName>,
+    ipv4: Option<Vec<Ipv4Addr>>,
+    ipv6: Option<Vec<Ipv6Addr>>,
+    nameservers: Option<Vec<DomainName>>,
+    max_accounts: Option<u32>,
+) -> Option<ServerChange> {
+    if ipv4.as_ref().is_some_and(Vec::is_empty) {
+        fields.refuse("ipv4", "empty", "a server needs at least one IPv4 address");
+    }
+    let nameservers = enough(fields, nameservers);
+    Some(ServerChange { hostname: hostname?, ipv4: ipv4?, ipv6: ipv6?, nameservers: nameservers?, max_accounts })
+}
+
+/// Name servers, if there are enough for a zone.
+pub(crate) fn enough(fields: &mut Fields, nameservers: Option<Vec<DomainName>>) -> Option<Vec<DomainName>> {
+    let names = nameservers?;
+    if names.len() < 2 || names.iter().enumerate().any(|(at, name)| names[..at].contains(name)) {
+        fields.refuse("nameservers", "invalid", "a zone needs at least two different name servers");
+    }
+    Some(names)
 }

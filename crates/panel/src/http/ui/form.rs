@@ -1,6 +1,5 @@
 //! What somebody filled into a form: read field by field, and kept as it was typed, so that it can be shown again.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::str::FromStr;
 
@@ -10,7 +9,7 @@ use http::StatusCode;
 use http::request::Parts;
 use zeroize::Zeroizing;
 
-use crate::app::{AppError, Code, Refusal};
+use crate::app::{AppError, Code, Refusal, sentence};
 use crate::http::fields::Fields;
 use crate::http::problem::{self, Problem};
 
@@ -24,16 +23,29 @@ pub(super) struct Given {
 
 /// What was typed, by field. No password.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Typed(BTreeMap<String, String>);
+pub(super) struct Typed(Vec<(String, String)>);
 
 impl Typed {
-    pub(super) fn of(pairs: &[(String, String)]) -> Self {
-        Self(pairs.iter().filter(|(name, _)| name != "password").cloned().collect())
+    pub(super) fn of<N: AsRef<str>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        let pairs = pairs.into_iter().filter(|(name, _)| name.as_ref() != "password");
+        Self(pairs.map(|(name, value)| (name.as_ref().to_owned(), value.into())).collect())
     }
 
     /// Nothing was typed where nothing is known.
     pub(super) fn get(&self, field: &str) -> &str {
-        self.0.get(field).map(String::as_str).unwrap_or_default()
+        self.0.iter().find(|(name, _)| name == field).map(|(_, value)| value.as_str()).unwrap_or_default()
+    }
+
+    /// Whether one of several boxes is ticked.
+    pub(super) fn holds(&self, field: &str, value: &str) -> bool {
+        self.0.iter().any(|(name, one)| name == field && one == value)
+    }
+
+    /// Fills a field in that was not sent.
+    pub(super) fn fill(&mut self, field: &str, value: impl Into<String>) {
+        if !self.0.iter().any(|(name, _)| name == field) {
+            self.0.push((field.to_owned(), value.into()));
+        }
     }
 
     pub(super) fn has(&self, field: &str) -> bool {
@@ -50,7 +62,11 @@ impl<S: Send + Sync> FromRequest<S> for Given {
         let trimmed = |(name, value): (String, String)| if name == "password" { (name, value) } else { (name, value.trim().to_owned()) };
         let pairs: Vec<_> = pairs.into_iter().map(trimmed).collect();
         let password = pairs.iter().find(|(name, _)| name == "password").map(|(_, value)| value.clone()).unwrap_or_default();
-        Ok(Self { typed: Typed::of(&pairs), password: Zeroizing::new(password), fields: Fields::of_form(pairs) })
+        Ok(Self {
+            typed: Typed::of(pairs.iter().map(|(name, value)| (name, value))),
+            password: Zeroizing::new(password),
+            fields: Fields::of_form(pairs),
+        })
     }
 }
 
@@ -101,13 +117,50 @@ impl Wrong {
     }
 
     /// What is wrong with this field.
-    pub(super) fn field(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|(field, _)| field == name).map(|(_, detail)| detail.as_str())
+    pub(super) fn field(&self, name: &str) -> Option<String> {
+        let details: Vec<&str> = self.fields.iter().filter(|(field, _)| field == name).map(|(_, detail)| detail.as_str()).collect();
+        (!details.is_empty()).then(|| details.join("; "))
     }
 
     /// What is wrong, unless the sentence above says it already.
     pub(super) fn others(&self) -> impl Iterator<Item = &str> {
-        self.fields.iter().map(|(_, detail)| detail.as_str()).filter(|detail| *detail != self.detail)
+        self.fields.iter().map(|(_, detail)| detail.as_str()).filter(|detail| *detail != self.detail && sentence(detail) != self.detail)
+    }
+}
+
+/// A form as it is shown: what its fields hold, and why it was not taken.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Filled {
+    /// What the ids of its fields begin with, where a page has several forms with the same fields.
+    pub(super) under: String,
+    pub(super) typed: Typed,
+    pub(super) wrong: Option<Wrong>,
+}
+
+impl Filled {
+    /// A form that may have been refused, for whatever reason. What failed in another way is given back.
+    pub(super) fn new(typed: Typed, error: Option<AppError>) -> Result<Self, AppError> {
+        let wrong = match error {
+            Some(AppError::Refused(refusal)) => Some(Wrong::new(*refusal)),
+            Some(error) => return Err(error),
+            None => None,
+        };
+        Ok(Self { typed, wrong, under: String::new() })
+    }
+
+    /// What the answer that shows it is sent with.
+    pub(super) fn status(&self) -> StatusCode {
+        self.wrong.as_ref().map_or(StatusCode::OK, |wrong| wrong.status)
+    }
+
+    /// The id of the element of this field.
+    pub(super) fn id(&self, field: &str) -> String {
+        if self.under.is_empty() { field.to_owned() } else { format!("{}-{field}", self.under) }
+    }
+
+    /// What is wrong with this field.
+    pub(super) fn problem(&self, field: &str) -> Option<String> {
+        self.wrong.as_ref()?.field(field)
     }
 }
 

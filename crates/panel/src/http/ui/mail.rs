@@ -5,14 +5,13 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State as Of;
 use axum::response::Response;
-use http::StatusCode;
 
 use super::assets;
-use super::form::{Given, Typed, Wrong, checked};
+use super::form::{Filled, Given, Typed, checked};
 use super::frame::{Asked, Frame, shown, to};
 use super::moment::Moment;
 use crate::app::{
-    self, AppError, Code, Edit, MailAddress, MailHost, MailServerChange, MailUsername, Scope, Version, mail_port_text, mail_server_version,
+    self, AppError, Edit, MailAddress, MailHost, MailServerChange, MailUsername, Scope, Version, mail_port_text, mail_server_version,
 };
 use crate::core::Core;
 use crate::http::fields::Fields;
@@ -28,8 +27,7 @@ const LATEST: u32 = 20;
 struct MailPage {
     frame: Frame,
     may: bool,
-    typed: Typed,
-    wrong: Option<Wrong>,
+    filled: Filled,
     /// That a test message was sent.
     tested: Option<String>,
     encryptions: Vec<(&'static str, String)>,
@@ -48,13 +46,6 @@ struct Told {
     class: &'static str,
     why: Option<String>,
     at: Moment,
-}
-
-impl MailPage {
-    /// What is wrong with this field.
-    fn wrong_with(&self, field: &str) -> Option<&str> {
-        self.wrong.as_ref()?.field(field)
-    }
 }
 
 impl Told {
@@ -85,7 +76,7 @@ fn filled(server: &MailServer) -> Typed {
         ("sender", server.sender.clone()),
         ("recipients", server.recipients.join("\n")),
     ];
-    Typed::of(&fields.map(|(name, value)| (name.to_owned(), value)))
+    Typed::of(fields)
 }
 
 pub(super) async fn show(Of(core): Of<Arc<Core>>, asked: Asked) -> Response {
@@ -93,45 +84,36 @@ pub(super) async fn show(Of(core): Of<Arc<Core>>, asked: Asked) -> Response {
 }
 
 pub(super) async fn change(Of(core): Of<Arc<Core>>, asked: Asked, given: Given) -> Response {
-    let Given { fields, typed, .. } = given;
-    let seen = Version::given(typed.get("version"));
-    let done = match wanted(fields) {
-        Ok(change) => app::change_mail_server(&core, &asked.caller, change, Some(&seen), &asked.request_id).await,
-        Err(error) => Err(error),
+    let Given { mut fields, typed, .. } = given;
+    let done = async {
+        let (seen, wanted) = (fields.version(), wanted(&mut fields));
+        let (seen, change) = checked(fields.finish(seen.zip(wanted)))?;
+        app::change_mail_server(&core, &asked.caller, change, Some(&seen), &asked.request_id).await
     };
-    match done.map_err(Wrong::of) {
+    match done.await {
         Ok(_) => to("/settings/mail", asked.part),
-        Err(Ok(wrong)) => answer(&core, &asked, Some(typed), Some(wrong), None).await,
-        Err(Err(error)) => asked.failed(&core, error).await,
+        Err(error) => answer(&core, &asked, Some(typed), Some(error), None).await,
     }
 }
 
 pub(super) async fn remove(Of(core): Of<Arc<Core>>, asked: Asked, given: Given) -> Response {
     let seen = Version::given(given.typed.get("version"));
-    match app::remove_mail_server(&core, &asked.caller, Some(&seen), &asked.request_id).await.map_err(Wrong::of) {
+    match app::remove_mail_server(&core, &asked.caller, Some(&seen), &asked.request_id).await {
         Ok(()) => to("/settings/mail", asked.part),
-        Err(Ok(wrong)) => answer(&core, &asked, None, Some(wrong), None).await,
-        Err(Err(error)) => asked.failed(&core, error).await,
+        Err(error) => answer(&core, &asked, None, Some(error), None).await,
     }
 }
 
 pub(super) async fn test(Of(core): Of<Arc<Core>>, asked: Asked) -> Response {
-    let tested = match app::test_mail_server(&core, &asked.caller, &asked.request_id).await {
-        Ok(None) => Ok(asked.texts.say("mail-test-sent")),
-        Ok(Some(refused)) => Ok(asked.texts.about("mail-test-sent-some", "refused", &refused)),
-        Err(AppError::Refused(refusal)) if matches!(refusal.code, Code::MailNotTaken | Code::NotFound) => Err(Wrong::new(*refusal)),
-        Err(error) => return asked.failed(&core, error).await,
+    let (tested, error) = match app::test_mail_server(&core, &asked.caller, &asked.request_id).await {
+        Ok(None) => (Some(asked.texts.say("mail-test-sent")), None),
+        Ok(Some(refused)) => (Some(asked.texts.about("mail-test-sent-some", "refused", &refused)), None),
+        Err(error) => (None, Some(error)),
     };
-    match tested {
-        Ok(tested) => answer(&core, &asked, None, None, Some(tested)).await,
-        Err(wrong) => answer(&core, &asked, None, Some(wrong), None).await,
-    }
+    answer(&core, &asked, None, error, tested).await
 }
 
-/// Everything that is wrong with a form, or what it wants.
-fn wanted(mut fields: Fields) -> Result<MailServerChange, AppError> {
-    // Read already, as it was typed.
-    let _ = fields.optional("version", |_| Ok::<_, String>(()));
+fn wanted(fields: &mut Fields) -> Option<MailServerChange> {
     let host = fields.required("host", MailHost::parse);
     let port = fields.required("port", mail_port_text);
     let encryption = fields.required("encryption", str::parse::<Encryption>);
@@ -142,21 +124,18 @@ fn wanted(mut fields: Fields) -> Result<MailServerChange, AppError> {
         password => password,
     };
     let sender = fields.required("sender", MailAddress::parse);
-    let recipients = fields.required("recipients", |text| {
-        text.split([',', '\n', ' ', '\t', '\r']).filter(|text| !text.is_empty()).map(MailAddress::parse).collect::<Result<Vec<_>, _>>()
-    });
-    let wanted = MailServerChange::of(host, port, encryption, username, password, sender, recipients);
-    checked(fields.finish(wanted))
+    let recipients = fields.required_lines("recipients", MailAddress::parse);
+    MailServerChange::of(host, port, encryption, username, password, sender, recipients)
 }
 
-async fn answer(core: &Core, asked: &Asked, typed: Option<Typed>, wrong: Option<Wrong>, tested: Option<String>) -> Response {
-    match view(core, asked, typed).await {
-        Ok(view) => shown(wrong.as_ref().map_or(StatusCode::OK, |wrong| wrong.status), &MailPage { wrong, tested, ..view }),
+async fn answer(core: &Core, asked: &Asked, typed: Option<Typed>, error: Option<AppError>, tested: Option<String>) -> Response {
+    match view(core, asked, typed, error).await {
+        Ok(view) => shown(view.filled.status(), &MailPage { tested, ..view }),
         Err(error) => asked.failed(core, error).await,
     }
 }
 
-async fn view(core: &Core, asked: &Asked, typed: Option<Typed>) -> Result<MailPage, AppError> {
+async fn view(core: &Core, asked: &Asked, typed: Option<Typed>, error: Option<AppError>) -> Result<MailPage, AppError> {
     let frame = asked.frame(core).await?;
     let server = app::mail_server(core, &asked.caller).await?;
     let notices = notice::latest(core.store.read(), &asked.caller.owner, LATEST).await?;
@@ -168,8 +147,7 @@ async fn view(core: &Core, asked: &Asked, typed: Option<Typed>) -> Result<MailPa
     let texts = frame.texts;
     Ok(MailPage {
         may: asked.caller.may(Scope::SettingsWrite),
-        typed: typed.or_else(|| server.as_ref().map(filled)).unwrap_or_default(),
-        wrong: None,
+        filled: Filled::new(typed.or_else(|| server.as_ref().map(filled)).unwrap_or_default(), error)?,
         tested: None,
         encryptions: Encryption::ALL.iter().map(|one| (one.as_str(), texts.say(&format!("mail-encryption-{}", one.as_str())))).collect(),
         now: server.as_ref().map(now),

@@ -23,8 +23,8 @@ use crate::http::fields::Fields;
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Makes a change of the account that was seen.
-pub(super) async fn make<V: Verb>(core: &Arc<Core>, asked: &Asked, id: AccountId, version: String, verb: V) -> Result<Answer, AppError> {
-    let (reference, verb) = (Reference::Id(id), AsSeen::new(verb, Version::given(&version)));
+pub(super) async fn make<V: Verb>(core: &Arc<Core>, asked: &Asked, id: AccountId, version: Version, verb: V) -> Result<Answer, AppError> {
+    let (reference, verb) = (Reference::Id(id), AsSeen::new(verb, version));
     let patience = PATIENCE.min(core.seams.timing.patience);
     let changed = app::change_account(core, &asked.caller, &reference, &verb, &asked.request_id, patience).await;
     if let Err(AppError::Refused(refusal)) = &changed {
@@ -54,7 +54,7 @@ async fn take<V: Verb>(
         Ok(id) => id,
         Err(error) => return asked.failed(core, error).await,
     };
-    let version = fields.required("version", |text| Ok::<_, String>(text.to_owned()));
+    let version = fields.version();
     let verb = match read(&mut fields).await {
         Ok(verb) => checked(fields.finish(version.zip(verb))),
         Err(error) => Err(error),
@@ -158,7 +158,7 @@ pub(super) async fn password(Of(core): Of<Arc<Core>>, asked: Asked, id: Id<Accou
 }
 
 async fn set_password(core: &Arc<Core>, asked: &Asked, id: AccountId, mut fields: Fields) -> Result<NewPasswordPage, AppError> {
-    let version = fields.required("version", |text| Ok::<_, String>(text.to_owned()));
+    let version = fields.version();
     let version = checked(fields.finish(version))?;
     let password = Arc::new(app::generate_password()?);
     let (username, operation) = match make(core, asked, id, version, NewPassword(password.clone())).await? {

@@ -45,7 +45,7 @@ pub(super) async fn form(
 ) -> Response {
     let pairs = query.map(|Query(pairs)| pairs).unwrap_or_default();
     let pairs: Vec<_> = pairs.into_iter().map(|(name, value)| (name, value.trim().to_owned())).collect();
-    let wanted = (!pairs.is_empty()).then(|| (Typed::of(&pairs), Fields::of_form(pairs)));
+    let wanted = (!pairs.is_empty()).then(|| (Typed::of(pairs.iter().map(|(name, value)| (name, value))), Fields::of_form(pairs)));
     let (typed, planned) = match wanted {
         Some((typed, fields)) => (Some(typed), Some(plan(&core, &asked, &id, fields).await)),
         None => (None, None),
@@ -60,7 +60,7 @@ pub(super) async fn form(
 
 pub(super) async fn change(Of(core): Of<Arc<Core>>, asked: Asked, id: Id<AccountId>, given: Given) -> Response {
     let Given { mut fields, typed, .. } = given;
-    let version = fields.required("version", |text| Ok::<_, String>(text.to_owned()));
+    let version = fields.version();
     let wanted = read(&mut fields);
     let outcome = match (checked(fields.finish(version.zip(wanted))), id.of("account")) {
         (Ok((version, wanted)), Ok(id)) => make(&core, &asked, id, version, wanted).await.map(|answer| made(&asked, id, &answer)),

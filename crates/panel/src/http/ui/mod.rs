@@ -11,7 +11,6 @@ mod enter;
 mod form;
 mod frame;
 mod gate;
-mod given;
 mod mail;
 mod managed;
 mod managed_changes;

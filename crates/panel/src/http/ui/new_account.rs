@@ -13,7 +13,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::assets;
-use super::form::{Given, Typed, Wrong, checked};
+use super::form::{Filled, Given, Typed, Wrong, checked};
 use super::frame::{Asked, Frame, shown, to};
 use super::managed::never_came;
 use super::plan::PlanShown;
@@ -32,10 +32,9 @@ struct NewAccountPage {
     texts: Texts,
     packages: Vec<(String, String)>,
     servers: Vec<(String, String)>,
-    typed: Typed,
+    filled: Filled,
     password: Zeroizing<String>,
     checks: Checks,
-    wrong: Option<Wrong>,
 }
 
 /// What is to be said of an order that is not sent yet.
@@ -93,8 +92,7 @@ async fn ordered_before(core: &Core, asked: &Asked, id: &str) -> Result<Typed, A
     fields.push(("external_ref", asked.caller.shown_ref(memo.external_ref.as_deref())));
     fields.push(("client_ref", asked.caller.shown_ref(memo.client.client_ref.as_deref())));
     fields.push(("next_due_on", memo.client.next_due_on.map(|day| day.to_string())));
-    let typed: Vec<(String, String)> = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
-    Ok(Typed::of(&typed))
+    Ok(Typed::of(fields.into_iter().filter_map(|(name, value)| value.map(|value| (name, value)))))
 }
 
 /// The checks alone for htmx; a browser without scripts gets the whole page with them.
@@ -187,8 +185,9 @@ async fn answer(
     checks: Option<Checks>,
     wrong: Option<Wrong>,
 ) -> Response {
-    match view(core, asked, typed, password, checks).await {
-        Ok(view) => shown(wrong.as_ref().map_or(StatusCode::OK, |wrong| wrong.status), &NewAccountPage { wrong, ..view }),
+    let filled = Filled { typed, wrong, ..Filled::default() };
+    match view(core, asked, filled, password, checks).await {
+        Ok(view) => shown(view.filled.status(), &view),
         Err(error) => asked.failed(core, error).await,
     }
 }
@@ -196,7 +195,7 @@ async fn answer(
 async fn view(
     core: &Core,
     asked: &Asked,
-    typed: Typed,
+    filled: Filled,
     password: Zeroizing<String>,
     checks: Option<Checks>,
 ) -> Result<NewAccountPage, AppError> {
@@ -213,17 +212,9 @@ async fn view(
             .collect(),
         servers: servers.into_iter().map(|server| (server.id.to_string(), server.name)).collect(),
         checks: checks.unwrap_or(Checks { texts, lines: Vec::new(), suggestion: None, plan: None }),
-        wrong: None,
-        typed,
+        filled,
         password,
         texts,
         frame,
     })
-}
-
-impl NewAccountPage {
-    /// What is wrong with this field.
-    fn wrong_with(&self, field: &str) -> Option<&str> {
-        self.wrong.as_ref()?.field(field)
-    }
 }

@@ -10,11 +10,12 @@ use serde::Deserialize;
 
 use super::assets;
 use super::bytes::Bytes;
+use super::form::{Filled, Given, Typed, checked};
 use super::frame::{Asked, Frame, shown, to};
-use super::given::Given;
 use super::moment::Moment;
-use crate::app::{self, AppError, LimitChanges, Refusal, Scope, Version};
+use crate::app::{self, AppError, LimitChanges, Refusal, Scope};
 use crate::core::Core;
+use crate::http::fields::Fields;
 use crate::store::account;
 use crate::store::package::{self, Package};
 
@@ -65,7 +66,7 @@ pub(super) async fn list(State(core): State<Arc<Core>>, asked: Asked) -> Respons
 #[template(path = "package.html")]
 struct PackagePage {
     frame: Frame,
-    given: Given,
+    filled: Filled,
     limits: Vec<Field>,
     may: bool,
     /// The package as it is; nothing for a new one.
@@ -106,27 +107,27 @@ pub(super) struct Like {
     like: Option<String>,
 }
 
-fn filled(name: &str, limits: Limits) -> Given {
+fn filled(name: &str, limits: Limits) -> Typed {
     let limits = limits.named().map(|(name, limit)| (name, limit.stored().to_string()));
-    Given::filled([("name", name.to_owned())].into_iter().chain(limits))
+    Typed::of([("name", name.to_owned())].into_iter().chain(limits))
 }
 
 pub(super) async fn new(State(core): State<Arc<Core>>, asked: Asked, Query(Like { like }): Query<Like>) -> Response {
-    let given = async {
+    let typed = async {
         Ok(match like.as_deref().map(PackageId::parse) {
             Some(Ok(id)) => filled("", app::package(&core, &asked.caller, id).await?.limits),
             _ => filled("", Limits::DEFAULT),
         })
     };
-    match given.await {
-        Ok(given) => form(&core, &asked, given, None, None).await,
+    match typed.await {
+        Ok(typed) => form(&core, &asked, typed, None, None, None).await,
         Err(error) => asked.failed(&core, error).await,
     }
 }
 
 pub(super) async fn show(State(core): State<Arc<Core>>, asked: Asked, Path(id): Path<String>) -> Response {
     match there(&core, &asked, &id).await {
-        Ok(package) => form(&core, &asked, filled(package.name.as_str(), package.limits), Some(package), None).await,
+        Ok(package) => form(&core, &asked, filled(package.name.as_str(), package.limits), None, Some(package), None).await,
         Err(error) => asked.failed(&core, error).await,
     }
 }
@@ -136,13 +137,21 @@ async fn there(core: &Core, asked: &Asked, id: &str) -> Result<Package, AppError
     app::package(core, &asked.caller, id).await
 }
 
-async fn form(core: &Core, asked: &Asked, given: Given, package: Option<Package>, plan: Option<Limits>) -> Response {
+async fn form(
+    core: &Core,
+    asked: &Asked,
+    typed: Typed,
+    error: Option<AppError>,
+    package: Option<Package>,
+    plan: Option<Limits>,
+) -> Response {
     let view = async {
+        let filled = Filled::new(typed, error)?;
         let frame = asked.frame(core).await?;
         let label = |name: &str| frame.texts.say(&format!("limit-{name}"));
         let now = package.as_ref().map_or(Limits::DEFAULT, |package| package.limits).named();
         let field = |(name, limit): (&'static str, Limit)| {
-            let now = Some(limit.stored()).filter(|now| package.is_some() && given.text(name) != now.to_string());
+            let now = Some(limit.stored()).filter(|now| package.is_some() && filled.typed.get(name) != now.to_string());
             Field { name, label: label(name), now: now.map(|now| frame.texts.count("package-now", now)).unwrap_or_default() }
         };
         let limits = now.into_iter().map(field).collect();
@@ -151,8 +160,9 @@ async fn form(core: &Core, asked: &Asked, given: Given, package: Option<Package>
             let lines = now.into_iter().zip(after.named()).filter(|((_, before), (_, after))| before != after);
             let mut lines: Vec<Line> =
                 lines.map(|((name, before), (_, after))| Line { label: label(name), before: said(before), after: said(after) }).collect();
-            if let Some(before) = package.as_ref().map(|package| package.name.as_str()).filter(|name| *name != given.text("name")) {
-                let line = Line { label: frame.texts.say("package-name"), before: before.to_owned(), after: given.text("name").to_owned() };
+            if let Some(before) = package.as_ref().map(|package| package.name.as_str()).filter(|name| *name != filled.typed.get("name")) {
+                let line =
+                    Line { label: frame.texts.say("package-name"), before: before.to_owned(), after: filled.typed.get("name").to_owned() };
                 lines.insert(0, line);
             }
             lines
@@ -168,57 +178,66 @@ async fn form(core: &Core, asked: &Asked, given: Given, package: Option<Package>
             }),
             None => None,
         };
-        Ok::<_, AppError>(PackagePage { limits, may: asked.caller.may(Scope::PackagesWrite), there, plan, given, frame })
+        Ok::<_, AppError>(PackagePage { limits, may: asked.caller.may(Scope::PackagesWrite), there, plan, filled, frame })
     };
     match view.await {
-        Ok(view) => shown(view.given.status(), &view),
+        Ok(view) => shown(view.filled.status(), &view),
         Err(error) => asked.failed(core, error).await,
     }
 }
 
 /// Name and limits as they were typed.
-fn wanted(given: &mut Given) -> Option<(PackageName, LimitChanges)> {
-    let name = given.read("name", PackageName::parse);
+fn wanted(fields: &mut Fields) -> Option<(PackageName, LimitChanges)> {
+    // Which button it was.
+    fields.optional("do", |_| Ok::<_, String>(()));
+    let name = fields.text("name", PackageName::parse);
     let mut limits = Vec::new();
     for (field, _) in Limits::DEFAULT.named() {
-        let limit = given.read(field, |text| {
+        let limit = fields.text(field, |text| {
             let number = text.parse::<u64>().map_err(|_| format!("`{field}` must be a whole number from 0 (unlimited)"))?;
             Limit::try_from(number).map_err(|error| error.to_string())
         });
         limits.extend(limit.map(|limit| (field, limit)));
     }
-    name.filter(|_| given.is_fine()).map(|name| (name, LimitChanges(limits)))
+    name.map(|name| (name, LimitChanges(limits)))
 }
 
-pub(super) async fn create(State(core): State<Arc<Core>>, asked: Asked, mut given: Given) -> Response {
-    let Some((name, limits)) = wanted(&mut given) else { return form(&core, &asked, given, None, None).await };
-    let made = app::create_package(&core, &asked.caller, name, limits, &asked.request_id).await;
-    match given.take_in(made) {
-        Ok(Some(package)) => to(&format!("/packages/{}", package.id), asked.part),
-        Ok(None) => form(&core, &asked, given, None, None).await,
-        Err(error) => asked.failed(&core, error).await,
-    }
-}
-
-pub(super) async fn change(State(core): State<Arc<Core>>, asked: Asked, Path(id): Path<String>, mut given: Given) -> Response {
-    let package = match there(&core, &asked, &id).await {
-        Ok(package) => package,
-        Err(error) => return asked.failed(&core, error).await,
+pub(super) async fn create(State(core): State<Arc<Core>>, asked: Asked, Given { mut fields, typed, .. }: Given) -> Response {
+    let made = async {
+        let wanted = wanted(&mut fields);
+        let (name, limits) = checked(fields.finish(wanted))?;
+        app::create_package(&core, &asked.caller, name, limits, &asked.request_id).await
     };
-    let Some((name, limits)) = wanted(&mut given) else { return form(&core, &asked, given, Some(package), None).await };
-    if given.text("do") == "plan" {
-        let plan = app::with_changes(package.limits, &limits);
-        return form(&core, &asked, given, Some(package), Some(plan)).await;
+    match made.await {
+        Ok(package) => to(&format!("/packages/{}", package.id), asked.part),
+        Err(error) => form(&core, &asked, typed, Some(error), None, None).await,
     }
-    let seen = Version::given(given.text("version"));
-    let done = app::change_package(&core, &asked.caller, package.id, Some(name), limits, Some(&seen), &asked.request_id).await;
-    match given.take_in(done) {
-        Ok(Some(_)) => to("/packages", asked.part),
-        // As it is by now, beside what was typed.
-        Ok(None) => match there(&core, &asked, &id).await {
-            Ok(package) => form(&core, &asked, given, Some(package), None).await,
-            Err(error) => asked.failed(&core, error).await,
-        },
+}
+
+pub(super) async fn change(
+    State(core): State<Arc<Core>>,
+    asked: Asked,
+    Path(id): Path<String>,
+    Given { mut fields, typed, .. }: Given,
+) -> Response {
+    let done = async {
+        let package = there(&core, &asked, &id).await?;
+        let (seen, wanted) = (fields.version(), wanted(&mut fields));
+        let (seen, (name, limits)) = checked(fields.finish(seen.zip(wanted)))?;
+        if typed.get("do") == "plan" {
+            return Ok(Some(app::with_changes(package.limits, &limits)));
+        }
+        app::change_package(&core, &asked.caller, package.id, Some(name), limits, Some(&seen), &asked.request_id).await?;
+        Ok(None)
+    };
+    let (plan, error) = match done.await {
+        Ok(None) => return to("/packages", asked.part),
+        Ok(plan) => (plan, None),
+        Err(error) => (None, Some(error)),
+    };
+    // As it is by now, beside what was typed.
+    match there(&core, &asked, &id).await {
+        Ok(package) => form(&core, &asked, typed, error, Some(package), plan).await,
         Err(error) => asked.failed(&core, error).await,
     }
 }

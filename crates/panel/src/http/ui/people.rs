@@ -7,8 +7,8 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 
 use super::assets;
+use super::form::{Filled, Given, Typed, checked};
 use super::frame::{Asked, Frame, shown, to};
-use super::given::Given;
 use super::moment::Moment;
 use super::once::{Once, Value};
 use crate::app::{self, AdministratorName, AppError, Scope};
@@ -21,7 +21,7 @@ struct PeoplePage {
     frame: Frame,
     people: Vec<Row>,
     may: bool,
-    given: Given,
+    filled: Filled,
     roles: Vec<Choice>,
 }
 
@@ -63,35 +63,35 @@ fn row(frame: &Frame, asked: &Asked, one: Administrator) -> Row {
 }
 
 pub(super) async fn list(State(core): State<Arc<Core>>, asked: Asked) -> Response {
-    page(&core, &asked, Given::filled([("role", Role::Support.as_str())])).await
+    page(&core, &asked, Typed::of([("role", Role::Support.as_str())]), None).await
 }
 
-async fn page(core: &Core, asked: &Asked, given: Given) -> Response {
+async fn page(core: &Core, asked: &Asked, typed: Typed, error: Option<AppError>) -> Response {
     let view = async {
+        let filled = Filled::new(typed, error)?;
         let frame = asked.frame(core).await?;
         let people = administrator::list(core.store.read(), &asked.caller.owner).await?;
         let people = people.into_iter().map(|one| row(&frame, asked, one)).collect();
-        Ok(PeoplePage { people, may: asked.caller.may(Scope::AdministratorsWrite), roles: roles(&frame), given, frame })
+        Ok(PeoplePage { people, may: asked.caller.may(Scope::AdministratorsWrite), roles: roles(&frame), filled, frame })
     };
     match view.await {
-        Ok(view) => shown(view.given.status(), &view),
+        Ok(view) => shown(view.filled.status(), &view),
         Err(error) => asked.failed(core, error).await,
     }
 }
 
-pub(super) async fn add(State(core): State<Arc<Core>>, asked: Asked, mut given: Given) -> Response {
-    let name = given.read("name", AdministratorName::parse);
-    let role = given.read("role", str::parse::<Role>);
-    let (Some(name), Some(role)) = (name, role) else { return page(&core, &asked, given).await };
+pub(super) async fn add(State(core): State<Arc<Core>>, asked: Asked, Given { mut fields, typed, .. }: Given) -> Response {
     let made = async {
+        let name = fields.text("name", AdministratorName::parse);
+        let role = fields.text("role", str::parse::<Role>);
+        let (name, role) = checked(fields.finish(name.zip(role)))?;
         let password = app::generate_password()?;
-        let made = app::create_administrator(&core, &asked.caller, name, role, password.clone(), &asked.request_id).await;
-        Ok::<_, AppError>(given.take_in(made)?.map(|name| (name, password)))
+        let name = app::create_administrator(&core, &asked.caller, name, role, password.clone(), &asked.request_id).await?;
+        Ok((name, password))
     };
     match made.await {
-        Ok(Some((name, password))) => password_once(&core, &asked, name.as_str(), password.expose(), "person-added").await,
-        Ok(None) => page(&core, &asked, given).await,
-        Err(error) => asked.failed(&core, error).await,
+        Ok((name, password)) => password_once(&core, &asked, name.as_str(), password.expose(), "person-added").await,
+        Err(error) => page(&core, &asked, typed, Some(error)).await,
     }
 }
 
@@ -115,35 +115,44 @@ struct PersonPage {
     frame: Frame,
     person: Row,
     may: bool,
-    given: Given,
+    filled: Filled,
     roles: Vec<Choice>,
     /// The role that they have, as the form is to say.
     seen: String,
 }
 
 pub(super) async fn show(State(core): State<Arc<Core>>, asked: Asked, Path(name): Path<String>) -> Response {
-    person(&core, &asked, &name, Given::default()).await
+    person(&core, &asked, &name, Typed::default(), None).await
 }
 
-async fn person(core: &Core, asked: &Asked, name: &str, given: Given) -> Response {
+async fn person(core: &Core, asked: &Asked, name: &str, typed: Typed, error: Option<AppError>) -> Response {
     let view = async {
+        let filled = Filled::new(typed, error)?;
         let one = app::person(core, &asked.caller, name).await?;
         let frame = asked.frame(core).await?;
         let (seen, may) = (one.role.as_str().to_owned(), asked.caller.may(Scope::AdministratorsWrite));
-        Ok(PersonPage { person: row(&frame, asked, one), may, roles: roles(&frame), seen, given, frame })
+        Ok(PersonPage { person: row(&frame, asked, one), may, roles: roles(&frame), seen, filled, frame })
     };
     match view.await {
-        Ok(view) => shown(view.given.status(), &view),
+        Ok(view) => shown(view.filled.status(), &view),
         Err(error) => asked.failed(core, error).await,
     }
 }
 
-pub(super) async fn set_role(State(core): State<Arc<Core>>, asked: Asked, Path(name): Path<String>, mut given: Given) -> Response {
-    let role = given.read("role", str::parse::<Role>);
-    let seen = given.read("version", str::parse::<Role>);
-    let (Some(role), Some(seen)) = (role, seen) else { return person(&core, &asked, &name, given).await };
-    let done = app::set_role(&core, &asked.caller, &name, role, seen, &asked.request_id).await;
-    back(&core, &asked, &name, given, done, &format!("/people/{name}")).await
+pub(super) async fn set_role(
+    State(core): State<Arc<Core>>,
+    asked: Asked,
+    Path(name): Path<String>,
+    Given { mut fields, typed, .. }: Given,
+) -> Response {
+    let done = async {
+        let role = fields.text("role", str::parse::<Role>);
+        let seen = fields.text("version", str::parse::<Role>);
+        let (role, seen) = checked(fields.finish(role.zip(seen)))?;
+        app::set_role(&core, &asked.caller, &name, role, seen, &asked.request_id).await
+    };
+    let done = done.await;
+    back(&core, &asked, &name, typed, done, &format!("/people/{name}")).await
 }
 
 pub(super) async fn new_password(State(core): State<Arc<Core>>, asked: Asked, Path(name): Path<String>) -> Response {
@@ -166,23 +175,28 @@ pub(super) async fn remove_second_factor(State(core): State<Arc<Core>>, asked: A
         app::remove_second_factor(&core, &asked.caller, &name, &asked.request_id).await
     };
     let done = done.await;
-    back(&core, &asked, &name, Given::default(), done, &format!("/people/{name}")).await
+    back(&core, &asked, &name, Typed::default(), done, &format!("/people/{name}")).await
 }
 
-pub(super) async fn delete(State(core): State<Arc<Core>>, asked: Asked, Path(name): Path<String>, mut given: Given) -> Response {
-    if given.text("confirm") != name {
-        given.refuse("confirm", asked.texts.say("confirm-wrong"));
-        return person(&core, &asked, &name, given).await;
-    }
-    let done = app::delete_administrator(&core, &asked.caller, &name, &asked.request_id).await;
-    back(&core, &asked, &name, given, done, "/people").await
+pub(super) async fn delete(
+    State(core): State<Arc<Core>>,
+    asked: Asked,
+    Path(name): Path<String>,
+    Given { mut fields, typed, .. }: Given,
+) -> Response {
+    let done = async {
+        let confirmed = fields.text("confirm", |text| if text == name { Ok(()) } else { Err(asked.texts.say("confirm-wrong")) });
+        let () = checked(fields.finish(confirmed))?;
+        app::delete_administrator(&core, &asked.caller, &name, &asked.request_id).await
+    };
+    let done = done.await;
+    back(&core, &asked, &name, typed, done, "/people").await
 }
 
 /// Where a form leads once it was taken; back to it with the reason otherwise.
-async fn back(core: &Core, asked: &Asked, name: &str, mut given: Given, done: Result<(), AppError>, path: &str) -> Response {
-    match given.take_in(done) {
-        Ok(Some(())) => to(path, asked.part),
-        Ok(None) => person(core, asked, name, given).await,
-        Err(error) => asked.failed(core, error).await,
+async fn back(core: &Core, asked: &Asked, name: &str, typed: Typed, done: Result<(), AppError>, path: &str) -> Response {
+    match done {
+        Ok(()) => to(path, asked.part),
+        Err(error) => person(core, asked, name, typed, Some(error)).await,
     }
 }

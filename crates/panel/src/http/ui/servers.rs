@@ -12,11 +12,13 @@ use opterius_protocol::agent::{Health, PartHealth};
 
 use super::assets;
 use super::bytes::Use;
+use super::form::{Filled, Given, Typed, checked};
 use super::frame::{Asked, Frame, shown, to};
-use super::given::Given;
 use super::moment::Moment;
-use crate::app::{self, AppError, Scope, ServerChange, Version};
+use crate::app::{self, AppError, Scope, ServerChange};
 use crate::core::Core;
+use crate::http::api::servers::change_of;
+use crate::http::fields::Fields;
 use crate::store::server::{self, Server};
 use crate::tls::Pins;
 
@@ -172,19 +174,17 @@ pub(super) async fn list(State(core): State<Arc<Core>>, asked: Asked) -> Respons
 #[template(path = "server_form.html")]
 struct ServerForm {
     frame: Frame,
-    given: Given,
+    filled: Filled,
     /// As it is.
     server: View,
     version: String,
-    /// Whether something was refused, so that what is there now is worth saying.
-    refused: bool,
 }
 
 pub(super) async fn form(State(core): State<Arc<Core>>, asked: Asked, Path(id): Path<String>) -> Response {
-    page(&core, &asked, &id, Given::default()).await
+    page(&core, &asked, &id, Typed::default(), None).await
 }
 
-async fn page(core: &Core, asked: &Asked, id: &str, mut given: Given) -> Response {
+async fn page(core: &Core, asked: &Asked, id: &str, mut typed: Typed, error: Option<AppError>) -> Response {
     let view = async {
         let server = app::server(core, &asked.caller, id).await?;
         let frame = asked.frame(core).await?;
@@ -197,42 +197,40 @@ async fn page(core: &Core, asked: &Asked, id: &str, mut given: Given) -> Respons
             ("nameservers", server.nameservers.join("\n")),
             ("max_accounts", server.max_accounts.to_string()),
         ] {
-            given.fill(field, &value);
+            typed.fill(field, value);
         }
-        Ok::<_, AppError>(ServerForm { refused: !given.is_fine(), frame, given, server, version })
+        Ok(ServerForm { frame, filled: Filled::new(typed, error)?, server, version })
     };
     match view.await {
-        Ok(view) => shown(view.given.status(), &view),
+        Ok(view) => shown(view.filled.status(), &view),
         Err(error) => asked.failed(core, error).await,
     }
 }
 
-fn wanted(given: &mut Given) -> Option<ServerChange> {
-    let hostname = given.read("hostname", DomainName::parse);
-    let ipv4 = given.read_list("ipv4", str::parse::<Ipv4Addr>);
-    let ipv6 = given.read_list("ipv6", str::parse::<Ipv6Addr>);
-    let nameservers = given.read_list("nameservers", DomainName::parse);
-    let most = given.read("max_accounts", |text| {
+fn wanted(fields: &mut Fields) -> Option<ServerChange> {
+    let hostname = fields.text("hostname", DomainName::parse);
+    let ipv4 = fields.lines("ipv4", str::parse::<Ipv4Addr>);
+    let ipv6 = fields.lines("ipv6", str::parse::<Ipv6Addr>);
+    let nameservers = fields.lines("nameservers", DomainName::parse);
+    let most = fields.text("max_accounts", |text| {
         text.parse::<u32>().map_err(|_| "the number of accounts must be a whole number from 0 (any number)".to_owned())
     });
-    if ipv4.is_empty() && !given.is_wrong("ipv4") {
-        given.refuse("ipv4", "a server needs at least one IPv4 address".to_owned());
-    }
-    let twice = nameservers.iter().enumerate().any(|(at, name)| nameservers[..at].contains(name));
-    if (nameservers.len() < 2 || twice) && !given.is_wrong("nameservers") {
-        given.refuse("nameservers", "a zone needs at least two different name servers".to_owned());
-    }
-    let change = ServerChange { hostname: hostname?, ipv4, ipv6, nameservers, max_accounts: Some(most?) };
-    given.is_fine().then_some(change)
+    change_of(fields, hostname, ipv4, ipv6, nameservers, most)
 }
 
-pub(super) async fn change(State(core): State<Arc<Core>>, asked: Asked, Path(id): Path<String>, mut given: Given) -> Response {
-    let Some(change) = wanted(&mut given) else { return page(&core, &asked, &id, given).await };
-    let seen = Version::given(given.text("version"));
-    let done = app::change_server(&core, &asked.caller, &id, change, Some(&seen), &asked.request_id).await;
-    match given.take_in(done) {
-        Ok(Some(_)) => to("/servers", asked.part),
-        Ok(None) => page(&core, &asked, &id, given).await,
-        Err(error) => asked.failed(&core, error).await,
+pub(super) async fn change(
+    State(core): State<Arc<Core>>,
+    asked: Asked,
+    Path(id): Path<String>,
+    Given { mut fields, typed, .. }: Given,
+) -> Response {
+    let done = async {
+        let (seen, wanted) = (fields.version(), wanted(&mut fields));
+        let (seen, change) = checked(fields.finish(seen.zip(wanted)))?;
+        app::change_server(&core, &asked.caller, &id, change, Some(&seen), &asked.request_id).await
+    };
+    match done.await {
+        Ok(_) => to("/servers", asked.part),
+        Err(error) => page(&core, &asked, &id, typed, Some(error)).await,
     }
 }

@@ -8,9 +8,9 @@ use axum::response::Response;
 use opterius_model::DomainName;
 
 use super::assets;
+use super::form::{Filled, Given, Typed, checked};
 use super::frame::{Asked, Frame, shown, to};
-use super::given::Given;
-use crate::app::{self, AppError, KeptDays, Scope, SettingsChange, TimeZone, Version};
+use crate::app::{self, AppError, KeptDays, Scope, SettingsChange, TimeZone};
 use crate::core::Core;
 use crate::store::shared_parent_domain;
 
@@ -19,7 +19,7 @@ use crate::store::shared_parent_domain;
 struct SettingsPage {
     frame: Frame,
     may: bool,
-    given: Given,
+    filled: Filled,
     kept_now: String,
     zone_now: String,
     /// Every time zone that can be chosen.
@@ -27,23 +27,21 @@ struct SettingsPage {
     version: String,
     names_now: String,
     names_version: String,
-    /// Whether something was refused, so that what is there now is worth saying.
-    refused: bool,
 }
 
 pub(super) async fn show(State(core): State<Arc<Core>>, asked: Asked) -> Response {
-    page(&core, &asked, Given::default()).await
+    page(&core, &asked, Typed::default(), None).await
 }
 
-async fn page(core: &Core, asked: &Asked, mut given: Given) -> Response {
+async fn page(core: &Core, asked: &Asked, mut typed: Typed, error: Option<AppError>) -> Response {
     let view = async {
         let settings = app::settings(core).await?;
         let names = shared_parent_domain::list(core.store.read(), &asked.caller.owner).await?;
         let names_now = names.iter().map(DomainName::as_str).collect::<Vec<_>>().join("\n");
         // What was not typed is as it is.
-        given.fill("terminated_kept_days", &settings.kept.to_string());
-        given.fill("time_zone", settings.time_zone.name());
-        given.fill("names", &names_now);
+        typed.fill("terminated_kept_days", settings.kept.to_string());
+        typed.fill("time_zone", settings.time_zone.name());
+        typed.fill("names", names_now.as_str());
         Ok::<_, AppError>(SettingsPage {
             may: asked.caller.may(Scope::SettingsWrite),
             kept_now: settings.kept.to_string(),
@@ -52,42 +50,45 @@ async fn page(core: &Core, asked: &Asked, mut given: Given) -> Response {
             version: app::settings_version(&settings).as_str().to_owned(),
             names_version: app::shared_parent_domains_version(&names).as_str().to_owned(),
             names_now,
-            refused: !given.is_fine(),
-            given,
+            filled: Filled::new(typed, error)?,
             frame: asked.frame(core).await?,
         })
     };
     match view.await {
-        Ok(view) => shown(view.given.status(), &view),
+        Ok(view) => shown(view.filled.status(), &view),
         Err(error) => asked.failed(core, error).await,
     }
 }
 
-pub(super) async fn change(State(core): State<Arc<Core>>, asked: Asked, mut given: Given) -> Response {
-    let kept = given.read("terminated_kept_days", KeptDays::parse);
-    let time_zone = given.read("time_zone", TimeZone::parse);
-    let (Some(_), Some(_)) = (kept, &time_zone) else { return page(&core, &asked, given).await };
-    let seen = Version::given(given.text("version"));
-    let done = app::change_settings(&core, &asked.caller, SettingsChange { kept, time_zone }, Some(&seen), &asked.request_id).await;
-    back(&core, &asked, given, done).await
-}
-
-pub(super) async fn set_shared_parent_domains(State(core): State<Arc<Core>>, asked: Asked, mut given: Given) -> Response {
-    let mut names = given.read_list("names", DomainName::parse);
-    if !given.is_fine() {
-        return page(&core, &asked, given).await;
+pub(super) async fn change(State(core): State<Arc<Core>>, asked: Asked, Given { mut fields, typed, .. }: Given) -> Response {
+    let done = async {
+        let kept = fields.text("terminated_kept_days", KeptDays::parse);
+        let time_zone = fields.text("time_zone", TimeZone::parse);
+        let seen = fields.version();
+        let (seen, change) = checked(fields.finish(seen.zip(Some(SettingsChange { kept, time_zone }))))?;
+        app::change_settings(&core, &asked.caller, change, Some(&seen), &asked.request_id).await
+    };
+    match done.await {
+        Ok(_) => to("/settings", asked.part),
+        Err(error) => page(&core, &asked, typed, Some(error)).await,
     }
-    names.sort();
-    names.dedup();
-    let seen = Version::given(given.text("version"));
-    let done = app::set_shared_parent_domains(&core, &asked.caller, names, Some(&seen), &asked.request_id).await;
-    back(&core, &asked, given, done).await
 }
 
-async fn back<T>(core: &Core, asked: &Asked, mut given: Given, done: Result<T, AppError>) -> Response {
-    match given.take_in(done) {
-        Ok(Some(_)) => to("/settings", asked.part),
-        Ok(None) => page(core, asked, given).await,
-        Err(error) => asked.failed(core, error).await,
+pub(super) async fn set_shared_parent_domains(
+    State(core): State<Arc<Core>>,
+    asked: Asked,
+    Given { mut fields, typed, .. }: Given,
+) -> Response {
+    let done = async {
+        let names = fields.lines("names", DomainName::parse);
+        let seen = fields.version();
+        let (seen, mut names) = checked(fields.finish(seen.zip(names)))?;
+        names.sort();
+        names.dedup();
+        app::set_shared_parent_domains(&core, &asked.caller, names, Some(&seen), &asked.request_id).await
+    };
+    match done.await {
+        Ok(_) => to("/settings", asked.part),
+        Err(error) => page(&core, &asked, typed, Some(error)).await,
     }
 }

@@ -9,11 +9,12 @@ use http::StatusCode;
 use opterius_model::{Addresses, DomainName, InvalidRecords, MAX_RECORDS, RecordType, Ttl, ZoneRecords, zone_of};
 
 use super::assets;
-use super::form::{Given, Typed, Wrong, checked};
+use super::form::{Filled, Given, Typed, Wrong, checked};
 use super::frame::{Asked, Frame, shown, to};
 use super::texts::Texts;
-use crate::app::{self, AppError, Scope, ServerChange, Version};
+use crate::app::{self, AppError, Scope, ServerChange};
 use crate::core::Core;
+use crate::http::api::servers::enough;
 use crate::http::api::settings_dns::record;
 use crate::http::fields::Fields;
 use crate::store::server::{self, Server};
@@ -31,14 +32,13 @@ struct DnsPage {
     may: bool,
     may_servers: bool,
     version: String,
-    ttl: String,
+    filled: Filled,
     rows: Vec<Row>,
     kinds: Vec<&'static str>,
     /// What is there, beside what was typed and not taken.
     now: Vec<String>,
     preview: Vec<[String; 4]>,
     servers: Vec<Names>,
-    wrong: Option<Wrong>,
 }
 
 /// One record of the form.
@@ -58,8 +58,7 @@ struct Names {
     /// Whether the server has a host name; without one it is to be configured first.
     configured: bool,
     version: String,
-    nameservers: String,
-    problem: Option<String>,
+    filled: Filled,
 }
 
 /// The name of the field of a row.
@@ -85,7 +84,7 @@ pub(super) async fn show(State(core): State<Arc<Core>>, asked: Asked) -> Respons
 
 pub(super) async fn change(State(core): State<Arc<Core>>, asked: Asked, given: Given) -> Response {
     let Given { mut fields, typed, .. } = given;
-    let seen = fields.required("version", |text| Ok::<_, String>(Version::given(text)));
+    let seen = fields.version();
     let what = fields.optional("do", |text| Ok::<_, String>(text.to_owned())).unwrap_or_default();
     let records = if what == "built-in" { Ok(ZoneRecords::built_in()) } else { read(fields) };
     let (records, error) = match records {
@@ -135,8 +134,9 @@ pub(super) async fn set_nameservers(State(core): State<Arc<Core>>, asked: Asked,
     let Given { mut fields, typed, .. } = given;
     let done = async {
         let server = app::server(&core, &asked.caller, &id).await?;
-        let seen = fields.required("version", |text| Ok::<_, String>(Version::given(text)));
-        let names = fields.required("nameservers", nameservers);
+        let seen = fields.version();
+        let names = fields.required_lines("nameservers", DomainName::parse);
+        let names = enough(&mut fields, names);
         let (seen, nameservers) = checked(fields.finish(seen.zip(names)))?;
         let Server { hostname: Some(hostname), ipv4, ipv6, max_accounts, .. } = server else {
             return Err(app::Refusal::server_not_configured(&server.name).into());
@@ -148,14 +148,6 @@ pub(super) async fn set_nameservers(State(core): State<Arc<Core>>, asked: Asked,
         Ok(_) => to("/settings/dns", asked.part),
         Err(error) => answer(&core, &asked, Sent { nameservers: Some((id, typed)), error: Some(error), ..Sent::default() }).await,
     }
-}
-
-/// Name servers, each on a line of its own or with commas between them.
-fn nameservers(text: &str) -> Result<Vec<DomainName>, String> {
-    let texts = text.split([',', '\n', ' ', '\t', '\r']).filter(|text| !text.is_empty());
-    let names: Vec<DomainName> = texts.map(DomainName::parse).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
-    let twice = names.iter().enumerate().any(|(at, name)| names[..at].contains(name));
-    if names.len() < 2 || twice { Err("a zone needs at least two different name servers".to_owned()) } else { Ok(names) }
 }
 
 async fn answer(core: &Core, asked: &Asked, sent: Sent) -> Response {
@@ -192,13 +184,12 @@ async fn view(
         may: asked.caller.may(Scope::SettingsWrite),
         may_servers: asked.caller.may(Scope::ServersWrite),
         version: app::default_records_version(&there).as_str().to_owned(),
-        ttl: typed.as_ref().map_or_else(|| there.ttl().get().to_string(), |typed| typed.get("ttl").to_owned()),
         rows,
         kinds: RecordType::ALL.map(RecordType::as_str).to_vec(),
         now: if typed.is_some() && wrong.is_some() { std::iter::once(lifetime).chain(now).collect() } else { Vec::new() },
         preview: zone(servers.first(), preview.as_ref().unwrap_or(&there)),
         servers: servers.iter().map(|server| names(server, nameservers.as_ref(), wrong.as_ref())).collect(),
-        wrong,
+        filled: Filled { typed: typed.unwrap_or_else(|| Typed::of([("ttl", there.ttl().get().to_string())])), wrong, ..Filled::default() },
         frame,
     })
 }
@@ -232,7 +223,7 @@ fn typed_rows(typed: &Typed, wrong: Option<&Wrong>) -> Vec<Row> {
         let problems = wrong.iter().flat_map(|wrong| [&name, &kind, &content].into_iter().filter_map(|field| wrong.field(field)));
         Row {
             at,
-            problems: problems.map(str::to_owned).collect(),
+            problems: problems.collect(),
             name: typed.get(&name).to_owned(),
             kind: typed.get(&kind).to_owned(),
             content: typed.get(&content).to_owned(),
@@ -266,8 +257,11 @@ fn names(server: &Server, typed: Option<&(String, Typed)>, wrong: Option<&Wrong>
         name: server.name.clone(),
         configured: server.hostname.is_some(),
         version: app::server_version(server).as_str().to_owned(),
-        nameservers: typed.map_or(there, |typed| typed.get("nameservers").to_owned()),
-        problem: typed.and(wrong).and_then(|wrong| wrong.field("nameservers")).map(str::to_owned),
+        filled: Filled {
+            under: format!("server-{id}"),
+            wrong: typed.and(wrong).cloned(),
+            typed: typed.cloned().unwrap_or_else(|| Typed::of([("nameservers", there)])),
+        },
         id,
     }
 }
@@ -275,10 +269,5 @@ fn names(server: &Server, typed: Option<&(String, Typed)>, wrong: Option<&Wrong>
 impl DnsPage {
     fn texts(&self) -> Texts {
         self.frame.texts
-    }
-
-    /// What is wrong with the time.
-    fn ttl_problem(&self) -> Option<&str> {
-        self.wrong.as_ref()?.field("ttl")
     }
 }

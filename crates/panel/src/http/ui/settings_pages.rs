@@ -13,10 +13,10 @@ use opterius_protocol::agent::pages_hash;
 use sha2::{Digest, Sha256};
 
 use super::assets;
-use super::form::{Given, Typed, Wrong, checked};
+use super::form::{Filled, Given, Typed, Wrong, checked};
 use super::frame::{Asked, Frame, shown, to};
 use super::texts::Texts;
-use crate::app::{self, AppError, Edit, PagesChange, Refusal, Scope, Version};
+use crate::app::{self, AppError, Edit, PagesChange, Refusal, Scope};
 use crate::core::Core;
 use crate::http::api::settings_pages as fields_of;
 use crate::store::server;
@@ -39,31 +39,22 @@ struct PagesPage {
 
 /// The form of one page.
 struct Form {
-    title: String,
-    message: String,
-    contact: String,
+    filled: Filled,
     /// Whether the host has no page of its own.
     built_in: bool,
     /// What is there, beside what was typed and not taken.
     now: Option<[String; 3]>,
-    problems: Option<Wrong>,
 }
 
 impl Form {
-    fn new(there: Option<[String; 3]>, built_in: [String; 3], sent: Option<(&Typed, &Wrong)>) -> Self {
+    fn new(under: &str, there: Option<[String; 3]>, built_in: [String; 3], sent: Option<(&Typed, &Wrong)>) -> Self {
         let is_built_in = there.is_none();
         let there = there.unwrap_or(built_in);
-        if let Some((typed, wrong)) = sent {
-            let [title, message, contact] = ["title", "message", "contact"].map(|field| typed.get(field).to_owned());
-            return Self { title, message, contact, built_in: is_built_in, now: Some(there), problems: Some(wrong.clone()) };
-        }
-        let [title, message, contact] = there;
-        Self { title, message, contact, built_in: is_built_in, now: None, problems: None }
-    }
-
-    /// What is wrong with this field.
-    fn wrong_with(&self, field: &str) -> Option<&str> {
-        self.problems.as_ref()?.field(field)
+        let (typed, wrong, now) = match sent {
+            Some((typed, wrong)) => (typed.clone(), Some(wrong.clone()), Some(there)),
+            None => (Typed::of(["title", "message", "contact"].into_iter().zip(there)), None, None),
+        };
+        Self { filled: Filled { under: under.to_owned(), typed, wrong }, built_in: is_built_in, now }
     }
 }
 
@@ -88,7 +79,7 @@ pub(super) async fn set_welcome(State(core): State<Arc<Core>>, asked: Asked, giv
 
 async fn set(core: &Arc<Core>, asked: &Asked, given: Given, which: Which) -> Response {
     let Given { mut fields, typed, .. } = given;
-    let seen = fields.required("version", |text| Ok::<_, String>(Version::given(text)));
+    let seen = fields.version();
     let built_in = fields.optional("do", |text| Ok::<_, String>(text == "built-in")).unwrap_or_default();
     let change = match which {
         _ if built_in => match which {
@@ -151,12 +142,13 @@ async fn view(core: &Core, asked: &Asked, sent: Option<(Which, Typed)>, wrong: O
         may: asked.caller.may(Scope::SettingsWrite),
         version: app::pages_version(&pages).as_str().to_owned(),
         suspension: Form::new(
+            "suspension",
             pages.suspension.as_ref().map(suspension),
             suspension(&SuspensionPage::built_in()),
             sent_of(Which::Suspension),
         ),
         // The built-in page is no text alone, so that there is none to begin with.
-        welcome: Form::new(pages.welcome.as_ref().map(welcome), Default::default(), sent_of(Which::Welcome)),
+        welcome: Form::new("welcome", pages.welcome.as_ref().map(welcome), Default::default(), sent_of(Which::Welcome)),
         servers: servers.collect(),
         wrong,
         frame,

@@ -13,12 +13,13 @@ use opterius_model::TokenId;
 use opterius_protocol::Micros;
 
 use super::assets;
+use super::form::{Filled, Given, Typed, checked};
 use super::frame::{Asked, Frame, shown, to};
-use super::given::Given;
 use super::moment::Moment;
 use super::once::{Once, Value};
 use crate::app::{self, AppError, CallsFrom, Cidr, NewToken, RefPrefix, Refusal, Scope, TokenName};
 use crate::core::Core;
+use crate::http::fields::Fields;
 use crate::store::token::{self, Token};
 use crate::store::token_caller::{self, TokenCaller};
 
@@ -28,7 +29,7 @@ struct TokensPage {
     frame: Frame,
     tokens: Vec<Row>,
     may: bool,
-    given: Given,
+    filled: Filled,
     /// What a token may be given.
     scopes: Vec<&'static str>,
 }
@@ -55,11 +56,12 @@ struct Installation {
 }
 
 pub(super) async fn list(State(core): State<Arc<Core>>, asked: Asked) -> Response {
-    page(&core, &asked, Given::filled([("purpose", "whmcs")])).await
+    page(&core, &asked, Typed::of([("purpose", "whmcs")]), None).await
 }
 
-async fn page(core: &Core, asked: &Asked, given: Given) -> Response {
+async fn page(core: &Core, asked: &Asked, typed: Typed, error: Option<AppError>) -> Response {
     let view = async {
+        let filled = Filled::new(typed, error)?;
         let frame = asked.frame(core).await?;
         let mut installations: BTreeMap<String, Vec<Installation>> = BTreeMap::new();
         for TokenCaller { token_id, url, directory, allowed, since } in token_caller::list_all(core.store.read()).await? {
@@ -78,54 +80,51 @@ async fn page(core: &Core, asked: &Asked, given: Given) -> Response {
         };
         let tokens = token::list(core.store.read(), &asked.caller.owner).await?.into_iter().map(row).collect();
         let scopes = Scope::ALL.iter().filter(|scope| scope.for_tokens()).map(|scope| scope.as_str()).collect();
-        Ok::<_, AppError>(TokensPage { tokens, may: asked.caller.may(Scope::TokensWrite), scopes, given, frame })
+        Ok::<_, AppError>(TokensPage { tokens, may: asked.caller.may(Scope::TokensWrite), scopes, filled, frame })
     };
     match view.await {
-        Ok(view) => shown(view.given.status(), &view),
+        Ok(view) => shown(view.filled.status(), &view),
         Err(error) => asked.failed(core, error).await,
     }
 }
 
-fn wanted(core: &Core, given: &mut Given) -> Option<NewToken> {
-    let name = given.read("name", TokenName::parse);
-    let whmcs = given.text("purpose") == "whmcs";
-    let scopes =
-        if whmcs { Ok(NewToken::WHMCS.to_vec()) } else { given.all("scope").map(str::parse::<Scope>).collect::<Result<Vec<_>, _>>() };
-    let scopes = match scopes {
-        Ok(scopes) if scopes.is_empty() => {
-            given.refuse("scope", "a token without scopes may do nothing: tick at least one".to_owned());
-            None
-        }
-        Ok(scopes) if scopes.iter().all(|scope| scope.for_tokens()) => Some(scopes),
-        Ok(_) => {
-            given.refuse("scope", "no token can have that scope".to_owned());
-            None
-        }
-        Err(error) => {
-            given.refuse("scope", error.to_string());
-            None
-        }
-    };
+fn wanted(core: &Core, fields: &mut Fields) -> Option<NewToken> {
+    let name = fields.text("name", TokenName::parse);
+    let whmcs = fields.text("purpose", |text| Ok::<_, String>(text == "whmcs")).unwrap_or_default();
+    let scopes = fields.ticked("scope", |text| match text.parse::<Scope>() {
+        Ok(scope) if scope.for_tokens() => Ok(scope),
+        Ok(_) => Err("no token can have that scope".to_owned()),
+        Err(error) => Err(error.to_string()),
+    });
+    let scopes = if whmcs { Some(NewToken::WHMCS.to_vec()) } else { scopes };
+    if scopes.as_ref().is_some_and(Vec::is_empty) {
+        fields.refuse("scope", "empty", "a token without scopes may do nothing: tick at least one");
+    }
     // To the end of the day, as people mean it.
-    let expires_at = given.read_if_there("expires", |text| {
+    let expires_at = fields.optional("expires", |text| {
         let end = app::day(text)?.tomorrow().and_then(|day: Date| day.to_zoned(TimeZone::UTC));
         let end = end.map(|end| Micros(end.timestamp().as_microsecond())).map_err(|error| error.to_string())?;
         if end <= core.now() { Err("the last day is over already".to_owned()) } else { Ok(end) }
     });
-    let addresses = given.read_list("addresses", Cidr::parse);
+    let addresses = fields.lines("addresses", Cidr::parse).filter(|addresses| !addresses.is_empty());
     let ref_prefix = if whmcs { RefPrefix::parse(&NewToken::whmcs_prefix()).ok() } else { None };
-    let addresses = Some(addresses).filter(|addresses| !addresses.is_empty());
-    let new = NewToken { name: name?, scopes: scopes?, ref_prefix, expires_at, addresses };
-    given.is_fine().then_some(new)
+    Some(NewToken { name: name?, scopes: scopes?, ref_prefix, expires_at, addresses })
 }
 
-pub(super) async fn create(State(core): State<Arc<Core>>, asked: Asked, headers: HeaderMap, mut given: Given) -> Response {
-    let Some(new) = wanted(&core, &mut given) else { return page(&core, &asked, given).await };
-    let made = app::create_token(&core, &asked.caller, new, &asked.request_id).await;
-    match given.take_in(made) {
-        Ok(Some((token, text))) => once(&core, &asked, &headers, &token, &text).await,
-        Ok(None) => page(&core, &asked, given).await,
-        Err(error) => asked.failed(&core, error).await,
+pub(super) async fn create(
+    State(core): State<Arc<Core>>,
+    asked: Asked,
+    headers: HeaderMap,
+    Given { mut fields, typed, .. }: Given,
+) -> Response {
+    let made = async {
+        let new = wanted(&core, &mut fields);
+        let new = checked(fields.finish(new))?;
+        app::create_token(&core, &asked.caller, new, &asked.request_id).await
+    };
+    match made.await {
+        Ok((token, text)) => once(&core, &asked, &headers, &token, &text).await,
+        Err(error) => page(&core, &asked, typed, Some(error)).await,
     }
 }
 
@@ -161,11 +160,11 @@ pub(super) async fn rotate(State(core): State<Arc<Core>>, asked: Asked, Path(id)
     }
 }
 
-pub(super) async fn allow(State(core): State<Arc<Core>>, asked: Asked, Path(id): Path<String>, given: Given) -> Response {
+pub(super) async fn allow(State(core): State<Arc<Core>>, asked: Asked, Path(id): Path<String>, Given { typed, .. }: Given) -> Response {
     let done = async {
-        let from = CallsFrom::new(given.text("url"), given.text("directory"));
+        let from = CallsFrom::new(typed.get("url"), typed.get("directory"));
         let from = from.map_err(|error| Refusal::invalid_field("url", "invalid", error))?;
-        app::allow(&core, &asked.caller, id_of(&id)?, from, given.holds("only", "true"), &asked.request_id).await
+        app::allow(&core, &asked.caller, id_of(&id)?, from, typed.holds("only", "true"), &asked.request_id).await
     };
     match done.await {
         Ok(_) => to("/tokens", asked.part),
