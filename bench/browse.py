@@ -11,6 +11,7 @@ import ssl
 import sys
 import time
 import urllib.parse
+import uuid
 
 from measure import spread
 from server import ROOT, Failed, call
@@ -46,8 +47,16 @@ def happened(root, count):
     # SQLite follows the link that /proc's root is, back to this machine.
     os.chroot(root)
     database = sqlite3.connect(DATABASE, isolation_level=None)
-    accounts = [row for row in database.execute("SELECT id, username, last_operation_id FROM account WHERE status = 'active'")]
     database.execute("BEGIN IMMEDIATE")
+    # Of ten things that happen one is an operation, which is some kilobytes with its steps.
+    cursor = database.execute("SELECT * FROM operation WHERE outcome = 'committed' ORDER BY id LIMIT 1")
+    operation = dict(zip((column for column, *_ in cursor.description), cursor.fetchone()))
+    year = 365 * 24 * 3600
+    begins = uuid.UUID(operation["id"]).int - (year * 1000 << 80)
+    moments = {name: operation[name] - year * MICROSECONDS for name in ("started_at", "finished_at")}
+    older = (tuple((operation | moments | {"id": str(uuid.UUID(int=begins + (number << 80)))}).values()) for number in range(count // 10))
+    database.executemany(f"INSERT INTO operation VALUES ({', '.join('?' * len(operation))})", older)
+    accounts = [row for row in database.execute("SELECT id, username, last_operation_id FROM account WHERE status = 'active'")]
     # The first rows are real ones, and are told again behind those from before.
     real = database.execute("SELECT owner, at, actor, action, account_id, operation_id, request_id, outcome, detail FROM activity ORDER BY id").fetchall()
     database.execute("DELETE FROM activity")

@@ -234,7 +234,7 @@ def pages(chosen, found):
     }
     text += table(("", ""), about.items())
     text += (
-        f"{thousands(chosen.accounts)} accounts and {thousands(chosen.activity)} rows in the Activity. Each page is opened {chosen.times} times on one "
+        f"{thousands(chosen.accounts)} accounts, {thousands(chosen.activity)} rows in the Activity and a tenth of that of operations. Each page is opened {chosen.times} times on one "
         "TLS connection, as a browser does, and read to its end; what a browser does with it comes on top.\n\n"
     )
     lines = [(page, ms(took["p50"]), ms(took["p95"]), ms(took["max"]), f"{size / 1024:.0f} kB") for page, (took, size) in found["pages"].items()]
