@@ -39,6 +39,7 @@ pub(super) async fn adopt_account(core: &Arc<Core>, server: ServerId, detail: &A
     let entry = Entry {
         at: core.now(),
         actor,
+        from: None,
         action: "account.adopt",
         account_id: Some(detail.spec.account_id),
         operation_id: None,

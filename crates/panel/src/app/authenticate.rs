@@ -78,6 +78,7 @@ pub(super) fn holder(core: &Core, found: Token) -> Option<Caller> {
         ref_prefix,
         expires_at: found.expires_at,
         token_id: Some(found.id),
+        address: None,
     })
 }
 

@@ -1,5 +1,7 @@
 //! Who asks, and what they may see and do.
 
+use std::net::IpAddr;
+
 use opterius_model::{OwnerId, TokenId};
 use opterius_protocol::Micros;
 
@@ -145,6 +147,8 @@ pub(crate) struct Caller {
     pub(crate) expires_at: Option<Micros>,
     /// Of the token that the caller came with.
     pub(crate) token_id: Option<TokenId>,
+    /// Where the caller is; nothing on the Panel's own machine.
+    pub(crate) address: Option<IpAddr>,
 }
 
 impl Caller {
@@ -158,13 +162,23 @@ impl Caller {
             ref_prefix: None,
             expires_at: None,
             token_id: None,
+            address: None,
         }
     }
 
     /// An administrator who gave name and password: may look at everything, and change nothing.
     pub(crate) fn administrator(name: String) -> Self {
         let scopes = Scope::ALL.iter().copied().filter(|scope| scope.only_reads()).collect();
-        Self { kind: CallerKind::Administrator, owner: OwnerId::host(), name, scopes, ref_prefix: None, expires_at: None, token_id: None }
+        Self {
+            kind: CallerKind::Administrator,
+            owner: OwnerId::host(),
+            name,
+            scopes,
+            ref_prefix: None,
+            expires_at: None,
+            token_id: None,
+            address: None,
+        }
     }
 
     /// One of the host's people, signed in to the pages.

@@ -223,6 +223,7 @@ async fn remember<V: Verb>(
     let entry = Entry {
         at: core.now(),
         actor: &caller.actor(),
+        from: caller.address,
         action: V::KIND.action(),
         account_id: Some(account.id),
         operation_id: operation,

@@ -70,6 +70,7 @@ async fn put_down(core: &Core) -> Result<(), StoreError> {
         let entry = Entry {
             at: Micros(bucket.minute * MICROS_A_MINUTE),
             actor: &format!("address:{}", bucket.address),
+            from: bucket.address.parse().ok(),
             action: "caller.refused",
             account_id: None,
             operation_id: None,

@@ -181,6 +181,7 @@ async fn prepare(
     let entry = Entry {
         at: now,
         actor: &operation.actor,
+        from: caller.address,
         action: Kind::Create.action(),
         account_id: Some(spec.account_id),
         operation_id: Some(operation.id),

@@ -227,6 +227,7 @@ pub(crate) async fn test_mail_server(core: &Arc<Core>, caller: &Caller, request:
     let entry = Entry {
         at: core.now(),
         actor: &caller.actor(),
+        from: caller.address,
         action: "mail_server.test",
         account_id: None,
         operation_id: None,

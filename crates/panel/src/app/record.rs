@@ -27,6 +27,7 @@ async fn write(core: &Arc<Core>, caller: &Caller, action: &str, request: &Reques
     let entry = Entry {
         at: core.now(),
         actor: &caller.actor(),
+        from: caller.address,
         action,
         account_id: None,
         operation_id: None,
@@ -50,6 +51,7 @@ pub(crate) async fn done(
     let entry = Entry {
         at: core.now(),
         actor: &caller.actor(),
+        from: caller.address,
         action,
         account_id: None,
         operation_id: None,

@@ -56,6 +56,7 @@ pub(crate) async fn record_account(
     let entry = Entry {
         at: core.now(),
         actor: &caller.actor(),
+        from: caller.address,
         action: "account.record",
         account_id: Some(account.id),
         operation_id: None,

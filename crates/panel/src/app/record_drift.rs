@@ -25,6 +25,7 @@ pub(crate) async fn record_drift(core: &Core, drift: &Drift) -> Result<(), Store
     let entry = Entry {
         at: core.now(),
         actor: PANEL,
+        from: None,
         action,
         account_id: Some(drift.account_id),
         operation_id: None,

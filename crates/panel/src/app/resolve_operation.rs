@@ -104,6 +104,7 @@ async fn remember(
     let entry = Entry {
         at: core.now(),
         actor: &caller.actor(),
+        from: caller.address,
         action,
         account_id: Some(operation.account_id),
         operation_id: Some(operation.id),

@@ -498,6 +498,8 @@ async fn record(core: &Core, operation: &Operation, end: &End) -> Result<(), App
     let entry = Entry {
         at: now,
         actor: &operation.actor,
+        // Whoever asked is long gone; the row of the request knows them.
+        from: None,
         action: &format!("{}.outcome", operation.kind.action()),
         account_id: Some(id),
         operation_id: Some(operation.id),

@@ -94,6 +94,7 @@ async fn make(
     let entry = Entry {
         at: now,
         actor: &link.actor,
+        from: caller.address,
         action: if account.is_some() { "account.sign_in" } else { "self.sign_in" },
         account_id: link.account_id,
         operation_id: None,
@@ -166,6 +167,7 @@ pub(crate) async fn use_link(
     let entry = Entry {
         at: now,
         actor: &from.map_or_else(|| "address:local".to_owned(), |from| format!("address:{}", from.to_canonical())),
+        from,
         action: if account.is_some() { "account.sign_in.used" } else { "self.sign_in.used" },
         account_id: link.account_id,
         operation_id: None,

@@ -129,6 +129,7 @@ async fn admit(
         let entry = Entry {
             at: now,
             actor: &Caller::administrator(found.username.clone()).actor(),
+            from: Some(browser.address),
             action: "administrator.sign_in",
             account_id: None,
             operation_id: None,

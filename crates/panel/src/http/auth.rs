@@ -142,7 +142,7 @@ async fn admitted(
     changes_from: Option<CallsFrom>,
     request: &RequestId,
 ) -> Result<Caller, AppError> {
-    let caller = who(core, asker).await?;
+    let caller = Caller { address: asker.address(), ..who(core, asker).await? };
     if caller.may(scope) {
         if let Some(from) = changes_from {
             app::admit(core, &caller, from, request).await?;

@@ -88,6 +88,7 @@ fn given_up(notice: &Notice, error: &str, now: Micros) -> Entry<'static> {
     Entry {
         at: now,
         actor: app::PANEL,
+        from: None,
         action: "notice.given_up",
         account_id: None,
         operation_id: None,

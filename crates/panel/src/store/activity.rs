@@ -1,5 +1,7 @@
 //! The Activity: append-only, each row chained to the one before.
 
+use std::net::IpAddr;
+
 use opterius_model::{AccountId, OperationId, OwnerId, RequestId};
 use opterius_protocol::Micros;
 use serde::Serialize;
@@ -26,6 +28,8 @@ word_enum! {
 pub(crate) struct Entry<'a> {
     pub(crate) at: Micros,
     pub(crate) actor: &'a str,
+    /// The address that they were at; nothing on the Panel's own machine, and of what the Panel does by itself.
+    pub(crate) from: Option<IpAddr>,
     pub(crate) action: &'a str,
     pub(crate) account_id: Option<AccountId>,
     pub(crate) operation_id: Option<OperationId>,
@@ -41,6 +45,9 @@ pub(crate) struct Row {
     pub(crate) account_id: Option<String>,
     pub(crate) action: String,
     pub(crate) actor: String,
+    /// Not in the JSON where there is none, as in every row from before addresses were kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) address: Option<String>,
     pub(crate) at: i64,
     pub(crate) detail: String,
     #[serde(skip)]
@@ -80,6 +87,7 @@ pub(crate) async fn append(db: &mut SqliteConnection, owner: &OwnerId, entry: En
         account_id: entry.account_id.map(|id| id.to_string()),
         action: entry.action.to_owned(),
         actor: entry.actor.to_owned(),
+        address: entry.from.map(|address| address.to_canonical().to_string()),
         at: entry.at.0,
         detail: entry.detail,
         hash: String::new(),
@@ -92,8 +100,8 @@ pub(crate) async fn append(db: &mut SqliteConnection, owner: &OwnerId, entry: En
     };
     row.hash = row.computed_hash();
     sqlx::query(
-        "INSERT INTO activity (id, owner, at, actor, action, account_id, operation_id, request_id, outcome, detail, prev, hash) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        "INSERT INTO activity (id, owner, at, actor, action, account_id, operation_id, request_id, outcome, detail, prev, hash, address) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(row.id)
     .bind(&row.owner)
@@ -107,6 +115,7 @@ pub(crate) async fn append(db: &mut SqliteConnection, owner: &OwnerId, entry: En
     .bind(&row.detail)
     .bind(&row.prev)
     .bind(&row.hash)
+    .bind(&row.address)
     .execute(db)
     .await
     .doing("write to the Activity")?;

@@ -264,7 +264,8 @@ mod tests {
             include_str!("../../migrations/0005_server_mode.sql"),
             include_str!("../../migrations/0006_find_accounts.sql"),
             include_str!("../../migrations/0008_notices.sql"),
-            include_str!("../../migrations/0009_retired.sql")
+            include_str!("../../migrations/0009_retired.sql"),
+            include_str!("../../migrations/0011_from.sql")
         );
         let added = schema.lines().filter_map(|line| line.strip_prefix("ALTER TABLE")?.split_once(" ADD COLUMN").map(|(_, column)| column));
         let made = schema.lines().filter(|line| line.starts_with("    ") && !line.trim_start().starts_with("--"));

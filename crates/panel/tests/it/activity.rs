@@ -26,8 +26,10 @@ async fn rows(lab: &Lab) -> Vec<Value> {
 
 /// The hash that the document promises.
 fn hash_of(row: &Value) -> String {
-    let fields = ["account_id", "action", "actor", "at", "detail", "id", "operation_id", "outcome", "owner", "prev", "request_id"];
-    let canonical = format!("{{{}}}", fields.map(|field| format!("\"{field}\":{}", row[field])).join(","));
+    let fields =
+        ["account_id", "action", "actor", "address", "at", "detail", "id", "operation_id", "outcome", "owner", "prev", "request_id"];
+    let there = fields.into_iter().filter(|field| *field != "address" || !row[field].is_null());
+    let canonical = format!("{{{}}}", there.map(|field| format!("\"{field}\":{}", row[field])).collect::<Vec<_>>().join(","));
     Sha256::digest(canonical.as_bytes()).iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
@@ -40,8 +42,16 @@ async fn the_activity_is_one_chain_from_its_first_row() {
     lab.create(&order("alice")).await.data(201);
     lab.create(&json!({ "username": "ü" })).await.problem(422, "invalid_request");
     lab.post("/api/tokens", &json!({ "name": "Zoë \"the\" <1>", "scopes": ["self.read"] })).await.data(201);
+    let host = Browser::of_person(&lab, "administrator").await;
+    assert_eq!(host.send(&lab, "/people", &[("name", "ada"), ("role", "support")]).await.status, 200);
     let rows = rows(&lab).await;
     assert!(rows.len() >= 6);
+    for (action, from) in
+        [("administrator.create", json!("198.51.100.7")), ("token.create", Value::Null), ("account.create.outcome", Value::Null)]
+    {
+        let row = rows.iter().rfind(|row| row["action"] == action).unwrap();
+        assert_eq!(row["address"], from, "{row}");
+    }
     let mut prev = "0".repeat(64);
     for (number, row) in (1..).zip(&rows) {
         assert_eq!(row["id"], number);

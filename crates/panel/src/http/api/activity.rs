@@ -24,6 +24,9 @@ pub(crate) struct ActivityView {
     at: i64,
     /// `administrator`, `token:<name>`, `administrator:<name>`, or `address:<address>` of callers who were turned away.
     actor: String,
+    /// The address that they were at. Not there on the Panel's own machine, and of what the Panel did by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
     /// `account.create` (the order), `account.create.outcome`, `package.change`, `caller.refused`, …
     action: String,
     account_id: Option<String>,
@@ -34,7 +37,7 @@ pub(crate) struct ActivityView {
     detail: String,
     /// The hash of the row before.
     prev: String,
-    /// SHA-256 of the row's canonical JSON: `account_id, action, actor, at, detail, id, operation_id, outcome, owner, prev, request_id`, in this order, without white space.
+    /// SHA-256 of the row's canonical JSON: `account_id, action, actor, address (where there is one), at, detail, id, operation_id, outcome, owner, prev, request_id`, in this order, without white space.
     hash: String,
     owner: String,
 }
@@ -45,6 +48,7 @@ impl From<Row> for ActivityView {
             id: row.id,
             at: row.at,
             actor: row.actor,
+            address: row.address,
             action: row.action,
             account_id: row.account_id,
             operation_id: row.operation_id,

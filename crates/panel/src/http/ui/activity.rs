@@ -141,6 +141,7 @@ pub(super) struct Row {
     pub(super) id: i64,
     pub(super) at: Moment,
     pub(super) actor: String,
+    pub(super) address: Option<String>,
     pub(super) action: String,
     pub(super) account: Option<Whose>,
     pub(super) detail: String,
@@ -183,6 +184,7 @@ impl Row {
             id: row.id,
             at: frame.moment(Micros(row.at)),
             actor: row.actor,
+            address: row.address,
             action: row.action,
             account,
             detail: row.detail,
@@ -362,7 +364,7 @@ enum Format {
     JsonLines,
 }
 
-const COLUMNS: &str = "id,at,actor,action,outcome,account_id,operation_id,request_id,detail\r\n";
+const COLUMNS: &str = "id,at,actor,action,outcome,account_id,operation_id,request_id,detail,address\r\n";
 
 pub(super) async fn export(State(core): State<Arc<Core>>, asked: Asked, wanted: Result<Query<Wanted>, QueryRejection>) -> Response {
     let wanted = wanted.map(|Query(wanted)| wanted).unwrap_or_default();
@@ -428,7 +430,8 @@ fn csv(text: &mut String, row: &activity::Row) {
     let optional = |field: &Option<String>| field.clone().unwrap_or_default();
     let id = row.id.to_string();
     let (account, operation, request) = (optional(&row.account_id), optional(&row.operation_id), optional(&row.request_id));
-    let cells = [&id, &at, &row.actor, &row.action, &row.outcome, &account, &operation, &request, &row.detail];
+    let address = optional(&row.address);
+    let cells = [&id, &at, &row.actor, &row.action, &row.outcome, &account, &operation, &request, &row.detail, &address];
     for (number, cell) in cells.into_iter().enumerate() {
         if number > 0 {
             text.push(',');

@@ -14,6 +14,7 @@ use super::frame::to;
 use super::message::{self, Message};
 use crate::app::{self, CallerKind, Scope};
 use crate::core::Core;
+use crate::http::auth::Peer;
 
 /// The cookie of a session. Browsers take a name of this form only over TLS, for this host alone.
 pub(super) const COOKIE: &str = "__Host-opterius";
@@ -85,7 +86,7 @@ async fn let_in(core: &Core, rules: &Rules, mut request: Request, next: Next) ->
         },
         None => None,
     };
-    let Some(visitor) = visitor else {
+    let Some(mut visitor) = visitor else {
         // The host's people have a door of their own; a customer comes from the billing system.
         return if who == Who::Customer {
             Message::not_signed_in().into_response()
@@ -100,6 +101,9 @@ async fn let_in(core: &Core, rules: &Rules, mut request: Request, next: Next) ->
             return Message::nothing_here().into_response();
         }
         _ => {}
+    }
+    if let app::Visitor::Staff(caller, _) = &mut visitor {
+        caller.address = request.extensions().get::<Peer>().copied().and_then(Peer::address);
     }
     request.extensions_mut().insert(Visitor(visitor));
     next.run(request).await

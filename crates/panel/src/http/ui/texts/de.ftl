@@ -542,6 +542,7 @@ activity-action = Handlung
 activity-outcome = Ausgang
 activity-account = Konto (Kennung oder external_ref)
 activity-actor = Wer
+activity-from = Von
 activity-when = Wann
 activity-what = Was
 activity-request = Anfrage

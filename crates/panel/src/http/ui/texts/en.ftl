@@ -542,6 +542,7 @@ activity-action = Action
 activity-outcome = Outcome
 activity-account = Account (id or external_ref)
 activity-actor = Who
+activity-from = From
 activity-when = When
 activity-what = What
 activity-request = Request
