@@ -34,8 +34,10 @@ HAPPENS = [
 
 def fill(server, count):
     """An Activity of `count` rows."""
-    services = ("opterius-panel.socket", "opterius-panel")
+    services = ("opterius-panel.socket", "opterius-panel", "opterius-agent.socket", "opterius-agent")
     server.run("systemctl", "stop", *services)
+    # The server would tell that this is another Activity.
+    server.run("rm", "-f", "/var/lib/opterius-agent/activity-heads.jsonl")
     call(sys.executable, "-B", __file__, server.root(), str(count))
     os.sync()
     server.run("systemctl", "start", *services)
@@ -166,6 +168,13 @@ def pages(server, times):
         page, _ = browser.open(path)
         found[name] = spread([browser.open(path)[1] for _ in range(times)]), len(page.encode())
     return found
+
+
+def verify(server):
+    """Seconds that a check of the whole Activity takes."""
+    begun = time.perf_counter()
+    server.run("opterius", "activity", "verify")
+    return time.perf_counter() - begun
 
 
 if __name__ == "__main__":

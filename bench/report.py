@@ -241,6 +241,7 @@ def pages(chosen, found):
     text += table(("page", "p50", "p95", "max", "size"), lines)
     slow = [page for page, (took, _) in found["pages"].items() if took["p95"] > 100]
     missed = ", ".join(slow)
+    text += f"`opterius activity verify` walked the whole Activity in {found['verify']:.1f} s.\n\n"
     return text + table(("aim", ""), [("every page within 100 ms, p95", f"**missed** by {missed}" if slow else "met")])
 
 
