@@ -238,7 +238,8 @@ pub(crate) struct Filter {
 
 impl Filter {
     fn push(&self, sql: &mut QueryBuilder<sqlx::Sqlite>, owner: &OwnerId) {
-        sql.push(" WHERE owner = ").push_bind(owner.as_str().to_owned());
+        // Of one account by its own index, and not through everything that the owner ever had done (seen).
+        sql.push(if self.account_id.is_some() { " WHERE +owner = " } else { " WHERE owner = " }).push_bind(owner.as_str().to_owned());
         if let Some(account) = self.account_id {
             sql.push(" AND account_id = ").push_bind(account.to_string());
         }
