@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opterius_model::RequestId;
-use sqlx::SqliteConnection;
+use sqlx::{SqliteConnection, SqliteExecutor};
 
 use super::{AppError, Caller, TimeZone, Version, record, still};
 use crate::core::Core;
@@ -108,13 +108,14 @@ pub(crate) async fn settings(core: &Core) -> Result<Settings, AppError> {
 }
 
 async fn read(db: &mut SqliteConnection) -> Result<Settings, AppError> {
-    Ok(Settings {
-        kept: KeptDays::stored(setting::terminated_kept_days(&mut *db).await?),
-        time_zone: setting::time_zone(&mut *db).await?.map_or(TimeZone::UTC, |name| TimeZone::stored(&name)),
-    })
+    Ok(Settings { kept: KeptDays::stored(setting::terminated_kept_days(&mut *db).await?), time_zone: zone(&mut *db).await? })
 }
 
 /// The time zone in which people read times.
 pub(crate) async fn time_zone(core: &Core) -> Result<TimeZone, AppError> {
-    Ok(setting::time_zone(core.store.read()).await?.map_or(TimeZone::UTC, |name| TimeZone::stored(&name)))
+    zone(core.store.read()).await
+}
+
+async fn zone(db: impl SqliteExecutor<'_>) -> Result<TimeZone, AppError> {
+    Ok(setting::time_zone(db).await?.map_or(TimeZone::UTC, |name| TimeZone::stored(&name)))
 }

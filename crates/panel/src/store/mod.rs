@@ -28,6 +28,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
 use sqlx::{Connection as _, QueryBuilder, Row, Sqlite, Transaction};
 
@@ -38,6 +39,9 @@ pub(crate) struct Store {
     write: SqlitePool,
     read: SqlitePool,
 }
+
+/// How the tables came to be, version by version.
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// A transaction that writes. Dropped without [`commit`], it leaves nothing behind.
 pub(crate) type Write = Transaction<'static, Sqlite>;
@@ -113,7 +117,7 @@ impl Store {
             .connect_with(options.clone())
             .await
             .doing("open the database")?;
-        sqlx::migrate!("./migrations").run(&write).await.map_err(StoreError::Migrate)?;
+        MIGRATIONS.run(&write).await.map_err(StoreError::Migrate)?;
         let read = SqlitePoolOptions::new()
             .min_connections(1)
             .max_connections(4)
@@ -256,17 +260,8 @@ mod tests {
 
     #[test]
     fn the_tables_hold_nothing_but_text_and_bigint() {
-        let schema = concat!(
-            include_str!("../../migrations/0001_init.sql"),
-            include_str!("../../migrations/0002_lifecycle.sql"),
-            include_str!("../../migrations/0003_billing.sql"),
-            include_str!("../../migrations/0004_usage_and_sign_in.sql"),
-            include_str!("../../migrations/0005_server_mode.sql"),
-            include_str!("../../migrations/0006_find_accounts.sql"),
-            include_str!("../../migrations/0008_notices.sql"),
-            include_str!("../../migrations/0009_retired.sql"),
-            include_str!("../../migrations/0011_from.sql")
-        );
+        let schema: Vec<_> = super::MIGRATIONS.iter().map(|migration| migration.sql.as_str()).collect();
+        let schema = schema.join("\n");
         let added = schema.lines().filter_map(|line| line.strip_prefix("ALTER TABLE")?.split_once(" ADD COLUMN").map(|(_, column)| column));
         let made = schema.lines().filter(|line| line.starts_with("    ") && !line.trim_start().starts_with("--"));
         for line in made.chain(added) {

@@ -205,11 +205,11 @@ pub(super) async fn list(State(core): State<Arc<Core>>, asked: Asked, wanted: Re
         let looked = wanted.look(&core, &asked.caller).await?;
         let before = wanted.before.parse::<i64>().ok();
         let mut rows = looked.rows(&core, &asked.caller, before, A_PAGE + 1).await?;
-        let frame = asked.frame(&core).await?;
-        let drawn = format!("{}.{}", rows.first().map_or(0, |row| row.id), frame.now.0 / 60_000_000);
+        let drawn = format!("{}.{}", rows.first().map_or(0, |row| row.id), core.now().0 / 60_000_000);
         if asked.part && wanted.seen == drawn {
             return Ok(None);
         }
+        let frame = asked.frame(&core).await?;
         let more = rows.len() > A_PAGE as usize;
         rows.truncate(A_PAGE as usize);
         let query = wanted.query();

@@ -82,16 +82,16 @@ async fn ordered_before(core: &Core, asked: &Asked, id: &str) -> Result<Typed, A
     let missing = || AppError::from(Refusal::not_found("operation", id));
     let operation = app::operation(core, &asked.caller, id.parse().map_err(|_| missing())?).await?;
     let memo = operation.memo.filter(|_| never_came(operation.kind, operation.outcome)).ok_or_else(missing)?;
-    let mut fields = vec![
+    let fields = [
         ("username", Some(operation.username)),
         ("domain", Some(operation.domain)),
         ("package_id", memo.package_id.map(|id| id.to_string())),
         ("server", Some(operation.server_id.to_string())),
         ("email", memo.email),
+        ("external_ref", asked.caller.shown_ref(memo.external_ref.as_deref())),
+        ("client_ref", asked.caller.shown_ref(memo.client.client_ref.as_deref())),
+        ("next_due_on", memo.client.next_due_on.map(|day| day.to_string())),
     ];
-    fields.push(("external_ref", asked.caller.shown_ref(memo.external_ref.as_deref())));
-    fields.push(("client_ref", asked.caller.shown_ref(memo.client.client_ref.as_deref())));
-    fields.push(("next_due_on", memo.client.next_due_on.map(|day| day.to_string())));
     Ok(Typed::of(fields.into_iter().filter_map(|(name, value)| value.map(|value| (name, value)))))
 }
 
