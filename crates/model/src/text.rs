@@ -1,4 +1,4 @@
-//! One way to give a checked text type its `Display`, `FromStr` and serde forms.
+//! One way to give a checked text type its `Display`, `FromStr` and serde forms, and to clean a text that is not checked.
 
 /// Implements the string forms of a newtype around `String` that has `fn parse(&str) -> Result<Self, $error>`.
 macro_rules! text_type {
@@ -55,4 +55,54 @@ pub(crate) fn shown(text: &str) -> String {
         shown.push('…');
     }
     shown
+}
+
+/// What a customer, a visitor or a stranger wrote, as one line of at most `longest` characters that may be stored and shown anywhere: in a
+/// log, a terminal, a table, a page. This is done once, where the text comes in.
+///
+/// Bytes that are no UTF-8, control characters (a terminal obeys those) and characters that change how their neighbours are shown (such as
+/// U+202E, which turns the direction of writing) become U+FFFD; line ends and tabs become a space.
+pub fn clean(text: &[u8], longest: usize) -> String {
+    // No character has more than four bytes, and no more than these are looked at.
+    let looked_at = &text[..text.len().min(longest.saturating_mul(4))];
+    let mut clean: String = String::from_utf8_lossy(looked_at).trim().chars().take(longest).map(clean_character).collect();
+    clean.truncate(clean.trim_end().len());
+    clean
+}
+
+fn clean_character(character: char) -> char {
+    match character {
+        '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => ' ',
+        // Soft hyphen, marks and overrides of direction, invisible joiners, annotations and tags.
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => '\u{fffd}',
+        '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' => '\u{fffd}',
+        character if character.is_control() => '\u{fffd}',
+        character => character,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_obeys_is_not_passed_on() {
+        assert_eq!(clean(b"  PHP Fatal error: caf\xc3\xa9\n", 100), "PHP Fatal error: café");
+        assert_eq!(clean(b"\x1b]0;owned\x07red\x1b[31m\x9b1m", 100), "\u{fffd}]0;owned\u{fffd}red\u{fffd}[31m\u{fffd}1m");
+        assert_eq!(clean("\u{9b}31m \u{202e}gpj.exe\u{200b}".as_bytes(), 100), "\u{fffd}31m \u{fffd}gpj.exe\u{fffd}");
+        assert_eq!(clean(b"one\r\ntwo\tthree", 100), "one  two three");
+        assert_eq!(clean(&[b'x'; 1000], 5), "xxxxx");
+        assert_eq!(clean("äöü".as_bytes(), 2), "äö");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_one_printable_line(bytes: Vec<u8>, longest in 0_usize..200) {
+            let clean = clean(&bytes, longest);
+            prop_assert!(clean.chars().count() <= longest);
+            prop_assert!(!clean.chars().any(char::is_control));
+        }
+    }
 }

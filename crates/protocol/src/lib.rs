@@ -4,6 +4,7 @@
 //! Panel N talks to Agent N−1 and N: a field is only ever added with a default, and [`VERSION`] grows when that is not enough.
 
 pub mod agent;
+pub mod bounded;
 pub mod client;
 pub mod phpd;
 pub mod telemetry;
