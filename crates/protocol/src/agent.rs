@@ -233,6 +233,9 @@ pub struct Usage {
     pub disk_bytes: u64,
     /// Files, directories and links in the home.
     pub files: u64,
+    /// Whether the home may hold more than these numbers say, because not all of the home could be counted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_least: bool,
     /// Traffic of this calendar month (UTC), in bytes, in and out.
     pub traffic_bytes: u64,
     /// Processes now.
@@ -317,6 +320,9 @@ pub struct DiskUsage {
     pub bytes: u64,
     /// Files, directories and links in the home.
     pub files: u64,
+    /// Whether the home may hold more than these numbers say, because not all of the home could be counted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub at_least: bool,
 }
 
 /// `GET /drift`: what the last look at every account found. The Agent looks by itself on a slow timer, and mends only if it is set to.

@@ -40,6 +40,7 @@ impl Engine {
             measured_at: disk.measured_at,
             disk_bytes: disk.bytes,
             files: disk.files,
+            at_least: disk.at_least,
             traffic_bytes: traffic.get(&id).copied().unwrap_or_default(),
             processes: processes.sandboxed + processes.sessions,
         }))
@@ -103,7 +104,8 @@ impl Engine {
 
     async fn measure(&self, account: AccountId, username: &Username, uid: Uid, haste: Haste) -> Result<DiskUsage, HostError> {
         let result = self.host().disk_usage(username, uid, haste).await;
-        let disk = result.map(|(bytes, files)| DiskUsage { measured_at: Micros::now(), bytes, files });
+        let disk =
+            result.map(|seen| DiskUsage { measured_at: Micros::now(), bytes: seen.bytes, files: seen.files, at_least: seen.at_least });
         let mut known = self.known();
         let before = known.measured.get(&account).and_then(|measured| measured.disk);
         let measured = Measured { tried: Instant::now(), disk: disk.as_ref().ok().copied().or(before) };

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use opterius_model::{AccountId, DomainName, Generation, Limit, OperationId, Pages, PhpVersion, PoolName, Uid, Username};
 use opterius_protocol::phpd::PoolSpec;
 
-use super::{EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, NewUser, ProcessesSeen, RecordSet, ZonePlan};
+use super::{
+    DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, NewUser, ProcessesSeen, RecordSet, ZonePlan,
+};
 
 /// Two accounts that differ in everything.
 struct Names {
@@ -91,8 +93,8 @@ async fn homes_and_logs(host: &dyn Host, ours: &Names, theirs: &Names) {
     host.remove_home(&stranger).await.expect("nothing of that number");
     assert_eq!(look().await, there, "another number's home stays");
     for haste in [Haste::Waited, Haste::Leisurely] {
-        let (bytes, files) = host.disk_usage(&ours.username, ours.uid, haste).await.expect("a measure");
-        assert!(bytes > 0 && files > 0);
+        let DiskSeen { bytes, files, at_least } = host.disk_usage(&ours.username, ours.uid, haste).await.expect("a measure");
+        assert!(bytes > 0 && files > 0 && !at_least);
         assert!(host.disk_usage(&ours.username, theirs.uid, haste).await.is_err(), "another number's home is not measured");
     }
 

@@ -125,6 +125,17 @@ pub struct HomeSeen {
     pub trashed: bool,
 }
 
+/// What a home takes on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DiskSeen {
+    /// Bytes, as blocks taken.
+    pub bytes: u64,
+    /// Files, directories and links.
+    pub files: u64,
+    /// Whether something was not counted, so that there may be more.
+    pub at_least: bool,
+}
+
 /// What is kept in the trash beside the home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct KeepsakeSeen {
@@ -307,8 +318,8 @@ door! {
     /// Takes the account's home out of its place, and deletes it, what was left half built or half deleted, and all that the trash has of the
     /// account.
     change fn remove_home(&self, home: &HomePlan) -> ();
-    /// What an account uses on the disk: bytes, and files, directories and links.
-    look fn disk_usage(&self, username: &Username, uid: Uid, haste: Haste) -> (u64, u64);
+    /// What an account's home takes on the disk.
+    look fn disk_usage(&self, username: &Username, uid: Uid, haste: Haste) -> DiskSeen;
 
     /// What is kept in the trash of the account.
     look fn keepsake(&self, account: AccountId) -> KeepsakeSeen;

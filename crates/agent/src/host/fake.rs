@@ -11,8 +11,8 @@ use opterius_protocol::agent::{Enforcement, Load, PartHealth};
 use opterius_protocol::phpd::{PoolSpec, PoolState};
 
 use super::{
-    EntryPlan, Haste, HomePlan, HomeSeen, Hook, Host, HostError, KeepsakeSeen, LogsSeen, Moment, NewUser, PoolSeen, ProcessesSeen,
-    RecordSet, SiteSeen, UserSeen, ZonePlan, ZoneSeen,
+    DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Hook, Host, HostError, KeepsakeSeen, LogsSeen, Moment, NewUser, PoolSeen,
+    ProcessesSeen, RecordSet, SiteSeen, UserSeen, ZonePlan, ZoneSeen,
 };
 
 /// Everything that is on the server. What the Agent writes for itself is apart, so that two servers can be compared without it.
@@ -333,9 +333,9 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    async fn disk_usage(&self, username: &Username, uid: Uid, _: Haste) -> Result<(u64, u64), HostError> {
+    async fn disk_usage(&self, username: &Username, uid: Uid, _: Haste) -> Result<DiskSeen, HostError> {
         match self.world().homes.get(username) {
-            Some(home) if home.owner == uid.get() => Ok((8192, 5)),
+            Some(home) if home.owner == uid.get() => Ok(DiskSeen { bytes: 8192, files: 5, at_least: false }),
             _ => Err(HostError::failed(format!("measure the home of {username}"))("it is not there, or another's")),
         }
     }

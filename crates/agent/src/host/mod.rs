@@ -12,8 +12,8 @@ pub(crate) mod fake;
 pub mod linux;
 
 pub use door::{
-    EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, Moment, NewUser, PoolSeen, ProcessesSeen, RecordSet,
-    SiteSeen, UserSeen, ZonePlan, ZoneSeen,
+    DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, Moment, NewUser, PoolSeen, ProcessesSeen,
+    RecordSet, SiteSeen, UserSeen, ZonePlan, ZoneSeen,
 };
 #[cfg(feature = "failpoints")]
 pub use watched::with_failpoints;

@@ -43,7 +43,7 @@ impl FromRow<'_, SqliteRow> for AccountUsage {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         let measured_at = row.try_get::<Option<i64>, _>("measured_at")?;
         let disk = match (measured_at, number(row, "disk_bytes")?, number(row, "files")?) {
-            (Some(at), Some(bytes), Some(files)) => Some(DiskUsage { measured_at: Micros(at), bytes, files }),
+            (Some(at), Some(bytes), Some(files)) => Some(DiskUsage { measured_at: Micros(at), bytes, files, at_least: false }),
             _ => None,
         };
         let month = row.try_get::<Option<String>, _>("traffic_month")?;

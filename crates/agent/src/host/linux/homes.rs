@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::{Paths, disk, pages, trash};
-use crate::host::{HomePlan, HomeSeen, HostError};
+use crate::host::{DiskSeen, HomePlan, HomeSeen, HostError};
 
 /// Who may read what a site serves: nginx's workers, and nobody else.
 const WEB_GROUP: &str = "opterius-web";
@@ -271,8 +271,8 @@ pub(super) fn remove(paths: &Paths, home: &HomePlan) -> Result<(), HostError> {
 /// Deeper directories are not counted: each level holds a descriptor open.
 const DEPTH: u32 = 256;
 
-/// Bytes on the disk, and files, directories and links, of a home that is the user's. Nothing is followed out of it.
-pub(super) fn usage(paths: &Paths, username: &Username, uid: Uid) -> Result<(u64, u64), HostError> {
+/// What a home that is the user's takes on the disk. Nothing is followed out of it.
+pub(super) fn usage(paths: &Paths, username: &Username, uid: Uid) -> Result<DiskSeen, HostError> {
     let path = paths.homes.join(username.as_str());
     let doing = || format!("measure {}", path.display());
     let top = disk::open_dir(&path).map_err(HostError::failed(doing()))?;
@@ -282,7 +282,7 @@ pub(super) fn usage(paths: &Paths, username: &Username, uid: Uid) -> Result<(u64
     }
     let mut measured = Measured::default();
     measured.add(&top, 0).map_err(HostError::failed(doing()))?;
-    Ok((measured.blocks * 512, measured.files))
+    Ok(DiskSeen { bytes: measured.blocks * 512, files: measured.files, at_least: measured.missed })
 }
 
 #[derive(Default)]
@@ -291,6 +291,8 @@ struct Measured {
     files: u64,
     /// Files of several names, which take their room once.
     met: HashSet<u64>,
+    /// Whether something was not counted.
+    missed: bool,
 }
 
 impl Measured {
@@ -310,12 +312,14 @@ impl Measured {
             if found.st_nlink == 1 || FileType::from_raw_mode(found.st_mode) == FileType::Directory || self.met.insert(found.st_ino) {
                 self.blocks += u64::try_from(found.st_blocks).unwrap_or(0);
             }
-            if FileType::from_raw_mode(found.st_mode) == FileType::Directory && depth < DEPTH {
+            let is_dir = FileType::from_raw_mode(found.st_mode) == FileType::Directory;
+            self.missed |= is_dir && depth >= DEPTH;
+            if is_dir && depth < DEPTH {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 match rustix::fs::openat2(directory, name, flags, Mode::empty(), disk::INSIDE) {
                     Ok(child) => self.add(&child, depth + 1)?,
                     // Gone, or replaced, since it was looked at.
-                    Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => {}
+                    Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => self.missed = true,
                     Err(error) => return Err(error.into()),
                 }
             }

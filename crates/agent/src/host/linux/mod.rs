@@ -26,8 +26,8 @@ use opterius_protocol::phpd::PoolSpec;
 pub use journal::farewell;
 
 use super::{
-    EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, NewUser, PoolSeen, ProcessesSeen, SiteSeen, UserSeen,
-    ZonePlan, ZoneSeen,
+    DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, NewUser, PoolSeen, ProcessesSeen, SiteSeen,
+    UserSeen, ZonePlan, ZoneSeen,
 };
 use crate::config::Config;
 
@@ -165,7 +165,7 @@ impl Host for LinuxHost {
         blocking(move || homes::remove(&paths, &home)).await
     }
 
-    async fn disk_usage(&self, username: &Username, uid: Uid, haste: Haste) -> Result<(u64, u64), HostError> {
+    async fn disk_usage(&self, username: &Username, uid: Uid, haste: Haste) -> Result<DiskSeen, HostError> {
         let (paths, username) = (self.paths.clone(), username.clone());
         let measure = move || homes::usage(&paths, &username, uid);
         match haste {

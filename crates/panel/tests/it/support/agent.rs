@@ -318,7 +318,7 @@ impl FakeAgent {
 
     /// What the account with this username uses; without it, its usage cannot be measured.
     pub(crate) fn uses(&self, username: &str, disk_bytes: u64, files: u64) {
-        let usage = Usage { measured_at: Micros::now(), disk_bytes, files, traffic_bytes: 0, processes: 3 };
+        let usage = Usage { measured_at: Micros::now(), disk_bytes, files, at_least: false, traffic_bytes: 0, processes: 3 };
         self.inside.lock().unwrap().usage.insert(username.to_owned(), usage);
     }
 
@@ -673,7 +673,12 @@ async fn all_usage(State(agent): State<FakeAgent>) -> Response {
         AccountUsage {
             account_id: *id,
             traffic_bytes: inside.traffic.get(username).copied().unwrap_or_default(),
-            disk: measured.map(|usage| DiskUsage { measured_at: usage.measured_at, bytes: usage.disk_bytes, files: usage.files }),
+            disk: measured.map(|usage| DiskUsage {
+                measured_at: usage.measured_at,
+                bytes: usage.disk_bytes,
+                files: usage.files,
+                at_least: usage.at_least,
+            }),
         }
     });
     Json(UsageReport { month: inside.month.clone(), accounts: accounts.collect() }).into_response()
