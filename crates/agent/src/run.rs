@@ -19,7 +19,7 @@ const PROOFS: u32 = 12;
 const BETWEEN_PROOFS: Duration = Duration::from_millis(250);
 
 /// Follows the steps of a run.
-pub(crate) trait Told: Send + Sync {
+pub(crate) trait Observer: Send + Sync {
     /// A step begins; answers its number.
     fn begin_step(&self, name: &str, direction: Direction) -> usize;
 
@@ -30,8 +30,8 @@ pub(crate) trait Told: Send + Sync {
 /// One attempt to make the server as a target says.
 pub(crate) struct Run {
     host: Arc<dyn Host>,
-    /// Who is told of the steps; nobody for a plan.
-    told: Option<Arc<dyn Told>>,
+    /// Who follows the steps; nobody for a plan.
+    observer: Option<Arc<dyn Observer>>,
     pub(crate) target: Target,
     direction: Direction,
     /// The first failure of a step, after which the steps beside it begin nothing more.
@@ -41,15 +41,15 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// A run that tells somebody of its steps.
-    pub(crate) fn told(host: Arc<dyn Host>, told: Arc<dyn Told>, target: Target, direction: Direction) -> Self {
-        Self { host, told: Some(told), target, direction, failed: OnceLock::new(), noticed: AtomicBool::default() }
+    /// A run whose steps somebody follows.
+    pub(crate) fn observed(host: Arc<dyn Host>, observer: Arc<dyn Observer>, target: Target, direction: Direction) -> Self {
+        Self { host, observer: Some(observer), target, direction, failed: OnceLock::new(), noticed: AtomicBool::default() }
     }
 
     /// A run whose steps nobody follows.
-    pub(crate) fn untold(host: Arc<dyn Host>, target: Target) -> Self {
+    pub(crate) fn unobserved(host: Arc<dyn Host>, target: Target) -> Self {
         let direction = Direction::Forward;
-        Self { host, told: None, target, direction, failed: OnceLock::new(), noticed: AtomicBool::default() }
+        Self { host, observer: None, target, direction, failed: OnceLock::new(), noticed: AtomicBool::default() }
     }
 
     pub(crate) fn host(&self) -> &dyn Host {
@@ -163,7 +163,7 @@ impl Run {
             // Whichever of the steps beside each other is asked first, the answer is why the run came to its end.
             return Err(failure.clone());
         }
-        let index = self.told.as_ref().map(|told| told.begin_step(name, self.direction));
+        let index = self.observer.as_ref().map(|observer| observer.begin_step(name, self.direction));
         let pass = |moment| async move {
             let passed = self.host.pass_step(name, self.direction, moment).await;
             passed.map_err(|error| failure(name, FailureKind::Failed, &error))
@@ -182,8 +182,8 @@ impl Run {
                 (StepState::Failed, Some(failure.detail.clone()))
             }
         };
-        if let (Some(told), Some(index)) = (&self.told, index) {
-            told.end_step(index, state, detail);
+        if let (Some(observer), Some(index)) = (&self.observer, index) {
+            observer.end_step(index, state, detail);
         }
         result.map(drop)
     }
@@ -227,7 +227,7 @@ pub(crate) fn hint_for(taken: FailureKind) -> String {
 }
 
 /// Each failure with the step that it is of, for people.
-pub(crate) fn told(failures: &[Failure]) -> Vec<String> {
+pub(crate) fn details_of(failures: &[Failure]) -> Vec<String> {
     failures.iter().map(|failure| format!("{}: {}", failure.step, failure.detail)).collect()
 }
 

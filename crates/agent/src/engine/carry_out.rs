@@ -11,10 +11,10 @@ use opterius_protocol::client::chain;
 
 use super::Engine;
 use super::journal::{AccountRecord, Line};
-use super::operation::{Operation, Way};
+use super::operation::{Operation, Transition};
 use crate::host::HostError;
 use crate::operations;
-use crate::run::{Run, hint_for, sentence, told};
+use crate::run::{Run, details_of, hint_for, sentence};
 
 /// The pauses between attempts to get back; after the last of them a person is told, and the attempts go on in its rhythm.
 const PAUSES: [Duration; 6] = [
@@ -36,7 +36,7 @@ impl Engine {
         // Behind whatever the Agent does to the account by itself.
         let turn = self.turn_of(account).await;
         let decided = self.decide(operation).await;
-        if operation.way == Way::Restore && decided.as_ref().is_ok_and(|(report, _)| report.outcome == Outcome::Committed) {
+        if operation.transition == Transition::Restore && decided.as_ref().is_ok_and(|(report, _)| report.outcome == Outcome::Committed) {
             self.forget_keepsake(account).await;
         }
         let report = {
@@ -48,7 +48,7 @@ impl Engine {
             });
             if let Some(record) = record {
                 known.commit(record);
-            } else if matches!(operation.way, Way::Create | Way::Restore) && report.outcome == Outcome::RolledBack {
+            } else if matches!(operation.transition, Transition::Create | Transition::Restore) && report.outcome == Outcome::RolledBack {
                 known.release(account);
             }
             known.writers.remove(&account);
@@ -79,7 +79,7 @@ impl Engine {
                     tracing::warn!(
                         operation.id = %operation.id, request.id = %operation.request, account.id = %operation.asked.account_id, step = failure.step,
                         "the step {} of {} failed, so {}: {} (request {})",
-                        failure.step, subject(operation), if operation.way == Way::Repair { "it stays as it is" } else { "everything is being undone" },
+                        failure.step, subject(operation), if operation.transition == Transition::Repair { "it stays as it is" } else { "everything is being undone" },
                         failure.detail, operation.request
                     );
                     operation.turn(failure);
@@ -87,7 +87,7 @@ impl Engine {
             }
         }
         // Back from a repair would be the same way once more.
-        let left = if operation.way == Way::Repair { Vec::new() } else { self.until_reached(operation, Direction::Back).await };
+        let left = if operation.transition == Transition::Repair { Vec::new() } else { self.until_reached(operation, Direction::Back).await };
         Ok(self.conclude(operation, Outcome::RolledBack, left).await)
     }
 
@@ -99,7 +99,7 @@ impl Engine {
             operation.set_uid(uid);
         }
         let next = operation.next();
-        if operation.way == Way::Create && !operation.creates {
+        if operation.transition == Transition::Create && !operation.creates {
             let detail = format!("Nothing of the account {} is kept on this server any more.", next.username);
             return Err(refused(FailureKind::NotKept, detail));
         }
@@ -113,7 +113,7 @@ impl Engine {
     }
 
     fn run_of(&self, operation: &Arc<Operation>, direction: Direction) -> Run {
-        Run::told(self.inner.host.clone(), operation.clone(), operation.target(direction), direction)
+        Run::observed(self.inner.host.clone(), operation.clone(), operation.target(direction), direction)
     }
 
     /// Reserves the Spec's names for its account, or answers who has which.
@@ -203,7 +203,7 @@ impl Engine {
             let slot = self.inner.slots.acquire().await;
             let Err(failures) = operations::reach(&run).await else { return Vec::new() };
             drop(slot);
-            let left = told(&failures);
+            let left = details_of(&failures);
             let pause = PAUSES[attempt.min(PAUSES.len() - 1)];
             if attempt >= PAUSES.len() - 1 {
                 tracing::error!(
@@ -274,12 +274,12 @@ impl Engine {
 }
 
 fn began(operation: &Operation) -> &'static str {
-    match operation.way {
-        Way::Create => "creating",
-        Way::Restore => "restoring",
-        Way::Change => "changing",
-        Way::Repair => "repairing",
-        Way::Remove => "removing",
+    match operation.transition {
+        Transition::Create => "creating",
+        Transition::Restore => "restoring",
+        Transition::Change => "changing",
+        Transition::Repair => "repairing",
+        Transition::Remove => "removing",
     }
 }
 
@@ -293,12 +293,12 @@ fn tell_outcome(operation: &Operation) {
     let took = report.finished_at.unwrap_or(report.started_at).since(report.started_at);
     let request: &RequestId = &operation.request;
     let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let outcome = match (report.outcome, operation.way) {
-        (Outcome::Committed, Way::Create) => "created",
-        (Outcome::Committed, Way::Restore) => "restored",
-        (Outcome::Committed, Way::Change) => "changed",
-        (Outcome::Committed, Way::Repair) => "repaired",
-        (Outcome::Committed, Way::Remove) => "removed",
+    let outcome = match (report.outcome, operation.transition) {
+        (Outcome::Committed, Transition::Create) => "created",
+        (Outcome::Committed, Transition::Restore) => "restored",
+        (Outcome::Committed, Transition::Change) => "changed",
+        (Outcome::Committed, Transition::Repair) => "repaired",
+        (Outcome::Committed, Transition::Remove) => "removed",
         _ => "left as it was",
     };
     let why = report.failure.map(|failure| format!(": the step {} failed: {}", failure.step, failure.detail)).unwrap_or_default();

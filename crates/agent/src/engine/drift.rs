@@ -11,7 +11,7 @@ use super::Engine;
 use super::journal::AccountRecord;
 use crate::operations;
 use crate::resources::Target;
-use crate::run::{Run, told};
+use crate::run::{Run, details_of};
 
 /// The pause after each account, so that a look at ten thousand of them is spread over minutes and slows nobody down.
 const BETWEEN: Duration = Duration::from_millis(20);
@@ -62,7 +62,7 @@ impl Engine {
         }
         if mends && drift.plan.missing.is_empty() && drift.plan.conflicts.is_empty() {
             let _slot = self.inner.slots.acquire().await;
-            match mend(&Run::untold(self.inner.host.clone(), target), &drift.plan).await {
+            match mend(&Run::unobserved(self.inner.host.clone(), target), &drift.plan).await {
                 Ok(changes) => {
                     self.record(&record).await;
                     tracing::warn!(account.id = %account, account.username = %username, "mended the account {username} ({account}): {changes}");
@@ -79,7 +79,7 @@ impl Engine {
     /// What is to be done about an account that was committed, its record on the disk included.
     pub(super) async fn plan_of(&self, record: &AccountRecord, target: Target) -> Plan {
         let account = record.spec.account_id;
-        let mut plan = operations::plan(&Run::untold(self.inner.host.clone(), target)).await;
+        let mut plan = operations::plan(&Run::unobserved(self.inner.host.clone(), target)).await;
         let behind = self.known().unwritten.contains(&account);
         if !behind && !self.inner.host.account(account).await.is_ok_and(|text| text.is_some_and(|text| text == record.to_text())) {
             plan.changes.push(opterius_protocol::agent::PlannedChange {
@@ -101,7 +101,7 @@ impl Engine {
 pub(super) async fn mend(run: &Run, plan: &Plan) -> Result<String, String> {
     match operations::reach(run).await {
         Ok(()) => Ok(sentences(plan)),
-        Err(failures) => Err(told(&failures).join(" ")),
+        Err(failures) => Err(details_of(&failures).join(" ")),
     }
 }
 

@@ -51,7 +51,7 @@ fn readable(version: u32) -> bool {
 
 /// An operation as its journal tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Story {
+pub(crate) struct Replay {
     pub(crate) operation_id: OperationId,
     pub(crate) request_id: RequestId,
     pub(crate) announced_at: Micros,
@@ -81,19 +81,19 @@ pub(crate) enum Unreadable {
     Order,
 }
 
-impl Story {
+impl Replay {
     /// Reads a journal. A last line without its end was being written when the machine stopped; what it announces has not happened.
     pub(crate) fn read(text: &str) -> Result<Self, Unreadable> {
         let complete = text.rfind('\n').map_or("", |end| &text[..end]);
-        let mut story: Option<Self> = None;
+        let mut replay: Option<Self> = None;
         for (index, line) in complete.split('\n').filter(|line| !line.is_empty()).enumerate() {
             let line: Line = serde_json::from_str(line).map_err(|source| Unreadable::Line { number: index + 1, source })?;
-            match (line, &mut story) {
+            match (line, &mut replay) {
                 (Line::Announced { version, at, operation_id, request_id, previous, next, memo }, None) => {
                     if !readable(version) {
                         return Err(Unreadable::Version(version));
                     }
-                    story = Some(Self {
+                    replay = Some(Self {
                         operation_id,
                         request_id,
                         announced_at: at,
@@ -107,17 +107,17 @@ impl Story {
                     });
                 }
                 // A line whose writing seemed to fail, and had not, is there twice.
-                (Line::Decided { report }, Some(story)) if story.decided.as_ref() == Some(&*report) => {}
-                (Line::Turned { failure, .. }, Some(story)) if story.decided.is_none() => {
-                    story.direction = Direction::Back;
-                    story.failure = Some(failure);
+                (Line::Decided { report }, Some(replay)) if replay.decided.as_ref() == Some(&*report) => {}
+                (Line::Turned { failure, .. }, Some(replay)) if replay.decided.is_none() => {
+                    replay.direction = Direction::Back;
+                    replay.failure = Some(failure);
                 }
-                (Line::Decided { report }, Some(story)) if story.decided.is_none() => story.decided = Some(*report),
-                (Line::Acknowledged { .. }, Some(story)) if story.decided.is_some() => story.acknowledged = true,
+                (Line::Decided { report }, Some(replay)) if replay.decided.is_none() => replay.decided = Some(*report),
+                (Line::Acknowledged { .. }, Some(replay)) if replay.decided.is_some() => replay.acknowledged = true,
                 _ => return Err(Unreadable::Order),
             }
         }
-        story.ok_or(Unreadable::Empty)
+        replay.ok_or(Unreadable::Empty)
     }
 
     /// What the operation left committed, if it has its outcome. `kept` is the account's memo from before.
@@ -205,19 +205,19 @@ mod tests {
 
     #[test]
     fn what_version_1_wrote_still_loads() {
-        let story = Story::read(OPERATION_V1).expect("the fixture is a journal");
-        assert_eq!(story.direction, Direction::Back);
-        assert_eq!(story.decided.as_ref().map(|report| report.outcome), Some(Outcome::RolledBack));
-        assert!(story.acknowledged);
+        let replay = Replay::read(OPERATION_V1).expect("the fixture is a journal");
+        assert_eq!(replay.direction, Direction::Back);
+        assert_eq!(replay.decided.as_ref().map(|report| report.outcome), Some(Outcome::RolledBack));
+        assert!(replay.acknowledged);
         let record = AccountRecord::read(ACCOUNT_V1).expect("the fixture is a record");
         assert_eq!(record.summary().username.as_str(), "alice");
     }
 
     #[test]
     fn what_version_2_wrote_still_loads_and_is_written_back_the_same() {
-        let story = Story::read(OPERATION_V2).expect("the fixture is a journal");
-        assert_eq!((story.direction, story.memo.is_some()), (Direction::Forward, true));
-        assert_eq!(story.previous.map(|spec| spec.state), Some(opterius_model::State::Absent));
+        let replay = Replay::read(OPERATION_V2).expect("the fixture is a journal");
+        assert_eq!((replay.direction, replay.memo.is_some()), (Direction::Forward, true));
+        assert_eq!(replay.previous.map(|spec| spec.state), Some(opterius_model::State::Absent));
         let record = AccountRecord::read(ACCOUNT_V2).expect("the fixture is a record");
         assert_eq!(record.summary().kept_until, Some(Micros(1_795_600_000_000_000)));
         assert_eq!(record.to_text(), ACCOUNT_V2.trim_end());
@@ -229,15 +229,15 @@ mod tests {
 
     #[test]
     fn a_line_that_was_being_written_has_not_happened() {
-        let whole = Story::read(OPERATION_V1).expect("the fixture is a journal");
+        let whole = Replay::read(OPERATION_V1).expect("the fixture is a journal");
         let lines: Vec<&str> = OPERATION_V1.lines().collect();
-        let cut = |lines: &[&str], rest: &str| Story::read(&format!("{}\n{rest}", lines.join("\n")));
+        let cut = |lines: &[&str], rest: &str| Replay::read(&format!("{}\n{rest}", lines.join("\n")));
         assert_eq!(cut(&lines[..1], &lines[1][..20]).expect("one line is a journal").direction, Direction::Forward);
         assert_eq!(cut(&lines[..2], &lines[2][..lines[2].len() - 1]).expect("two lines are a journal").decided, None);
         assert_eq!(cut(&lines, "").expect("all lines are a journal"), whole);
-        assert!(matches!(Story::read(""), Err(Unreadable::Empty)));
-        assert!(matches!(Story::read(lines[0]), Err(Unreadable::Empty)));
-        assert!(matches!(Story::read("nonsense\n"), Err(Unreadable::Line { number: 1, .. })));
+        assert!(matches!(Replay::read(""), Err(Unreadable::Empty)));
+        assert!(matches!(Replay::read(lines[0]), Err(Unreadable::Empty)));
+        assert!(matches!(Replay::read("nonsense\n"), Err(Unreadable::Line { number: 1, .. })));
     }
 
     #[test]
@@ -245,10 +245,10 @@ mod tests {
         let lines: Vec<&str> = OPERATION_V1.lines().collect();
         let text = |order: &[usize]| -> String { order.iter().flat_map(|n| [lines[*n], "\n"]).collect() };
         for order in [vec![1], vec![0, 2, 1], vec![0, 0], vec![0, 3]] {
-            assert!(matches!(Story::read(&text(&order)), Err(Unreadable::Order)), "{order:?}");
+            assert!(matches!(Replay::read(&text(&order)), Err(Unreadable::Order)), "{order:?}");
         }
-        assert!(Story::read(&text(&[0, 1, 1, 2, 2])).is_ok(), "the same line twice is one that was written again");
+        assert!(Replay::read(&text(&[0, 1, 1, 2, 2])).is_ok(), "the same line twice is one that was written again");
         let other = text(&[0, 2]) + &lines[2].replace("rolled_back", "committed") + "\n";
-        assert!(matches!(Story::read(&other), Err(Unreadable::Order)), "one outcome, and then another");
+        assert!(matches!(Replay::read(&other), Err(Unreadable::Order)), "one outcome, and then another");
     }
 }

@@ -360,7 +360,7 @@ impl Engine {
         let target = Target { spec, uid, before: before.filter(is_here) };
         let mut plan = match &record {
             Some(record) if target.repairs() => self.plan_of(record, target).await,
-            _ => operations::plan(&Run::untold(self.inner.host.clone(), target)).await,
+            _ => operations::plan(&Run::unobserved(self.inner.host.clone(), target)).await,
         };
         if let Some((user, other)) = taken {
             let (kind, what) = if user { (FailureKind::UsernameTaken, "username") } else { (FailureKind::DomainTaken, "domain") };

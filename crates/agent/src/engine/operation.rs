@@ -10,13 +10,13 @@ use opterius_protocol::agent::{Change, Direction, Failure, OperationReport, Outc
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 
-use super::journal::{Line, Story, VERSION};
+use super::journal::{Line, Replay, VERSION};
 use crate::resources::{self, Target};
-use crate::run::Told;
+use crate::run::Observer;
 
 /// From where to where an operation leads, as far as its course depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Transition {
     /// From nothing to a live account.
     Create,
     /// From the trash to a live account.
@@ -29,7 +29,7 @@ pub(crate) enum Way {
     Remove,
 }
 
-impl Way {
+impl Transition {
     fn new(previous: Option<&Spec>, next: &Spec) -> Self {
         match (previous, next.state) {
             (_, State::Absent) => Self::Remove,
@@ -51,7 +51,7 @@ pub(crate) struct Operation {
     pub(crate) previous: Option<Spec>,
     /// What the Panel wants kept with the account once this is committed.
     pub(crate) memo: Option<Value>,
-    pub(crate) way: Way,
+    pub(crate) transition: Transition,
     /// Whether it was sent as one that makes an account.
     pub(crate) creates: bool,
     /// The Spec to reach, with its uid as soon as that is chosen.
@@ -96,7 +96,7 @@ impl Operation {
         next.uid = uid.or(next.uid);
         Self {
             memo: change.memo.clone(),
-            way: Way::new(previous.as_ref(), &next),
+            transition: Transition::new(previous.as_ref(), &next),
             creates,
             abandoned: AtomicBool::new(false),
             poked: Notify::new(),
@@ -125,35 +125,35 @@ impl Operation {
     }
 
     /// The operation that a journal tells of.
-    pub(crate) fn recovered(story: &Story) -> Self {
-        let report = story.decided.clone().unwrap_or_else(|| OperationReport {
-            operation_id: story.operation_id,
-            account_id: story.next.account_id,
+    pub(crate) fn recovered(replay: &Replay) -> Self {
+        let report = replay.decided.clone().unwrap_or_else(|| OperationReport {
+            operation_id: replay.operation_id,
+            account_id: replay.next.account_id,
             // Beyond all that an earlier life of the Agent told, so that whoever followed it hears of this one's steps.
             revision: u64::try_from(Micros::now().0).unwrap_or(1),
             outcome: Outcome::Running,
-            direction: story.direction,
-            started_at: story.announced_at,
+            direction: replay.direction,
+            started_at: replay.announced_at,
             finished_at: None,
             steps: Vec::new(),
-            failure: story.failure.clone(),
+            failure: replay.failure.clone(),
             left: Vec::new(),
             abandoned: false,
-            uid: story.next.uid,
+            uid: replay.next.uid,
         });
         Self {
-            memo: story.memo.clone(),
-            way: Way::new(story.previous.as_ref(), &story.next),
-            creates: story.previous.is_none(),
+            memo: replay.memo.clone(),
+            transition: Transition::new(replay.previous.as_ref(), &replay.next),
+            creates: replay.previous.is_none(),
             abandoned: AtomicBool::new(false),
             poked: Notify::new(),
-            id: story.operation_id,
-            request: story.request_id.clone(),
-            asked: story.next.clone(),
-            previous: story.previous.clone(),
-            next: Mutex::new(story.next.clone()),
+            id: replay.operation_id,
+            request: replay.request_id.clone(),
+            asked: replay.next.clone(),
+            previous: replay.previous.clone(),
+            next: Mutex::new(replay.next.clone()),
             announced: true,
-            acknowledged: AtomicBool::new(story.acknowledged),
+            acknowledged: AtomicBool::new(replay.acknowledged),
             report: watch::Sender::new(report),
         }
     }
@@ -217,11 +217,11 @@ impl Operation {
         let (spec, before) = match (direction, &self.previous) {
             (Direction::Forward, previous) => (next, previous.clone()),
             // Into the trash again, from under the names that it was restored to.
-            (Direction::Back, Some(previous)) if self.way == Way::Restore => {
+            (Direction::Back, Some(previous)) if self.transition == Transition::Restore => {
                 (Spec { kept_until: previous.kept_until, generation: next.generation, ..next.absent() }, Some(next))
             }
             // Nothing was taken away yet: a termination does not turn back later.
-            (Direction::Back, Some(previous)) if self.way == Way::Remove => (previous.clone(), None),
+            (Direction::Back, Some(previous)) if self.transition == Transition::Remove => (previous.clone(), None),
             (Direction::Back, Some(previous)) => (previous.clone(), Some(next)),
             (Direction::Back, None) => (Spec { state: State::Absent, holds: Vec::new(), ..next }, None),
         };
@@ -231,10 +231,10 @@ impl Operation {
     /// Whether a failure of an attempt turns it back. What makes an account turns back until it is decided; a change or a termination only
     /// until a visitor can have noticed it, and what leaves nothing behind never.
     pub(crate) fn turns_back(&self, noticed: bool) -> bool {
-        match self.way {
-            Way::Create | Way::Restore | Way::Repair => true,
-            Way::Change => !noticed,
-            Way::Remove => !noticed && self.asked.kept_until.is_some(),
+        match self.transition {
+            Transition::Create | Transition::Restore | Transition::Repair => true,
+            Transition::Change => !noticed,
+            Transition::Remove => !noticed && self.asked.kept_until.is_some(),
         }
     }
 
@@ -320,7 +320,7 @@ impl Operation {
     }
 }
 
-impl Told for Operation {
+impl Observer for Operation {
     fn begin_step(&self, name: &str, direction: Direction) -> usize {
         let mut index = 0;
         self.tell(|report| {

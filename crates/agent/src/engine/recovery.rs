@@ -7,8 +7,8 @@ use opterius_model::State;
 use opterius_protocol::Micros;
 use opterius_protocol::client::chain;
 
-use super::journal::{AccountRecord, Story};
-use super::operation::{Operation, Way};
+use super::journal::{AccountRecord, Replay};
+use super::operation::{Operation, Transition};
 use super::{Engine, Known, drift};
 use crate::host::{Host, HostError};
 use crate::operations;
@@ -33,10 +33,10 @@ pub(super) async fn load(host: &dyn Host) -> Result<Known, HostError> {
             Err(error) => known.unreadable.push(format!("the record of account {id}: {}", chain(&error))),
         }
     }
-    let mut stories = Vec::new();
+    let mut replays = Vec::new();
     for (id, text) in host.journals().await? {
-        match Story::read(&text) {
-            Ok(story) => stories.push(story),
+        match Replay::read(&text) {
+            Ok(replay) => replays.push(replay),
             // A journal without a complete line announced nothing.
             Err(super::journal::Unreadable::Empty) => drop(host.remove_journal(id).await),
             Err(error) => known.unreadable.push(format!("the journal of operation {id}: {}", chain(&error))),
@@ -45,12 +45,12 @@ pub(super) async fn load(host: &dyn Host) -> Result<Known, HostError> {
     for what in &known.unreadable {
         tracing::error!("could not read {what}");
     }
-    stories.sort_by_key(|story| story.announced_at);
-    for story in stories {
-        let account = story.next.account_id;
-        known.note_uid(story.next.uid);
+    replays.sort_by_key(|replay| replay.announced_at);
+    for replay in replays {
+        let account = replay.next.account_id;
+        known.note_uid(replay.next.uid);
         let kept = known.accounts.get(&account).and_then(|record| record.memo.clone());
-        if let Some(record) = story.committed(kept.as_ref()) {
+        if let Some(record) = replay.committed(kept.as_ref()) {
             let newer = known.accounts.get(&account).is_none_or(|known| known.spec.generation < record.spec.generation);
             if newer {
                 // A start must not need room on a full disk: the journal stays until the record is written.
@@ -61,13 +61,13 @@ pub(super) async fn load(host: &dyn Host) -> Result<Known, HostError> {
                 known.commit(record);
             }
         } else {
-            if story.next.state != State::Absent {
+            if replay.next.state != State::Absent {
                 // The names were claimed when the operation was announced.
-                let _ = known.claim(&story.next);
+                let _ = known.claim(&replay.next);
             }
-            known.writers.insert(account, story.operation_id);
+            known.writers.insert(account, replay.operation_id);
         }
-        known.operations.insert(story.operation_id, Arc::new(Operation::recovered(&story)));
+        known.operations.insert(replay.operation_id, Arc::new(Operation::recovered(&replay)));
     }
     Ok(known)
 }
@@ -94,7 +94,7 @@ pub(super) async fn recover(engine: &Engine) {
             let last = known.accounts.get(&account).map(|record| record.operation_id);
             last == Some(operation.id) && !known.writers.contains_key(&account)
         };
-        let restored = known.operations.values().filter(|operation| operation.way == Way::Restore && operation.is_committed());
+        let restored = known.operations.values().filter(|operation| operation.transition == Transition::Restore && operation.is_committed());
         restored.filter(|operation| is_last(operation)).map(|operation| operation.asked.account_id).collect()
     };
     for account in restored {
@@ -136,7 +136,7 @@ async fn repair(engine: &Engine, record: AccountRecord) {
     // An operation that came while this waited has looked at the account itself.
     let Some(target) = record.target().filter(|_| is_the_last) else { return };
     let _slot = engine.inner.slots.acquire().await;
-    let run = Run::untold(engine.inner.host.clone(), target);
+    let run = Run::unobserved(engine.inner.host.clone(), target);
     let plan = operations::plan(&run).await;
     if plan.is_empty() {
         return;

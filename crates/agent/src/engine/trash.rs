@@ -10,7 +10,7 @@ use super::Engine;
 use super::journal::AccountRecord;
 use crate::operations;
 use crate::resources::Target;
-use crate::run::{Run, told};
+use crate::run::{Run, details_of};
 
 /// How often the trash is looked at while nothing changes in it. Times are days; a minute is no matter.
 const EVERY: Duration = Duration::from_mins(1);
@@ -68,7 +68,7 @@ impl Engine {
         let spec = Spec { kept_until: None, ..record.spec.clone() };
         let target = Target { spec: spec.clone(), uid, before: Some(record.spec.clone()) };
         let username = &record.spec.username;
-        match operations::reach(&Run::untold(self.inner.host.clone(), target)).await {
+        match operations::reach(&Run::unobserved(self.inner.host.clone(), target)).await {
             Ok(()) => {
                 let record = AccountRecord { spec, ..record.clone() };
                 self.record(&record).await;
@@ -76,7 +76,7 @@ impl Engine {
                 tracing::info!(account.id = %account, account.username = %username, "deleted what was kept of the account {username} ({account})");
             }
             Err(failures) => {
-                tracing::error!(account.id = %account, "could not delete what was kept of the account {username} ({account}), trying again: {}", told(&failures).join(" "));
+                tracing::error!(account.id = %account, "could not delete what was kept of the account {username} ({account}), trying again: {}", details_of(&failures).join(" "));
             }
         }
     }
