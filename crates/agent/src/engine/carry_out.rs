@@ -87,7 +87,8 @@ impl Engine {
             }
         }
         // Back from a repair would be the same way once more.
-        let left = if operation.transition == Transition::Repair { Vec::new() } else { self.until_reached(operation, Direction::Back).await };
+        let left =
+            if operation.transition == Transition::Repair { Vec::new() } else { self.until_reached(operation, Direction::Back).await };
         Ok(self.conclude(operation, Outcome::RolledBack, left).await)
     }
 

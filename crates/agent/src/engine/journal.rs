@@ -64,7 +64,10 @@ pub(crate) struct Replay {
     pub(crate) acknowledged: bool,
 }
 
-/// Why a journal cannot be read.
+/// The longest journal or record that is read, in bytes: more than the largest change that the Agent takes on makes of it.
+pub(crate) const LONGEST: usize = 16 * 1024 * 1024;
+
+/// Why a journal or a record cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unreadable {
     #[error("it is empty")]
@@ -79,15 +82,20 @@ pub(crate) enum Unreadable {
     Version(u32),
     #[error("its lines are out of order")]
     Order,
+    #[error("it is longer than {LONGEST} bytes")]
+    TooLong,
 }
 
 impl Replay {
     /// Reads a journal. A last line without its end was being written when the machine stopped; what it announces has not happened.
-    pub(crate) fn read(text: &str) -> Result<Self, Unreadable> {
-        let complete = text.rfind('\n').map_or("", |end| &text[..end]);
+    pub(crate) fn read(text: &[u8]) -> Result<Self, Unreadable> {
+        if text.len() > LONGEST {
+            return Err(Unreadable::TooLong);
+        }
+        let complete = text.iter().rposition(|byte| *byte == b'\n').map_or(&[][..], |end| &text[..end]);
         let mut replay: Option<Self> = None;
-        for (index, line) in complete.split('\n').filter(|line| !line.is_empty()).enumerate() {
-            let line: Line = serde_json::from_str(line).map_err(|source| Unreadable::Line { number: index + 1, source })?;
+        for (index, line) in complete.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).enumerate() {
+            let line: Line = serde_json::from_slice(line).map_err(|source| Unreadable::Line { number: index + 1, source })?;
             match (line, &mut replay) {
                 (Line::Announced { version, at, operation_id, request_id, previous, next, memo }, None) => {
                     if !readable(version) {
@@ -174,8 +182,11 @@ impl AccountRecord {
         serde_json::to_string_pretty(self).expect("a record holds nothing that JSON cannot")
     }
 
-    pub(crate) fn read(text: &str) -> Result<Self, Unreadable> {
-        let record: Self = serde_json::from_str(text).map_err(|source| Unreadable::Line { number: 1, source })?;
+    pub(crate) fn read(text: &[u8]) -> Result<Self, Unreadable> {
+        if text.len() > LONGEST {
+            return Err(Unreadable::TooLong);
+        }
+        let record: Self = serde_json::from_slice(text).map_err(|source| Unreadable::Line { number: 1, source })?;
         if readable(record.version) { Ok(record) } else { Err(Unreadable::Version(record.version)) }
     }
 
@@ -205,20 +216,20 @@ mod tests {
 
     #[test]
     fn what_version_1_wrote_still_loads() {
-        let replay = Replay::read(OPERATION_V1).expect("the fixture is a journal");
+        let replay = Replay::read(OPERATION_V1.as_bytes()).expect("the fixture is a journal");
         assert_eq!(replay.direction, Direction::Back);
         assert_eq!(replay.decided.as_ref().map(|report| report.outcome), Some(Outcome::RolledBack));
         assert!(replay.acknowledged);
-        let record = AccountRecord::read(ACCOUNT_V1).expect("the fixture is a record");
+        let record = AccountRecord::read(ACCOUNT_V1.as_bytes()).expect("the fixture is a record");
         assert_eq!(record.summary().username.as_str(), "alice");
     }
 
     #[test]
     fn what_version_2_wrote_still_loads_and_is_written_back_the_same() {
-        let replay = Replay::read(OPERATION_V2).expect("the fixture is a journal");
+        let replay = Replay::read(OPERATION_V2.as_bytes()).expect("the fixture is a journal");
         assert_eq!((replay.direction, replay.memo.is_some()), (Direction::Forward, true));
         assert_eq!(replay.previous.map(|spec| spec.state), Some(opterius_model::State::Absent));
-        let record = AccountRecord::read(ACCOUNT_V2).expect("the fixture is a record");
+        let record = AccountRecord::read(ACCOUNT_V2.as_bytes()).expect("the fixture is a record");
         assert_eq!(record.summary().kept_until, Some(Micros(1_795_600_000_000_000)));
         assert_eq!(record.to_text(), ACCOUNT_V2.trim_end());
         for line in OPERATION_V2.lines() {
@@ -229,15 +240,23 @@ mod tests {
 
     #[test]
     fn a_line_that_was_being_written_has_not_happened() {
-        let whole = Replay::read(OPERATION_V1).expect("the fixture is a journal");
+        let whole = Replay::read(OPERATION_V1.as_bytes()).expect("the fixture is a journal");
         let lines: Vec<&str> = OPERATION_V1.lines().collect();
-        let cut = |lines: &[&str], rest: &str| Replay::read(&format!("{}\n{rest}", lines.join("\n")));
+        let cut = |lines: &[&str], rest: &str| Replay::read(format!("{}\n{rest}", lines.join("\n")).as_bytes());
         assert_eq!(cut(&lines[..1], &lines[1][..20]).expect("one line is a journal").direction, Direction::Forward);
         assert_eq!(cut(&lines[..2], &lines[2][..lines[2].len() - 1]).expect("two lines are a journal").decided, None);
         assert_eq!(cut(&lines, "").expect("all lines are a journal"), whole);
-        assert!(matches!(Replay::read(""), Err(Unreadable::Empty)));
-        assert!(matches!(Replay::read(lines[0]), Err(Unreadable::Empty)));
-        assert!(matches!(Replay::read("nonsense\n"), Err(Unreadable::Line { number: 1, .. })));
+        assert!(matches!(Replay::read(b""), Err(Unreadable::Empty)));
+        assert!(matches!(Replay::read(lines[0].as_bytes()), Err(Unreadable::Empty)));
+        assert!(matches!(Replay::read(b"nonsense\n"), Err(Unreadable::Line { number: 1, .. })));
+        assert!(matches!(Replay::read(b"\xff\n"), Err(Unreadable::Line { number: 1, .. })));
+    }
+
+    #[test]
+    fn what_is_longer_than_anything_that_the_agent_writes_is_not_read() {
+        let long = vec![b'\n'; LONGEST + 1];
+        assert!(matches!(Replay::read(&long), Err(Unreadable::TooLong)));
+        assert!(matches!(AccountRecord::read(&long), Err(Unreadable::TooLong)));
     }
 
     #[test]
@@ -245,10 +264,10 @@ mod tests {
         let lines: Vec<&str> = OPERATION_V1.lines().collect();
         let text = |order: &[usize]| -> String { order.iter().flat_map(|n| [lines[*n], "\n"]).collect() };
         for order in [vec![1], vec![0, 2, 1], vec![0, 0], vec![0, 3]] {
-            assert!(matches!(Replay::read(&text(&order)), Err(Unreadable::Order)), "{order:?}");
+            assert!(matches!(Replay::read(text(&order).as_bytes()), Err(Unreadable::Order)), "{order:?}");
         }
-        assert!(Replay::read(&text(&[0, 1, 1, 2, 2])).is_ok(), "the same line twice is one that was written again");
+        assert!(Replay::read(text(&[0, 1, 1, 2, 2]).as_bytes()).is_ok(), "the same line twice is one that was written again");
         let other = text(&[0, 2]) + &lines[2].replace("rolled_back", "committed") + "\n";
-        assert!(matches!(Replay::read(&other), Err(Unreadable::Order)), "one outcome, and then another");
+        assert!(matches!(Replay::read(other.as_bytes()), Err(Unreadable::Order)), "one outcome, and then another");
     }
 }

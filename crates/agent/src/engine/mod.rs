@@ -4,7 +4,7 @@
 mod carry_out;
 mod drift;
 mod heads;
-mod journal;
+pub(crate) mod journal;
 mod operation;
 mod php;
 mod recovery;

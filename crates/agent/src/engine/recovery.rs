@@ -28,14 +28,14 @@ const SUSPECT: Duration = Duration::from_mins(10);
 pub(super) async fn load(host: &dyn Host) -> Result<Known, HostError> {
     let mut known = Known::default();
     for (id, text) in host.accounts().await? {
-        match AccountRecord::read(&text) {
+        match AccountRecord::read(text.as_bytes()) {
             Ok(record) => known.commit(record),
             Err(error) => known.unreadable.push(format!("the record of account {id}: {}", chain(&error))),
         }
     }
     let mut replays = Vec::new();
     for (id, text) in host.journals().await? {
-        match Replay::read(&text) {
+        match Replay::read(text.as_bytes()) {
             Ok(replay) => replays.push(replay),
             // A journal without a complete line announced nothing.
             Err(super::journal::Unreadable::Empty) => drop(host.remove_journal(id).await),
@@ -94,7 +94,8 @@ pub(super) async fn recover(engine: &Engine) {
             let last = known.accounts.get(&account).map(|record| record.operation_id);
             last == Some(operation.id) && !known.writers.contains_key(&account)
         };
-        let restored = known.operations.values().filter(|operation| operation.transition == Transition::Restore && operation.is_committed());
+        let restored =
+            known.operations.values().filter(|operation| operation.transition == Transition::Restore && operation.is_committed());
         restored.filter(|operation| is_last(operation)).map(|operation| operation.asked.account_id).collect()
     };
     for account in restored {

@@ -37,21 +37,21 @@ struct AccessLine<'a> {
 
 /// A request, as the access log tells it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// The site that answered; empty where the host was not a name.
-    pub(super) site: String,
+    pub(crate) site: String,
     /// The UTC month it ended in, `2026-10`.
-    pub(super) month: String,
+    pub(crate) month: String,
     /// Bytes sent, headers included.
-    pub(super) sent: u64,
+    pub(crate) sent: u64,
     /// Bytes received, headers included.
-    pub(super) received: u64,
+    pub(crate) received: u64,
     /// The line for the account's log, with its end: the combined format, the time in UTC and the bytes those of the whole response.
-    pub(super) combined: String,
+    pub(crate) combined: String,
 }
 
 /// Reads a line of the access log; `None` if it is not one. Bytes that are no UTF-8, which nginx passes as they came, become U+FFFD.
-pub(super) fn access(line: &[u8]) -> Option<Request> {
+pub(crate) fn access(line: &[u8]) -> Option<Request> {
     let text = String::from_utf8_lossy(line);
     let text = with_a_plain_status(&text);
     let line: AccessLine<'_> = serde_json::from_str(&text).ok()?;
@@ -102,7 +102,7 @@ fn with_a_plain_status(text: &str) -> Cow<'_, str> {
 ///
 /// A path with a line end in it (`%0A`) could make up a whole line about any site, and so could PHP on its stderr stream: nginx refuses the one
 /// and keeps the other in a log of its own (packaging/nginx/site.conf).
-pub(super) fn error(line: &[u8]) -> Option<(String, String)> {
+pub(crate) fn error(line: &[u8]) -> Option<(String, String)> {
     // A line that was cut may lack its real end and show a forged one. One from PHP's stderr can hold anything, line ends too, so that not
     // even its start is certain; what PHP has to say is in php.log.
     if line.len() + 1 >= ERROR_LINE_BYTES || !starts_with_a_time(line) {

@@ -10,7 +10,7 @@
 
 mod account;
 mod follow;
-mod line;
+pub(crate) mod line;
 mod split;
 mod state;
 mod task;
