@@ -49,3 +49,27 @@ pub(crate) fn change(spec: &Spec) -> Change {
         memo: None,
     }
 }
+
+/// A service on 127.0.0.1 that answers whatever it is asked with these bytes, and closes the connection.
+pub(crate) async fn answering(answer: Vec<u8>) -> std::net::SocketAddr {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut asked = [0; 4096];
+            // Whoever asked may have gone before the end of the answer.
+            let _ = client.read(&mut asked).await;
+            let _ = client.write_all(&answer).await;
+        }
+    });
+    address
+}
+
+/// A configuration whose nginx and PowerDNS are at these addresses.
+pub(crate) fn config(nginx: std::net::SocketAddr, pdns: std::net::SocketAddr) -> crate::config::Config {
+    toml::from_str(&format!(
+        "pdns_api_key = \"0123456789abcdef\"\nprobe_secret = \"fedcba9876543210\"\nnginx_address = \"{nginx}\"\npdns_api_address = \"{pdns}\"\n"
+    ))
+    .expect("a configuration")
+}

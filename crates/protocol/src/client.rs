@@ -96,3 +96,29 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+    use crate::agent::ListUsage;
+
+    #[tokio::test]
+    async fn an_answer_of_any_length_is_not_read_to_its_end() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let socket = dir.path().join("sock");
+        let listener = tokio::net::UnixListener::bind(&socket).expect("a socket");
+        tokio::spawn(async move {
+            let (mut client, _) = listener.accept().await.expect("a client");
+            let mut asked = [0; 4096];
+            let _ = client.read(&mut asked).await;
+            let _ = client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+            for _ in 0..65 {
+                let _ = client.write_all(&[b' '; 1 << 20]).await;
+            }
+        });
+        let error = Client::new(socket).call(&ListUsage {}, Duration::from_mins(5)).await.expect_err("too much");
+        assert!(chain(&error).contains("longer than"), "{error:?}");
+    }
+}

@@ -103,7 +103,7 @@ mod tests {
             uid: Some(uid),
             account: Some(want.spec.account_id),
             group: Some(uid),
-            shadow: Some(hash),
+            shadow: Some(hash.into()),
             expired: false,
             as_made: true,
         };
@@ -135,6 +135,7 @@ mod tests {
             assert_eq!(LinuxUser::diff(&seen, &want).map_err(|_| ()), wanted, "{case}, wanted");
             assert_eq!(LinuxUser::diff(&seen, &gone).map_err(|_| ()), Ok(unwanted), "{case}, not wanted");
         }
+        assert!(!format!("{ours:?}").contains("$6$"), "a hash is not printed");
         assert_eq!(LinuxUser::diff(&seen(|_| ()), &suspended()), Ok(Some(Change::Lock)));
         assert_eq!(LinuxUser::diff(&seen(|u| u.expired = true), &suspended()), Ok(None));
     }

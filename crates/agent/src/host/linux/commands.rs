@@ -101,3 +101,21 @@ pub(super) async fn run_or_fail(doing: String, program: &'static str, arguments:
         Err(error) => Err(HostError::failed(doing)(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_program_that_says_much_is_heard_out_and_little_of_it_is_kept() {
+        let script = "head -c 300000 /dev/zero | tr '\\0' x >&2; exit 3";
+        let ended = run("/bin/sh", &["-c", script], "").await.expect("it ends by itself");
+        assert_eq!((ended.code, ended.said.len()), (Some(3), KEPT));
+    }
+
+    #[tokio::test]
+    async fn what_a_terminal_obeys_does_not_come_in_by_a_programs_words() {
+        let ended = run("/bin/sh", &["-c", "printf '\\033[31mred\\n  and more' >&2"], "").await.expect("it ends");
+        assert_eq!(ended.said, "\u{fffd}[31mred and more");
+    }
+}

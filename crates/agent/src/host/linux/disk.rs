@@ -167,6 +167,29 @@ mod tests {
         remove_tree(&tree).expect("nothing there is no failure");
     }
 
+    /// Makes a directory with so many directories in each other, and a file in the last.
+    fn make_deep(top: &Path, depth: usize) {
+        std::fs::create_dir(top).unwrap();
+        let mut at = open_dir(top).unwrap();
+        for _ in 0..depth {
+            rustix::fs::mkdirat(&at, "d", Mode::from_raw_mode(0o700)).unwrap();
+            at = rustix::fs::openat(&at, "d", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).unwrap();
+        }
+        rustix::fs::openat(&at, "file", OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC, Mode::from_raw_mode(0o600)).unwrap();
+    }
+
+    #[test]
+    fn a_deletion_does_not_trip_over_names_that_a_deletion_uses() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let tree = dir.path().join("tree");
+        make_deep(&tree, 100);
+        for number in 0..50 {
+            make_deep(&tree.join(format!(".opterius-deep-{number}")), 40);
+        }
+        remove_tree(&tree).unwrap();
+        assert!(!tree.exists());
+    }
+
     #[test]
     fn an_exclusive_rename_keeps_what_is_there() {
         let dir = tempfile::tempdir().expect("a temporary directory");

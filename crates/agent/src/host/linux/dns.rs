@@ -348,6 +348,36 @@ fn asking(domain: &DomainName, kind: RecordType) -> String {
 mod tests {
     use super::*;
 
+    async fn pdns(answer: impl Into<Vec<u8>>) -> PowerDns {
+        let address = crate::testing::answering(answer.into()).await;
+        PowerDns::new(&crate::testing::config(address, address))
+    }
+
+    fn domain() -> DomainName {
+        DomainName::parse("example.com").expect("a domain")
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_any_length_is_not_read_to_its_end() {
+        let long = [b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), vec![b' '; 33 << 20]].concat();
+        let error = pdns(long).await.zone(&domain()).await.expect_err("too much");
+        assert!(opterius_protocol::client::chain(&error).contains("longer than"), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn what_a_terminal_obeys_does_not_come_in_by_the_dns() {
+        for body in ["{\"error\":\"\\u001b[31mred\"}", "\x1b[31mred"] {
+            let error = pdns(format!("HTTP/1.1 400 Bad Request\r\n\r\n{body}")).await.zone(&domain()).await.expect_err("refused");
+            let said = opterius_protocol::client::chain(&error);
+            assert!(said.ends_with("\u{fffd}[31mred"), "{said:?}");
+        }
+        let zone =
+            "{\"account\":\"\",\"rrsets\":[{\"name\":\"\\u001b.\",\"type\":\"TXT\",\"ttl\":1,\"records\":[{\"content\":\"\\u001b\"}]}]}";
+        let seen = pdns(format!("HTTP/1.1 200 OK\r\n\r\n{zone}")).await.zone(&domain()).await.expect("a look").expect("a zone");
+        let set = seen.records.first().expect("a record");
+        assert!(!format!("{}{:?}", set.name, set.contents).contains("\\u{1b}") && !set.name.contains('\x1b'), "{set:?}");
+    }
+
     #[test]
     fn a_serial_is_neither_written_nor_compared() {
         assert_eq!(without_serial("ns1.a. host.b. 2026112301 1 2 3 4"), "ns1.a. host.b. 1 2 3 4");

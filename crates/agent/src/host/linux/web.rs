@@ -82,3 +82,47 @@ fn unavailable(source: impl std::error::Error + Send + Sync + 'static) -> HostEr
         source: Box::new(source),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    async fn nginx(answer: impl Into<Vec<u8>>) -> Nginx {
+        let address = testing::answering(answer.into()).await;
+        Nginx::new(&testing::config(address, address))
+    }
+
+    fn site() -> DomainName {
+        DomainName::parse("example.com").expect("a domain")
+    }
+
+    #[tokio::test]
+    async fn a_ping_is_answered_in_few_bytes_or_not_at_all() {
+        let long = [b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), vec![b'x'; 2 << 20]].concat();
+        let error = nginx(long).await.ping(&site()).await.expect_err("two megabytes are no answer");
+        assert!(opterius_protocol::client::chain(&error).contains("longer than"), "{error:?}");
+        let failed = [b"HTTP/1.1 502 Bad Gateway\r\n\r\n".to_vec(), vec![b'x'; 2 << 20]].concat();
+        let error = nginx(failed).await.ping(&site()).await.expect_err("it is not answered");
+        assert!(opterius_protocol::client::chain(&error).contains("502"), "{error:?}");
+        let visited = [b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), vec![b'x'; 2 << 20]].concat();
+        assert_eq!(nginx(visited).await.visit(&site()).await.expect("a status"), 200);
+    }
+
+    #[tokio::test]
+    async fn heads_without_an_end_are_no_answer() {
+        for line in ["X-More: and more\r\n", "HTTP/1.1 103 Early Hints\r\n\r\n"] {
+            let endless = format!("HTTP/1.1 100 Continue\r\n\r\n{}", line.repeat(100_000));
+            assert!(nginx(endless.clone()).await.ping(&site()).await.is_err());
+            assert!(nginx(endless).await.visit(&site()).await.is_err());
+        }
+        let elsewhere = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
+        assert_eq!(nginx(elsewhere).await.visit(&site()).await.expect("a status"), 302, "it is not followed");
+    }
+
+    #[tokio::test]
+    async fn what_a_terminal_obeys_does_not_come_in_by_a_ping() {
+        let answer = nginx(*b"HTTP/1.1 200 OK\r\n\r\n\x1b]0;owned\x07\x1b[31mred\xff\n").await.ping(&site()).await.expect("an answer");
+        assert!(answer.ends_with("[31mred\u{fffd}") && !answer.contains(char::is_control), "{answer:?}");
+    }
+}
