@@ -15,12 +15,17 @@ grep -E "^$user:" /etc/shadow | cut -d: -f1 | sed 's/^/shadow: /' || true
 grep -E "^$user:" /etc/group | sed 's/^/group: /' || true
 grep -E "^$user:" /etc/gshadow | sed 's/^/gshadow: /' || true
 [ ! -e /home/$user ] || echo "home: /home/$user"
+# The room in the trash that is set aside for an account belongs to its user.
+is_set_aside() {
+    case $1 in */.opterius-trash/*) ;; *) return 1 ;; esac
+    [ -z "$(ls -A "$1" | grep -v '\.reserve$')" ] && grep -q ":opterius-${1##*/}:" /etc/passwd
+}
 for path in $(find /home/.opterius-staging /home/.opterius-trash -mindepth 1 -maxdepth 1 2>/dev/null); do
     record=/var/lib/opterius-agent/accounts/${path##*/}.json
     if grep -qs '"kept_until"' "$record"; then
         # What is kept of an account belongs to it, and is nothing that was forgotten.
         ! grep -qE "\"username\": ?\"$user\"" "$record" || echo "kept: $path"
-    else
+    elif ! is_set_aside "$path"; then
         echo "home: $path"
     fi
 done

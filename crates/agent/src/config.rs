@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use opterius_protocol::bounded;
 use serde::Deserialize;
 
 /// Where the configuration is unless the command line says otherwise.
@@ -123,7 +124,7 @@ pub enum ConfigError {
 impl Config {
     /// Reads the configuration from a file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let text = bounded::text(path, bounded::MIB).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         toml::from_str(&text).map_err(|error| ConfigError::Parse { path: path.to_owned(), reason: error.message().to_owned() })
     }
 }

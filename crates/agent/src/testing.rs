@@ -26,6 +26,12 @@ pub(crate) fn kept() -> Target {
     Target { spec: target.spec.kept(Micros(i64::MAX)), before: Some(target.spec), ..target }
 }
 
+/// The same account, terminated with what is kept of it to be deleted at once.
+pub(crate) fn discarded() -> Target {
+    let target = target();
+    Target { spec: target.spec.kept(Micros(1)), before: Some(target.spec), ..target }
+}
+
 /// The same account, on its way back from the trash.
 pub(crate) fn restored() -> Target {
     let kept = kept();

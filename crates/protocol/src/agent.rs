@@ -556,9 +556,12 @@ pub struct Health {
     pub open_operations: Vec<OperationId>,
     /// Accounts that are not absent.
     pub accounts: u64,
-    /// Accounts whose home waits in the trash.
+    /// Accounts that can still be restored: their homes wait in the trash.
     #[serde(default)]
     pub kept: u64,
+    /// Accounts whose time in the trash is over, and of which not all is deleted yet.
+    #[serde(default)]
+    pub deleting: u64,
     /// Accounts that were not as committed at the last look.
     #[serde(default)]
     pub drifted: u64,

@@ -172,6 +172,8 @@ mod tests {
             use tokio::io::AsyncWriteExt as _;
             while let Ok((mut client, _)) = server.accept().await {
                 tokio::spawn(async move {
+                    // An answer before the question is none.
+                    let _ = client.read(&mut [0; 4096]).await;
                     let _ = client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
                     while client.write_all(&[b'x'; 4096]).await.is_ok() {}
                 });

@@ -135,7 +135,7 @@ fn logged_in(world: &mut World) {
 /// Everything of the account that can be damaged and still bears its mark is.
 fn damaged(world: &mut World) {
     let user = world.users.get_mut(&alice()).expect("the user");
-    (user.as_made, user.expired, user.shadow) = (false, true, Some("!".to_owned()));
+    (user.as_made, user.expired, user.shadow) = (false, true, Some("!".into()));
     let home = world.homes.get_mut(&alice()).expect("the home");
     home.owner = 0;
     home.flaws.insert("tmp is missing");
@@ -443,7 +443,7 @@ type Appears = fn(&mut World) -> bool;
 fn strangers() -> Vec<(&'static str, FailureKind, Appears)> {
     fn made(world: &mut World, uid: Option<u32>) -> bool {
         let free = !world.users.contains_key(&alice());
-        let shadow = uid.map(|_| "!".to_owned());
+        let shadow = uid.map(|_| "!".into());
         let user = UserSeen { uid, account: None, group: Some(1000), shadow, expired: false, as_made: false };
         world.users.entry(alice()).or_insert(user);
         free

@@ -33,6 +33,7 @@ use crate::resources::Target;
 use crate::run::Run;
 use journal::AccountRecord;
 use operation::Operation;
+use trash::is_due;
 
 /// Operations that work at the same time. Each starts a PHP and several processes; more of them at once finish no sooner.
 const AT_ONCE: usize = 8;
@@ -334,11 +335,13 @@ impl Engine {
     /// How everything stands, in numbers.
     pub fn tally(&self) -> Tally {
         let known = self.known();
-        let count = |is: fn(&Spec) -> bool| known.accounts.values().filter(|record| is(&record.spec)).count();
+        let now = Micros::now();
+        let count = |is: &dyn Fn(&Spec) -> bool| known.accounts.values().filter(|record| is(&record.spec)).count();
         Tally {
             open: known.operations.values().filter(|operation| !operation.is_decided()).map(|operation| operation.id).collect(),
-            live: count(|spec| spec.state != State::Absent),
-            kept: count(|spec| spec.kept_until.is_some()),
+            live: count(&|spec| spec.state != State::Absent),
+            kept: count(&|spec| spec.kept_until.is_some() && !is_due(spec, now)),
+            deleting: count(&|spec| is_due(spec, now)) + known.leftovers.len(),
             drifted: known.drift.values().filter(|drift| !drift.mended).count(),
             unreadable: known.unreadable.clone(),
         }
@@ -380,6 +383,8 @@ pub struct Tally {
     pub live: usize,
     /// Accounts of which something is kept.
     pub kept: usize,
+    /// Accounts of which what was kept is being deleted.
+    pub deleting: usize,
     /// Accounts that were not as committed when they were last looked at.
     pub drifted: usize,
     /// What could not be read from the disk.

@@ -152,7 +152,7 @@ async fn a_new_password_changes_the_password_and_nothing_else() {
         .collect();
     assert_eq!((report.outcome, changed), (Outcome::Committed, vec!["password"]));
     let mut expected = before;
-    expected.users.get_mut(&spec.username).expect("the user").shadow = Some("$6$another$hash".to_owned());
+    expected.users.get_mut(&spec.username).expect("the user").shadow = Some("$6$another$hash".into());
     assert_eq!(*host.world(), expected);
 }
 
@@ -298,7 +298,7 @@ async fn what_was_kept_long_enough_is_deleted_and_cannot_be_restored() {
     let uid = engine.account(spec.account_id).and_then(|account| account.spec.uid);
     let kept = spec.kept(Micros::now());
     run(&engine, change(&kept), false).await;
-    assert!(!host.world().trash.is_empty(), "it goes in time, and keeps nobody waiting");
+    assert!(!host.world().deleting.is_empty(), "it goes in time, and keeps nobody waiting");
     let emptying = engine.clone();
     tokio::spawn(async move { emptying.keep_emptying_the_trash().await });
     tokio::time::sleep(Duration::from_mins(2)).await;

@@ -82,6 +82,6 @@ impl Engine {
     }
 }
 
-fn is_due(spec: &Spec, now: Micros) -> bool {
+pub(super) fn is_due(spec: &Spec, now: Micros) -> bool {
     spec.state == State::Absent && spec.kept_until.is_some_and(|until| until <= now)
 }

@@ -34,7 +34,7 @@ impl Engine {
     pub async fn usage(&self, id: AccountId) -> Result<Option<Usage>, HostError> {
         let Some((username, uid)) = self.measurable(id) else { return Ok(None) };
         let disk = self.measure(id, &username, uid, Haste::Waited).await?;
-        let processes = self.host().processes(uid).await?;
+        let processes = self.host().processes(id, uid).await?;
         let (_, traffic) = self.host().traffic_this_month(Some(id)).await?;
         Ok(Some(Usage {
             measured_at: disk.measured_at,
@@ -71,9 +71,20 @@ impl Engine {
                 {
                     tracing::warn!(account.id = %account, account.username = %username, "could not measure what the account {username} ({account}) uses: {}", chain(&error));
                 }
+                self.set_room_aside(account).await;
                 tokio::time::sleep((began.elapsed() * PAUSES).max(BETWEEN)).await;
             }
             tokio::time::sleep(EVERY.min(after)).await;
+        }
+    }
+
+    /// Sees to it that a live account can be terminated on a full disk: one that was made before there was such a thing as a reserve, or while
+    /// the disk was full, has none. Where somebody works on the account it is done the next time.
+    async fn set_room_aside(&self, account: AccountId) {
+        let Ok(_turn) = tokio::time::timeout(BETWEEN, self.turn_of(account)).await else { return };
+        let is_settled = self.measurable(account).is_some() && !self.known().writers.contains_key(&account);
+        if is_settled && let Err(error) = self.host().reserve_keepsake(account).await {
+            tracing::debug!(account.id = %account, "account {account} has no room set aside for its termination: {}", chain(&error));
         }
     }
 

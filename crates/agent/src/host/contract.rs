@@ -50,27 +50,27 @@ async fn users(host: &dyn Host, ours: &Names, theirs: &Names) {
     host.add_user(&new).await.expect("a new user");
     let seen = host.user(&ours.username).await.expect("a look").expect("the user");
     assert_eq!((seen.uid, seen.account, seen.group), (Some(ours.uid.get()), Some(ours.account), Some(ours.uid.get())));
-    assert_eq!(seen.shadow.as_deref(), Some("!"), "a new user is locked");
+    assert_eq!(seen.shadow, Some("!".into()), "a new user is locked");
     assert!(host.uid_in_use(ours.uid).await.expect("a look"));
     assert!(is_taken(&host.add_user(&NewUser { uid: theirs.uid, account: theirs.account, ..new.clone() }).await), "a name is given once");
 
     let hash = opterius_model::Password::parse("a good password".to_owned()).expect("a password").hash();
     host.set_password(&ours.username, &hash).await.expect("a password");
     let seen = host.user(&ours.username).await.expect("a look").expect("the user");
-    assert_eq!(seen.shadow.as_deref(), Some(hash.expose()));
+    assert_eq!(seen.shadow, Some(hash.expose().into()));
 
     for expired in [true, false] {
         host.mend_user(&new, expired).await.expect("corrected");
         let seen = host.user(&ours.username).await.expect("a look").expect("the user");
-        assert_eq!((seen.expired, seen.as_made, seen.shadow.as_deref()), (expired, true, Some(hash.expose())));
+        assert_eq!((seen.expired, seen.as_made, seen.shadow), (expired, true, Some(hash.expose().into())));
     }
     assert!(is_taken(&host.mend_user(&NewUser { account: theirs.account, ..new.clone() }, false).await));
-    assert_eq!(host.processes(ours.uid).await.expect("a look"), ProcessesSeen::default());
-    host.end_sessions(ours.uid).await.expect("no sessions");
+    assert_eq!(host.processes(ours.account, ours.uid).await.expect("a look"), ProcessesSeen::default());
+    host.end_sessions(ours.account, ours.uid).await.expect("no sessions");
 
     host.remove_user(&ours.username, theirs.uid).await.expect("nothing of that number");
     assert!(host.user(&ours.username).await.expect("a look").is_some(), "another number's user stays");
-    host.end_processes(ours.uid).await.expect("no processes");
+    host.end_processes(ours.account, ours.uid).await.expect("no processes");
     for _ in 0..2 {
         host.remove_user(&ours.username, ours.uid).await.expect("removed, also when it is gone");
     }
@@ -82,8 +82,10 @@ async fn homes_and_logs(host: &dyn Host, ours: &Names, theirs: &Names) {
     let look = async || host.home(&plan).await.expect("a look");
     assert_eq!(look().await, HomeSeen::default());
     host.add_home(&plan).await.expect("a new home");
-    let there = HomeSeen { owner: Some(ours.uid.get()), ours: true, ..HomeSeen::default() };
-    assert_eq!(look().await, there);
+    let there = HomeSeen { owner: Some(ours.uid.get()), ours: true, trashed: true, ..HomeSeen::default() };
+    assert_eq!(look().await, there, "with room set aside in the trash");
+    assert_eq!(host.keepsake(ours.account).await.expect("a look"), KeepsakeSeen::default(), "where nothing is kept");
+    host.reserve_keepsake(ours.account).await.expect("it is there already");
     let stranger = HomePlan { account: theirs.account, uid: theirs.uid, ..plan.clone() };
     assert!(is_taken(&host.add_home(&stranger).await));
     assert!(!host.home(&stranger).await.expect("a look").staged, "a refused home leaves nothing staged");
@@ -109,9 +111,19 @@ async fn homes_and_logs(host: &dyn Host, ours: &Names, theirs: &Names) {
         let seen = host.home(back).await.expect("a look");
         assert_eq!((seen.owner, seen.kept, seen.flaws), (Some(ours.uid.get()), false, Vec::new()));
     }
-    // An empty place in the trash is left, and goes with the keepsake.
+    // An empty place in the trash is left, with room set aside for the next time.
     host.remove_keepsake(ours.account).await.expect("removed");
     assert_eq!(look().await, there, "the document root of before is still there");
+    assert_eq!(host.keepsake(ours.account).await.expect("a look"), KeepsakeSeen::default());
+
+    // Out of its place without being kept.
+    for _ in 0..2 {
+        host.discard_home(&plan).await.expect("taken away, also when it is");
+    }
+    assert_eq!(look().await, HomeSeen { trashed: true, ..HomeSeen::default() });
+    host.remove_home(&plan).await.expect("removed");
+    assert_eq!(look().await, HomeSeen::default());
+    host.add_home(&plan).await.expect("a new home");
 
     let look_at_logs = async || host.logs(ours.account, &ours.username).await.expect("a look");
     assert_eq!(look_at_logs().await, LogsSeen::default());
@@ -274,8 +286,8 @@ async fn answers(host: &dyn Host, ours: &Names) {
     host.put_site(&entry(ours, Generation::FIRST)).await.expect("put in place");
     assert_eq!(host.ping(&ours.domain).await.expect("an answer"), pool(ours).ping_response());
     assert_eq!(host.visit(&ours.domain).await.expect("an answer"), 200);
-    assert_eq!(host.processes(ours.uid).await.expect("a look").sessions, 0, "its PHP is in the sandbox");
-    assert!(host.processes(ours.uid).await.expect("a look").sandboxed > 0);
+    assert_eq!(host.processes(ours.account, ours.uid).await.expect("a look").sessions, 0, "its PHP is in the sandbox");
+    assert!(host.processes(ours.account, ours.uid).await.expect("a look").sandboxed > 0);
     let held = EntryPlan { suspended: true, ..entry(ours, Generation::FIRST) };
     host.hold_site(&held).await.expect("held");
     assert_eq!(host.visit(&ours.domain).await.expect("an answer"), 503);
@@ -288,7 +300,7 @@ async fn answers(host: &dyn Host, ours: &Names) {
     host.remove_pool(ours.account, &PoolName::main()).await.expect("closed");
     host.remove_home(&home).await.expect("removed");
     host.remove_logs(ours.account, &ours.username).await.expect("removed");
-    host.end_processes(ours.uid).await.expect("ended");
+    host.end_processes(ours.account, ours.uid).await.expect("ended");
     host.remove_user(&ours.username, ours.uid).await.expect("removed");
     assert!(!host.uid_in_use(ours.uid).await.expect("a look"));
 }

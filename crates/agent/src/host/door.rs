@@ -77,6 +77,29 @@ pub struct NewUser {
     pub account: AccountId,
 }
 
+/// The second field of a line of shadow(5), which prints nothing of itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ShadowField(String);
+
+impl ShadowField {
+    /// The text, for whoever compares it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for ShadowField {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl std::fmt::Debug for ShadowField {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ShadowField(…)")
+    }
+}
+
 /// A user or group that bears an account's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserSeen {
@@ -87,7 +110,7 @@ pub struct UserSeen {
     /// The gid of the group of the same name, if there is one.
     pub group: Option<u32>,
     /// The field of shadow, if there is an entry: a hash, or `!` while the user is locked.
-    pub shadow: Option<String>,
+    pub shadow: Option<ShadowField>,
     /// Whether the user has expired: PAM then lets nobody in by any service, whatever the password.
     pub expired: bool,
     /// Whether its primary group, home directory, shell and the group's members are as they were made.
@@ -121,7 +144,7 @@ pub struct HomeSeen {
     pub staged: bool,
     /// Whether the account's home is kept in the trash.
     pub kept: bool,
-    /// Whether anything of the account is in the trash or was left half deleted.
+    /// Whether the account has a place in the trash, if only with the room that is set aside for it, or something was left half deleted.
     pub trashed: bool,
 }
 
@@ -143,11 +166,11 @@ pub struct KeepsakeSeen {
     pub whole: bool,
     /// The zone.
     pub zone: bool,
-    /// Whether there is anything at all, the home included.
+    /// Whether anything is kept or half deleted, the home included. Room that is set aside is nothing.
     pub any: bool,
 }
 
-/// The processes of a uid.
+/// The processes of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ProcessesSeen {
     /// Those in the account's sandbox: its PHP, and what that started.
@@ -297,12 +320,12 @@ door! {
     change fn mend_user(&self, user: &NewUser, expired: bool) -> ();
     /// Removes the user and its group, and what a removal or creation that was cut short left of either.
     change fn remove_user(&self, username: &Username, uid: Uid) -> ();
-    /// The processes of this uid.
-    look fn processes(&self, uid: Uid) -> ProcessesSeen;
-    /// Ends every process of this uid; none is left.
-    change fn end_processes(&self, uid: Uid) -> ();
-    /// Ends every process of this uid that is not in the account's sandbox; none is left.
-    change fn end_sessions(&self, uid: Uid) -> ();
+    /// The processes of this uid, and those in the account's cgroup.
+    look fn processes(&self, account: AccountId, uid: Uid) -> ProcessesSeen;
+    /// Ends all of these; none is left.
+    change fn end_processes(&self, account: AccountId, uid: Uid) -> ();
+    /// Ends those of these that are not in the account's sandbox; none is left.
+    change fn end_sessions(&self, account: AccountId, uid: Uid) -> ();
 
     /// What is at the account's places for homes.
     look fn home(&self, home: &HomePlan) -> HomeSeen;
@@ -312,6 +335,8 @@ door! {
     change fn mend_home(&self, home: &HomePlan) -> ();
     /// Moves the account's home into the trash. Not one that is somebody else's.
     change fn keep_home(&self, home: &HomePlan) -> ();
+    /// Takes the account's home out of its place to be deleted, and keeps nothing of it. Not one that is somebody else's. Needs no room.
+    change fn discard_home(&self, home: &HomePlan) -> ();
     /// Moves the account's home from the trash into its place; under another domain than before it gets a document root of that name, which
     /// leads to the old one. Taken: anything at `/home/<username>`.
     change fn restore_home(&self, home: &HomePlan, domain_before: &DomainName) -> ();
@@ -325,8 +350,10 @@ door! {
     look fn keepsake(&self, account: AccountId) -> KeepsakeSeen;
     /// Writes the Spec, as JSON, and the account's zone of this name, if it has one, into the trash.
     change fn write_keepsake(&self, account: AccountId, spec: &str, domain: &DomainName) -> ();
-    /// Deletes everything that the trash has of the account.
+    /// Deletes everything that the trash has of the account, and sets room aside in it for the next time.
     change fn remove_keepsake(&self, account: AccountId) -> ();
+    /// Sets room aside in the trash, so that the account can be terminated on a full disk. A new home has it already.
+    change fn reserve_keepsake(&self, account: AccountId) -> ();
 
     /// The account's directory of logs.
     look fn logs(&self, account: AccountId, username: &Username) -> LogsSeen;

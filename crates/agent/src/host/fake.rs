@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) homes: BTreeMap<Username, FakeHome>,
     pub(crate) staged_homes: BTreeSet<AccountId>,
     pub(crate) trash: BTreeMap<AccountId, Trash>,
+    /// For whose termination there is room set aside in the trash.
+    pub(crate) reserves: BTreeSet<AccountId>,
     /// What of the trash is half deleted.
     pub(crate) deleting: BTreeSet<AccountId>,
     /// The mark of each directory of logs, and whether it is as it was made.
@@ -172,7 +174,7 @@ impl Host for FakeHost {
         }
         self.half("add_user").await?;
         if let Some(added) = self.world().users.get_mut(&user.username) {
-            added.shadow = Some("!".to_owned());
+            added.shadow = Some("!".into());
         }
         Ok(())
     }
@@ -180,7 +182,7 @@ impl Host for FakeHost {
     async fn set_password(&self, username: &Username, hash: &PasswordHash) -> Result<(), HostError> {
         self.half("set_password").await?;
         match self.world().users.get_mut(username) {
-            Some(user) => user.shadow = Some(hash.expose().to_owned()),
+            Some(user) => user.shadow = Some(hash.expose().into()),
             None => return Err(HostError::failed(format!("set the password of {username}"))("no such user")),
         }
         Ok(())
@@ -219,12 +221,12 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    async fn processes(&self, uid: Uid) -> Result<ProcessesSeen, HostError> {
+    async fn processes(&self, _: AccountId, uid: Uid) -> Result<ProcessesSeen, HostError> {
         let world = self.world();
         Ok(ProcessesSeen { sandboxed: world.processes.contains(&uid).into(), sessions: world.sessions.contains(&uid).into() })
     }
 
-    async fn end_processes(&self, uid: Uid) -> Result<(), HostError> {
+    async fn end_processes(&self, _: AccountId, uid: Uid) -> Result<(), HostError> {
         self.half("end_processes").await?;
         let mut world = self.world();
         world.processes.remove(&uid);
@@ -232,7 +234,7 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    async fn end_sessions(&self, uid: Uid) -> Result<(), HostError> {
+    async fn end_sessions(&self, _: AccountId, uid: Uid) -> Result<(), HostError> {
         self.half("end_sessions").await?;
         self.world().sessions.remove(&uid);
         Ok(())
@@ -254,7 +256,9 @@ impl Host for FakeHost {
             flaws,
             staged: world.staged_homes.contains(&home.account),
             kept: world.trash.get(&home.account).is_some_and(|trash| trash.home.is_some()),
-            trashed: world.trash.contains_key(&home.account) || world.deleting.contains(&home.account),
+            trashed: world.trash.contains_key(&home.account)
+                || world.reserves.contains(&home.account)
+                || world.deleting.contains(&home.account),
         })
     }
 
@@ -269,6 +273,7 @@ impl Host for FakeHost {
         let number = home.uid.get();
         let new = FakeHome { owner: number, inside: number, flaws: BTreeSet::new(), roots: vec![home.domain.clone()] };
         world.homes.insert(home.username.clone(), new);
+        world.reserves.insert(home.account);
         Ok(())
     }
 
@@ -284,6 +289,7 @@ impl Host for FakeHost {
                 seen.roots.push(home.domain.clone());
             }
         }
+        self.world().reserves.insert(home.account);
         Ok(())
     }
 
@@ -296,6 +302,16 @@ impl Host for FakeHost {
         let mut world = self.world();
         let moved = world.homes.remove(&home.username);
         world.trash.entry(home.account).or_default().home = moved;
+        Ok(())
+    }
+
+    async fn discard_home(&self, home: &HomePlan) -> Result<(), HostError> {
+        if self.home(home).await?.ours {
+            self.half("discard_home").await?;
+            let mut world = self.world();
+            world.homes.remove(&home.username);
+            world.deleting.insert(home.account);
+        }
         Ok(())
     }
 
@@ -324,7 +340,8 @@ impl Host for FakeHost {
             world.staged_homes.remove(&home.account);
             world.deleting.remove(&home.account);
             let moved = ours && world.homes.remove(&home.username).is_some();
-            if world.trash.remove(&home.account).is_some() || moved {
+            let reserve = world.reserves.remove(&home.account);
+            if world.trash.remove(&home.account).is_some() || reserve || moved {
                 world.deleting.insert(home.account);
             }
         }
@@ -369,7 +386,15 @@ impl Host for FakeHost {
             }
         }
         self.half("remove_keepsake").await?;
-        self.world().deleting.remove(&account);
+        let mut world = self.world();
+        world.deleting.remove(&account);
+        world.reserves.insert(account);
+        Ok(())
+    }
+
+    async fn reserve_keepsake(&self, account: AccountId) -> Result<(), HostError> {
+        self.half("reserve_keepsake").await?;
+        self.world().reserves.insert(account);
         Ok(())
     }
 

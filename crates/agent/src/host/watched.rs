@@ -42,7 +42,7 @@ pub fn with_failpoints<H>(inner: H) -> Watched<H> {
 
     impl Configured {
         fn heed_the_file(&self) {
-            let text = std::fs::read_to_string(FILE).unwrap_or_default();
+            let text = opterius_protocol::bounded::text(FILE, opterius_protocol::bounded::MIB).unwrap_or_default();
             let mut heeded = self.from_file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             if *heeded == text {
                 return;

@@ -232,7 +232,7 @@ fn internal(error: &crate::host::HostError) -> Refusal {
 }
 
 async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusal> {
-    let Tally { open, live, kept, drifted, unreadable } = engine.tally();
+    let Tally { open, live, kept, deleting, drifted, unreadable } = engine.tally();
     let mut parts = engine.host().parts().await.map_err(|error| internal(&error))?;
     if !unreadable.is_empty() {
         parts.push(opterius_protocol::agent::PartHealth {
@@ -251,6 +251,7 @@ async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusa
         open_operations: open,
         accounts: live as u64,
         kept: kept as u64,
+        deleting: deleting as u64,
         drifted: drifted as u64,
         // What cannot be read is what nobody has sent, so that it is sent again.
         pages_hash: Some(engine.host().pages().await.map(|pages| pages_hash(&pages.unwrap_or_default())).unwrap_or_default()),

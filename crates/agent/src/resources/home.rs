@@ -16,6 +16,7 @@ pub(crate) enum Change {
     /// Of these flaws.
     Mend(Vec<String>),
     Keep,
+    Discard,
     Restore,
     Remove,
 }
@@ -26,6 +27,7 @@ impl std::fmt::Display for Change {
             Self::Build => f.write_str("build the home with its document root and welcome page"),
             Self::Mend(flaws) => write!(f, "mend the home: {}", flaws.join(", ")),
             Self::Keep => f.write_str("move the home into the trash"),
+            Self::Discard => f.write_str("take the home out of its place, to be deleted"),
             Self::Restore => f.write_str("put the home back from the trash"),
             Self::Remove => f.write_str("remove the home"),
         }
@@ -47,7 +49,8 @@ impl Resource for Home {
     fn diff(seen: &HomeSeen, target: &Target) -> Result<Option<Change>, Conflict> {
         if target.kept() {
             // What is half built or half deleted of the account goes with what is kept, in time.
-            return Ok(seen.ours.then_some(Change::Keep));
+            let change = if target.kept_for_no_time() { Change::Discard } else { Change::Keep };
+            return Ok(seen.ours.then_some(change));
         }
         if target.absent() {
             return Ok((seen.ours || seen.staged || seen.trashed).then_some(Change::Remove));
@@ -76,6 +79,7 @@ impl Resource for Home {
             }
             Change::Mend(_) => host.mend_home(&home).await,
             Change::Keep => host.keep_home(&home).await,
+            Change::Discard => host.discard_home(&home).await,
             Change::Restore => {
                 let before = target.before.as_ref().map_or(&home.domain, |before| before.sites[0].primary());
                 host.restore_home(&home, before).await
@@ -88,7 +92,7 @@ impl Resource for Home {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{absent, kept, restored, target};
+    use crate::testing::{absent, discarded, kept, restored, target};
 
     #[test]
     fn a_home_is_known_by_its_owner() {
@@ -113,7 +117,9 @@ mod tests {
             let change = |target: Target| Home::diff(&seen, &target).map_err(|_| ());
             assert_eq!(change(target()), wanted, "{case}, wanted");
             assert_eq!(change(absent()), Ok(unwanted), "{case}, not wanted");
+            let no_time = in_trash.as_ref().map(|_| Change::Discard);
             assert_eq!(change(kept()), Ok(in_trash), "{case}, wanted in the trash");
+            assert_eq!(change(discarded()), Ok(no_time), "{case}, kept for no time");
             assert_eq!(change(restored()), back, "{case}, wanted back");
         }
     }

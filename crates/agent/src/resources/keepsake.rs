@@ -39,7 +39,7 @@ impl Resource for Keepsake {
 
     fn diff(seen: &KeepsakeSeen, target: &Target) -> Result<Option<Change>, Conflict> {
         if target.kept() {
-            return Ok((!seen.whole).then_some(Change::Write));
+            return Ok((!seen.whole && !target.kept_for_no_time()).then_some(Change::Write));
         }
         Ok(seen.any.then_some(Change::Remove))
     }
@@ -59,7 +59,7 @@ impl Resource for Keepsake {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{absent, kept, restored};
+    use crate::testing::{absent, discarded, kept, restored};
 
     #[test]
     fn a_keepsake_is_there_for_as_long_as_the_account_is_kept() {
@@ -70,6 +70,7 @@ mod tests {
             ("whole", seen(true, true), None, Some(Change::Remove)),
         ] {
             assert_eq!(Keepsake::diff(&seen, &kept()), Ok(in_trash), "{case}, kept");
+            assert_eq!(Keepsake::diff(&seen, &discarded()), Ok(None), "{case}, kept for no time");
             assert_eq!(Keepsake::diff(&seen, &restored()), Ok(otherwise), "{case}, restored");
             assert_eq!(Keepsake::diff(&seen, &absent()), Ok(otherwise), "{case}, not kept");
         }

@@ -81,7 +81,7 @@ impl Resource for LinuxUser {
             Change::Create => host.add_user(&user).await,
             Change::Mend | Change::Lock | Change::Unlock => host.mend_user(&user, target.suspended()).await,
             Change::Remove => {
-                host.end_processes(target.uid).await?;
+                host.end_processes(target.spec.account_id, target.uid).await?;
                 host.remove_user(username, target.uid).await
             }
         }
@@ -103,7 +103,7 @@ mod tests {
             uid: Some(uid),
             account: Some(want.spec.account_id),
             group: Some(uid),
-            shadow: Some(hash.into()),
+            shadow: Some(hash.as_str().into()),
             expired: false,
             as_made: true,
         };

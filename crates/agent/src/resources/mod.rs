@@ -13,6 +13,7 @@ mod site;
 
 use async_trait::async_trait;
 use opterius_model::{Pool, Site, Spec, State, Uid};
+use opterius_protocol::Micros;
 use opterius_protocol::agent::FailureKind;
 
 pub(crate) use dns_zone::DnsZone;
@@ -47,6 +48,11 @@ impl Target {
     /// Whether what a restore needs is to be kept.
     pub(crate) fn kept(&self) -> bool {
         self.absent() && self.spec.kept_until.is_some()
+    }
+
+    /// Whether what would be kept is to be deleted at once. Then it is not kept in the first place: that may be for want of room.
+    pub(crate) fn kept_for_no_time(&self) -> bool {
+        self.kept() && self.spec.kept_until.is_some_and(|until| until <= Micros::now())
     }
 
     /// Whether the account is suspended.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use opterius_protocol::agent::FailureKind;
 
 use super::{Conflict, Resource, Target};
-use crate::host::{Host, HostError, UserSeen};
+use crate::host::{Host, HostError, ShadowField, UserSeen};
 
 /// The password. It goes with the user, so nothing is to be done where the account is not wanted.
 pub(crate) struct LinuxPassword;
@@ -32,7 +32,7 @@ impl Resource for LinuxPassword {
     }
 
     fn diff(seen: &Self::Seen, target: &Target) -> Result<Option<Set>, Conflict> {
-        let set = seen.as_ref().and_then(|user| user.shadow.as_deref());
+        let set = seen.as_ref().and_then(|user| user.shadow.as_ref()).map(ShadowField::expose);
         Ok((!target.absent() && set != Some(target.spec.password_hash.expose())).then_some(Set))
     }
 
@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn the_hash_in_shadow_becomes_the_accounts() {
         let user = UserSeen { uid: Some(20_001), account: None, group: Some(20_001), shadow: None, expired: false, as_made: true };
-        let seen = |shadow: &str| Some(UserSeen { shadow: Some(shadow.to_owned()), ..user.clone() });
+        let seen = |shadow: &str| Some(UserSeen { shadow: Some(shadow.into()), ..user.clone() });
         let hash = target().spec.password_hash.expose().to_owned();
         for (seen, wanted) in [(None, Some(Set)), (seen("!"), Some(Set)), (seen(&hash), None)] {
             assert_eq!(LinuxPassword::diff(&seen, &target()), Ok(wanted));

@@ -39,7 +39,7 @@ impl Resource for Sessions {
         let user = host.user(&target.spec.username).await?;
         // A number whose user is somebody else's, or nobody's, has no sessions of this account.
         if user.is_some_and(|user| user.account == Some(target.spec.account_id) && user.uid == Some(target.uid.get())) {
-            host.processes(target.uid).await
+            host.processes(target.spec.account_id, target.uid).await
         } else {
             Ok(ProcessesSeen::default())
         }
@@ -56,8 +56,8 @@ impl Resource for Sessions {
 
     async fn apply(host: &dyn Host, target: &Target, change: &Change) -> Result<(), HostError> {
         match change {
-            Change::End(_) => host.end_processes(target.uid).await,
-            Change::EndSessions(_) => host.end_sessions(target.uid).await,
+            Change::End(_) => host.end_processes(target.spec.account_id, target.uid).await,
+            Change::EndSessions(_) => host.end_sessions(target.spec.account_id, target.uid).await,
         }
     }
 }

@@ -54,16 +54,20 @@ fn hint(drift: &Drift) -> String {
     format!("`opterius account plan {0}` shows what a repair would change, and `opterius account repair {0}` does it", drift.account_id)
 }
 
-/// What is kept of terminated accounts, and when the next of it goes.
+/// What is kept of terminated accounts and when the next of it goes, and what is being deleted.
 pub(super) async fn trash(panel: &Panel, answers: &Answers, report: &mut Report) {
     let Ok(health) = &answers.agent else { return };
-    if health.kept == 0 {
+    let accounts = |count: u64, noun| output::count(usize::try_from(count).unwrap_or(usize::MAX), noun);
+    if health.deleting > 0 {
+        let what = accounts(health.deleting, "account");
+        report.ok("trash", format!("being deleted, and not to be restored any more: what /home/.opterius-trash has of {what}"));
+    } else if health.kept == 0 {
         return report.ok("trash", "nothing is kept of terminated accounts");
     }
-    let kept = format!(
-        "kept to be restored, in /home/.opterius-trash: {}",
-        output::count(usize::try_from(health.kept).unwrap_or(usize::MAX), "terminated account")
-    );
+    if health.kept == 0 {
+        return;
+    }
+    let kept = format!("kept to be restored, in /home/.opterius-trash: {}", accounts(health.kept, "terminated account"));
     // When it goes is only more to say.
     let terminated: Vec<Account> = match panel.list("/api/accounts", &[("status", "terminated"), ("limit", "500")]).await {
         Ok(data) => read_all(&data).unwrap_or_default(),
@@ -159,5 +163,12 @@ mod tests {
         let mut report = Report::default();
         trash(&Panel::new("/nonexistent".into()), &answers(0, 0, &Value::Null), &mut report).await;
         assert_eq!(report.0[0].detail, "nothing is kept of terminated accounts");
+
+        let mut going = answers(0, 0, &Value::Null);
+        going.agent.as_mut().expect("an answer").deleting = 1;
+        let mut report = Report::default();
+        trash(&Panel::new("/nonexistent".into()), &going, &mut report).await;
+        let said: Vec<&str> = report.0.iter().map(|finding| finding.detail.as_str()).collect();
+        assert_eq!(said, ["being deleted, and not to be restored any more: what /home/.opterius-trash has of 1 account"]);
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use opterius_model::clean;
+use opterius_protocol::bounded;
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use crate::host::HostError;
@@ -67,20 +69,26 @@ pub(super) async fn run(program: &'static str, arguments: &[&str], input: &str) 
     let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
     let mut stdin = child.stdin.take();
     let mut stderr = child.stderr.take();
-    let mut said = Vec::new();
     let talk = async {
-        if let Some(mut stdin) = stdin.take() {
-            // A program that ends without reading its input is judged by its status.
-            let _ = stdin.write_all(input.as_bytes()).await;
-        }
-        if let Some(stderr) = &mut stderr {
-            let _ = stderr.take(KEPT as u64).read_to_end(&mut said).await;
-        }
-        child.wait().await
+        let tell = async {
+            if let Some(mut stdin) = stdin.take() {
+                // A program that ends without reading its input is judged by its status.
+                let _ = stdin.write_all(input.as_bytes()).await;
+            }
+        };
+        let listen = async {
+            match stderr.take() {
+                Some(stderr) => bounded::drain(stderr, KEPT).await.unwrap_or_default(),
+                None => Vec::new(),
+            }
+        };
+        // At the same time: a program may say more than a pipe holds before it reads what it is told.
+        let ((), said) = tokio::join!(tell, listen);
+        child.wait().await.map(|status| (status, said))
     };
     match tokio::time::timeout(DEADLINE, talk).await {
-        Ok(Ok(status)) => {
-            let said = String::from_utf8_lossy(&said).split_whitespace().collect::<Vec<_>>().join(" ");
+        Ok(Ok((status, said))) => {
+            let said = clean(&said, KEPT).split_whitespace().collect::<Vec<_>>().join(" ");
             Ok(Ended { code: status.code(), said })
         }
         Ok(Err(source)) => Err(CommandError::Start { program, source }),
@@ -88,7 +96,8 @@ pub(super) async fn run(program: &'static str, arguments: &[&str], input: &str) 
             if let Some(group) = group {
                 let _ = killpg(group, Signal::SIGKILL);
             }
-            let _ = child.wait().await;
+            // What does not even end of that hangs in the kernel, and must not hang the Agent.
+            let _ = tokio::time::timeout(DEADLINE, child.wait()).await;
             Err(CommandError::Deadline { program })
         }
     }

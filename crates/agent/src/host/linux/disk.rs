@@ -1,13 +1,14 @@
-//! What the file-system work shares: exclusive renames, files that are there whole, and deletion that cannot be led astray.
+//! What the file-system work shares: exclusive renames, and files that are there whole.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use opterius_model::AccountId;
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, ResolveFlags};
+use opterius_protocol::bounded;
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags, ResolveFlags};
 
 use crate::host::HostError;
 
@@ -63,6 +64,14 @@ pub(super) fn write_mark(path: &Path, account: AccountId) -> io::Result<()> {
     mark.sync_all()
 }
 
+/// A file that says whose a directory is has no more bytes than this.
+const LONGEST_MARK: u64 = 128;
+
+/// Reads such a file: the account, if it names one.
+pub(super) fn read_mark(path: &Path) -> Option<AccountId> {
+    AccountId::parse(bounded::text(path, LONGEST_MARK).ok()?.trim_end()).ok()
+}
+
 /// Writes what was done in a directory to the disk.
 pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
@@ -85,110 +94,9 @@ pub(super) fn ensure_dir(path: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
-/// Deeper directories are first moved up, so that a tree as deep as its owner pleased needs neither stack nor descriptors.
-const DEPTH: u32 = 32;
-
-/// Deletes a tree in a directory that only root can reach. Works on descriptors, follows no link, crosses no mount.
-pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
-    let top = match open_dir(path) {
-        Ok(top) => top,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    let mut moved = 0;
-    // Each round empties everything but what it moved up, which the next one finds at the top.
-    while !empty(top.as_fd(), top.as_fd(), 0, &mut moved)? {}
-    rustix::fs::unlinkat(CWD, path, AtFlags::REMOVEDIR)?;
-    Ok(())
-}
-
-/// Empties a directory. Answers `false` if something was moved up to `top`.
-fn empty(top: BorrowedFd<'_>, dir: BorrowedFd<'_>, depth: u32, moved: &mut u64) -> io::Result<bool> {
-    let mut whole = true;
-    let entries: Vec<_> = Dir::read_from(dir)?.collect::<Result<_, _>>()?;
-    for entry in entries {
-        let name = entry.file_name();
-        if name == c"." || name == c".." {
-            continue;
-        }
-        if entry.file_type() != FileType::Directory && entry.file_type() != FileType::Unknown {
-            rustix::fs::unlinkat(dir, name, AtFlags::empty())?;
-            continue;
-        }
-        match rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR) {
-            Ok(()) => continue,
-            Err(rustix::io::Errno::NOTDIR) => {
-                rustix::fs::unlinkat(dir, name, AtFlags::empty())?;
-                continue;
-            }
-            Err(rustix::io::Errno::NOTEMPTY | rustix::io::Errno::EXIST) => {}
-            Err(error) => return Err(error.into()),
-        }
-        if depth >= DEPTH {
-            *moved += 1;
-            rustix::fs::renameat_with(dir, name, top, format!(".opterius-deep-{moved}"), RenameFlags::NOREPLACE)?;
-            whole = false;
-            continue;
-        }
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let child = rustix::fs::openat2(dir, name, flags, Mode::empty(), INSIDE)?;
-        if empty(top, child.as_fd(), depth + 1, moved)? {
-            rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR)?;
-        } else {
-            whole = false;
-        }
-    }
-    Ok(whole)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_tree_of_any_depth_is_deleted_and_links_are_not_followed() {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let keep = dir.path().join("keep");
-        std::fs::create_dir(&keep).unwrap();
-        std::fs::write(keep.join("file"), "kept").unwrap();
-        let tree = dir.path().join("tree");
-        std::fs::create_dir(&tree).unwrap();
-        std::os::unix::fs::symlink(&keep, tree.join("link")).unwrap();
-        // Made by moving down, since no path could name the deepest directory.
-        let mut at = open_dir(&tree).unwrap();
-        for _ in 0..3000 {
-            rustix::fs::mkdirat(&at, "d", Mode::from_raw_mode(0o700)).unwrap();
-            rustix::fs::symlinkat(keep.to_str().unwrap(), &at, "link").ok();
-            at = rustix::fs::openat(&at, "d", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).unwrap();
-        }
-        remove_tree(&tree).unwrap();
-        assert!(!tree.exists());
-        assert_eq!(std::fs::read_to_string(keep.join("file")).unwrap(), "kept");
-        remove_tree(&tree).expect("nothing there is no failure");
-    }
-
-    /// Makes a directory with so many directories in each other, and a file in the last.
-    fn make_deep(top: &Path, depth: usize) {
-        std::fs::create_dir(top).unwrap();
-        let mut at = open_dir(top).unwrap();
-        for _ in 0..depth {
-            rustix::fs::mkdirat(&at, "d", Mode::from_raw_mode(0o700)).unwrap();
-            at = rustix::fs::openat(&at, "d", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).unwrap();
-        }
-        rustix::fs::openat(&at, "file", OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC, Mode::from_raw_mode(0o600)).unwrap();
-    }
-
-    #[test]
-    fn a_deletion_does_not_trip_over_names_that_a_deletion_uses() {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let tree = dir.path().join("tree");
-        make_deep(&tree, 100);
-        for number in 0..50 {
-            make_deep(&tree.join(format!(".opterius-deep-{number}")), 40);
-        }
-        remove_tree(&tree).unwrap();
-        assert!(!tree.exists());
-    }
 
     #[test]
     fn an_exclusive_rename_keeps_what_is_there() {

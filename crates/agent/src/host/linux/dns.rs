@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, RecordType};
-use opterius_model::{AccountId, DomainName};
+use opterius_model::{AccountId, DomainName, clean};
+use opterius_protocol::bounded;
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
@@ -18,6 +19,16 @@ use crate::host::{HostError, RecordSet, ZonePlan, ZoneSeen};
 
 /// One call of the API, or one question.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The longest answer of the API, which is a zone with all its records, in bytes.
+const LONGEST_ANSWER: u64 = 16 * bounded::MIB;
+
+/// The longest that is kept of what PowerDNS says about a failure, in characters.
+const LONGEST_WORDS: usize = 500;
+
+/// The longest name and content of a record as text, in characters: every byte of the 255, or the 65,535, may be written as `\\255`.
+const LONGEST_NAME: usize = 4 * 256;
+const LONGEST_CONTENT: usize = 4 * 65_536 + 1024;
 
 /// SQLite answers "database is locked" when several write at once; PowerDNS passes that on as a 500 (its issues 14564, 15384).
 const LOCKED_TRIES: u32 = 20;
@@ -138,10 +149,10 @@ impl PowerDns {
             }
             let response = request.send().await.map_err(|error| unavailable(error.without_url()))?;
             let status = response.status();
-            let body = response.bytes().await.map_err(|error| unavailable(error.without_url()))?;
+            let body = bounded::body(response, LONGEST_ANSWER).await.map_err(unavailable)?;
             let locked = status == StatusCode::INTERNAL_SERVER_ERROR && String::from_utf8_lossy(&body).contains("locked");
             if !locked || attempt == LOCKED_TRIES {
-                return Ok((status, body.to_vec()));
+                return Ok((status, body));
             }
             tokio::time::sleep(LOCKED_PAUSE).await;
         }
@@ -149,8 +160,8 @@ impl PowerDns {
     }
 
     fn refused(doing: String, status: StatusCode, body: &[u8]) -> HostError {
-        let said = serde_json::from_slice::<ApiError>(body).map(|error| error.error);
-        let said = said.unwrap_or_else(|_| String::from_utf8_lossy(body).chars().take(200).collect());
+        let said = serde_json::from_slice::<ApiError>(body).map(|error| error.error.into_bytes());
+        let said = clean(&said.unwrap_or_else(|_| body.to_vec()), LONGEST_WORDS);
         HostError::failed(doing)(Refused::Api { status, said })
     }
 
@@ -168,9 +179,12 @@ impl PowerDns {
         let mut records: BTreeMap<(String, &'static str), RecordSet> = BTreeMap::new();
         for set in zone.rrsets {
             let Some(kind) = KINDS.into_iter().find(|kind| *kind == set.kind) else { continue };
-            let contents =
-                set.records.into_iter().map(|record| if kind == "SOA" { without_serial(&record.content) } else { record.content });
-            records.insert((set.name.clone(), kind), RecordSet { contents: contents.collect(), name: set.name, kind, ttl: set.ttl });
+            let contents = set.records.into_iter().map(|record| {
+                let content = clean(record.content.as_bytes(), LONGEST_CONTENT);
+                if kind == "SOA" { without_serial(&content) } else { content }
+            });
+            let name = clean(set.name.as_bytes(), LONGEST_NAME);
+            records.insert((name.clone(), kind), RecordSet { contents: contents.collect(), name, kind, ttl: set.ttl });
         }
         Ok(Some(ZoneSeen { account: AccountId::parse(&zone.account).ok(), records: records.into_values().collect() }))
     }
@@ -284,7 +298,7 @@ impl PowerDns {
         let records = self.ask(domain, RecordType::SOA).await?;
         let soa = records.iter().find_map(|data| if let RData::SOA(soa) = data { Some(soa) } else { None });
         let soa = soa.ok_or_else(|| HostError::failed(asking(domain, RecordType::SOA))(Refused::Missing(RecordType::SOA)))?;
-        Ok(soa.mname.to_ascii().trim_end_matches('.').to_owned())
+        Ok(clean(soa.mname.to_ascii().trim_end_matches('.').as_bytes(), LONGEST_NAME))
     }
 
     pub(super) async fn ask_a(&self, domain: &DomainName) -> Result<BTreeSet<Ipv4Addr>, HostError> {

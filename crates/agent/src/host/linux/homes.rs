@@ -1,7 +1,6 @@
 //! Homes. Each is built whole where only root can reach it and renamed into place, so that it is there or not there; and nothing below
 //! it is ever owned by anybody but its user: one file of root's there was bait enough for a rename race to leak a key (seen).
 
-use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
 use std::os::fd::OwnedFd;
@@ -10,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::Group;
 use opterius_model::{DomainName, Uid, Username};
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::{Paths, disk, pages, trash};
+use super::{Paths, disk, pages, trash, tree};
 use crate::host::{DiskSeen, HomePlan, HomeSeen, HostError};
 
 /// Who may read what a site serves: nginx's workers, and nobody else.
@@ -137,14 +136,16 @@ pub(super) fn add(paths: &Paths, home: &HomePlan) -> Result<(), HostError> {
     let staged = staging(paths).join(home.account.to_string());
     disk::ensure_dir(&staging(paths), 0o700).map_err(HostError::failed(doing()))?;
     // What an earlier attempt left half built is built anew.
-    disk::remove_tree(&staged).map_err(HostError::failed(doing()))?;
+    tree::remove(&staged).map_err(HostError::failed(doing()))?;
     let web = web_group()?;
     build(&staged, home, web, &pages::welcome(paths, &home.domain)).map_err(HostError::failed(doing()))?;
     let place = paths.homes.join(home.username.as_str());
     disk::rename_exclusively(&staged, &place).map_err(|error| {
-        let _ = disk::remove_tree(&staged);
+        let _ = tree::remove(&staged);
         disk::taken_or_failed(&place, format!("put the home of {} in place", home.username), error)
-    })
+    })?;
+    trash::reserve_if_possible(paths, home.account);
+    Ok(())
 }
 
 /// The tree of a new home, with the page that its site shows until its owner puts another in its place. Every mode is set on the descriptor, since the process's umask takes bits away.
@@ -181,7 +182,9 @@ pub(super) fn mend(paths: &Paths, home: &HomePlan) -> Result<(), HostError> {
         return Err(HostError::Taken { what: path.display().to_string() });
     }
     let web = web_group()?;
-    mend_parts(paths, home, &path, web).map_err(HostError::failed(doing()))
+    mend_parts(paths, home, &path, web).map_err(HostError::failed(doing()))?;
+    trash::reserve_if_possible(paths, home.account);
+    Ok(())
 }
 
 /// Works on descriptors of directories only: nothing that a customer may put in their place meanwhile is followed, and no file is touched.
@@ -196,7 +199,7 @@ fn mend_parts(paths: &Paths, home: &HomePlan, path: &Path, web: u32) -> std::io:
                 // Made where only root is, so that nothing of root's is ever below a home.
                 let staged = staging(paths).join(home.account.to_string());
                 disk::ensure_dir(&staging(paths), 0o700)?;
-                disk::remove_tree(&staged)?;
+                tree::remove(&staged)?;
                 make_dir(&staged, uid, part.gid, part.mode)?;
                 let name = part.path.file_name().unwrap_or_default();
                 let parent = part.path.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -205,7 +208,7 @@ fn mend_parts(paths: &Paths, home: &HomePlan, path: &Path, web: u32) -> std::io:
                     None => directory.try_clone()?.into(),
                     // Its owner has put something else there, which is theirs to lead on.
                     Some(_) => {
-                        disk::remove_tree(&staged)?;
+                        tree::remove(&staged)?;
                         continue;
                     }
                 };
@@ -228,7 +231,18 @@ pub(super) fn keep(paths: &Paths, home: &HomePlan) -> Result<(), HostError> {
     let doing = || format!("move the home of {} into the trash", home.username);
     if see(paths, home)?.ours {
         let kept = trash::make(paths, home.account)?.join(trash::HOME);
-        disk::rename_exclusively(&paths.homes.join(home.username.as_str()), &kept).map_err(HostError::failed(doing()))?;
+        let place = paths.homes.join(home.username.as_str());
+        disk::rename_exclusively(&place, &kept).map_err(|error| trash::without_room(doing(), error))?;
+    }
+    Ok(())
+}
+
+/// Takes the home out of its place to be deleted, by a rename where that is possible.
+pub(super) fn discard(paths: &Paths, home: &HomePlan) -> Result<(), HostError> {
+    if see(paths, home)?.ours {
+        let place = paths.homes.join(home.username.as_str());
+        trash::discard(paths, home.account, &place)
+            .map_err(HostError::failed(format!("take the home of {} out of its place", home.username)))?;
     }
     Ok(())
 }
@@ -253,7 +267,7 @@ fn lead_to_the_old_root(kept: &Path, home: &HomePlan, before: &DomainName) -> st
         PartSeen::Directory(_) | PartSeen::SomethingElse => return Ok(()),
     }
     let staged = kept.with_file_name("document-root");
-    disk::remove_tree(&staged)?;
+    tree::remove(&staged)?;
     make_dir(&staged, uid, uid, 0o711)?;
     let link = staged.join("public_html");
     std::os::unix::fs::symlink(Path::new("..").join(before.as_str()).join("public_html"), &link)?;
@@ -263,13 +277,10 @@ fn lead_to_the_old_root(kept: &Path, home: &HomePlan, before: &DomainName) -> st
 
 pub(super) fn remove(paths: &Paths, home: &HomePlan) -> Result<(), HostError> {
     let doing = || format!("remove the home of {}", home.username);
-    disk::remove_tree(&staging(paths).join(home.account.to_string())).map_err(HostError::failed(doing()))?;
-    keep(paths, home)?;
+    tree::remove(&staging(paths).join(home.account.to_string())).map_err(HostError::failed(doing()))?;
+    discard(paths, home)?;
     trash::remove(paths, home.account)
 }
-
-/// Deeper directories are not counted: each level holds a descriptor open.
-const DEPTH: u32 = 256;
 
 /// What a home that is the user's takes on the disk. Nothing is followed out of it.
 pub(super) fn usage(paths: &Paths, username: &Username, uid: Uid) -> Result<DiskSeen, HostError> {
@@ -280,93 +291,5 @@ pub(super) fn usage(paths: &Paths, username: &Username, uid: Uid) -> Result<Disk
     if owner != uid.get() {
         return Err(HostError::failed(doing())(format!("it belongs to uid {owner}")));
     }
-    measure(top).map_err(HostError::failed(doing()))
-}
-
-/// What is below a directory.
-fn measure(top: OwnedFd) -> std::io::Result<DiskSeen> {
-    let mut measured = Measured::default();
-    measured.add(&top, 0)?;
-    Ok(DiskSeen { bytes: measured.blocks * 512, files: measured.files, at_least: measured.missed })
-}
-
-#[derive(Default)]
-struct Measured {
-    blocks: u64,
-    files: u64,
-    /// Files of several names, which take their room once.
-    met: HashSet<u64>,
-    /// Whether something was not counted.
-    missed: bool,
-}
-
-impl Measured {
-    fn add(&mut self, directory: &OwnedFd, depth: u32) -> std::io::Result<()> {
-        for entry in Dir::read_from(directory)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            if name == c"." || name == c".." {
-                continue;
-            }
-            let found = match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(found) => found,
-                Err(Errno::NOENT) => continue,
-                Err(error) => return Err(error.into()),
-            };
-            self.files += 1;
-            if found.st_nlink == 1 || FileType::from_raw_mode(found.st_mode) == FileType::Directory || self.met.insert(found.st_ino) {
-                self.blocks += u64::try_from(found.st_blocks).unwrap_or(0);
-            }
-            let is_dir = FileType::from_raw_mode(found.st_mode) == FileType::Directory;
-            self.missed |= is_dir && depth >= DEPTH;
-            if is_dir && depth < DEPTH {
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                match rustix::fs::openat2(directory, name, flags, Mode::empty(), disk::INSIDE) {
-                    Ok(child) => self.add(&child, depth + 1)?,
-                    // Gone, or replaced, since it was looked at.
-                    Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => self.missed = true,
-                    Err(error) => return Err(error.into()),
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_home_is_counted_to_its_last_depth() {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let mut at = disk::open_dir(dir.path()).unwrap();
-        for _ in 0..2000 {
-            rustix::fs::mkdirat(&at, "d", Mode::from_raw_mode(0o700)).unwrap();
-            at = rustix::fs::openat(&at, "d", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).unwrap();
-        }
-        let mut file: fs::File =
-            rustix::fs::openat(&at, "file", OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC, Mode::from_raw_mode(0o600)).unwrap().into();
-        file.write_all(&[1; 100_000]).unwrap();
-        file.sync_all().unwrap();
-        let seen = measure(disk::open_dir(dir.path()).unwrap()).unwrap();
-        assert_eq!((seen.files, seen.at_least), (2001, false));
-        assert!(seen.bytes >= 100_000, "{seen:?}");
-        // Deep trees are deleted by our own hand: the standard library's needs a descriptor a level.
-        disk::remove_tree(&dir.keep()).unwrap();
-    }
-
-    #[test]
-    fn a_file_of_several_names_takes_its_room_once() {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let one = dir.path().join("one");
-        fs::write(&one, [1; 100_000]).unwrap();
-        fs::File::open(&one).unwrap().sync_all().unwrap();
-        let once = measure(disk::open_dir(dir.path()).unwrap()).unwrap();
-        for name in 0..6 {
-            fs::hard_link(&one, dir.path().join(name.to_string())).unwrap();
-        }
-        let seen = measure(disk::open_dir(dir.path()).unwrap()).unwrap();
-        assert_eq!((seen.files, seen.bytes, seen.at_least), (7, once.bytes, false));
-    }
+    tree::measure(top).map_err(HostError::failed(doing()))
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use opterius_model::{AccountId, Uid, Username};
 
-use super::{Paths, disk};
+use super::{Paths, disk, tree};
 use crate::host::{HostError, LogsSeen};
 
 /// The file that holds the account's id.
@@ -26,8 +26,7 @@ fn aside(paths: &Paths, account: AccountId) -> PathBuf {
 }
 
 fn read_mark(directory: &Path) -> Option<AccountId> {
-    let mark = fs::read_to_string(directory.join(MARK)).ok()?;
-    AccountId::parse(mark.trim_end()).ok()
+    disk::read_mark(&directory.join(MARK))
 }
 
 pub(super) fn see(paths: &Paths, account: AccountId, username: &Username) -> Result<LogsSeen, HostError> {
@@ -54,7 +53,7 @@ pub(super) fn add(paths: &Paths, account: AccountId, username: &Username, uid: U
     let place = accounts(paths).join(username.as_str());
     let staged = staging(paths, account);
     disk::ensure_dir(&accounts(paths), 0o711).map_err(HostError::failed(doing()))?;
-    disk::remove_tree(&staged).map_err(HostError::failed(doing()))?;
+    tree::remove(&staged).map_err(HostError::failed(doing()))?;
     let build = || -> io::Result<()> {
         disk::ensure_dir(&staged, 0o700)?;
         disk::write_mark(&staged.join(MARK), account)?;
@@ -62,7 +61,7 @@ pub(super) fn add(paths: &Paths, account: AccountId, username: &Username, uid: U
         disk::rename_exclusively(&staged, &place)
     };
     build().map_err(|error| {
-        let _ = disk::remove_tree(&staged);
+        let _ = tree::remove(&staged);
         disk::taken_or_failed(&place, doing(), error)
     })
 }
@@ -86,7 +85,10 @@ pub(super) fn keep(paths: &Paths, account: AccountId, username: &Username) -> Re
     let doing = || format!("put the logs of {username} aside");
     let place = accounts(paths).join(username.as_str());
     if read_mark(&place) == Some(account) {
-        disk::rename_exclusively(&place, &aside(paths, account)).map_err(HostError::failed(doing()))?;
+        let aside = aside(paths, account);
+        // What is aside while logs are in their place is of a time before, and must not be in their way for ever.
+        tree::remove(&aside).map_err(HostError::failed(doing()))?;
+        disk::rename_exclusively(&place, &aside).map_err(HostError::failed(doing()))?;
     }
     Ok(())
 }
@@ -106,12 +108,12 @@ pub(super) fn remove(paths: &Paths, account: AccountId, username: &Username) -> 
     let doing = || format!("remove the logs of {username}");
     let place = accounts(paths).join(username.as_str());
     let staged = staging(paths, account);
-    disk::remove_tree(&staged).map_err(HostError::failed(doing()))?;
-    disk::remove_tree(&aside(paths, account)).map_err(HostError::failed(doing()))?;
+    tree::remove(&staged).map_err(HostError::failed(doing()))?;
+    tree::remove(&aside(paths, account)).map_err(HostError::failed(doing()))?;
     if see(paths, account, username)?.account == Some(account) {
         // Renamed first: a deletion that is cut short must not leave a directory without its mark in the account's place.
         disk::rename_exclusively(&place, &staged).map_err(HostError::failed(doing()))?;
-        disk::remove_tree(&staged).map_err(HostError::failed(doing()))?;
+        tree::remove(&staged).map_err(HostError::failed(doing()))?;
     }
     Ok(())
 }

@@ -9,8 +9,10 @@ mod logs;
 mod pages;
 mod parts;
 mod php;
+mod processes;
 mod sites;
 mod trash;
+mod tree;
 mod users;
 mod web;
 
@@ -123,16 +125,16 @@ impl Host for LinuxHost {
         self.users.mend(user, expired).await
     }
 
-    async fn processes(&self, uid: Uid) -> Result<ProcessesSeen, HostError> {
-        blocking(move || users::processes(uid)).await
+    async fn processes(&self, account: AccountId, uid: Uid) -> Result<ProcessesSeen, HostError> {
+        blocking(move || processes::see(account, uid)).await
     }
 
-    async fn end_processes(&self, uid: Uid) -> Result<(), HostError> {
-        users::end_processes(uid).await
+    async fn end_processes(&self, account: AccountId, uid: Uid) -> Result<(), HostError> {
+        processes::end_all(account, uid).await
     }
 
-    async fn end_sessions(&self, uid: Uid) -> Result<(), HostError> {
-        users::end_sessions(uid).await
+    async fn end_sessions(&self, account: AccountId, uid: Uid) -> Result<(), HostError> {
+        processes::end_sessions(account, uid).await
     }
 
     async fn home(&self, home: &HomePlan) -> Result<HomeSeen, HostError> {
@@ -153,6 +155,11 @@ impl Host for LinuxHost {
     async fn keep_home(&self, home: &HomePlan) -> Result<(), HostError> {
         let (paths, home) = (self.paths.clone(), home.clone());
         blocking(move || homes::keep(&paths, &home)).await
+    }
+
+    async fn discard_home(&self, home: &HomePlan) -> Result<(), HostError> {
+        let (paths, home) = (self.paths.clone(), home.clone());
+        blocking(move || homes::discard(&paths, &home)).await
     }
 
     async fn restore_home(&self, home: &HomePlan, domain_before: &DomainName) -> Result<(), HostError> {
@@ -187,7 +194,12 @@ impl Host for LinuxHost {
 
     async fn remove_keepsake(&self, account: AccountId) -> Result<(), HostError> {
         let paths = self.paths.clone();
-        blocking(move || trash::remove(&paths, account)).await
+        blocking(move || trash::clear(&paths, account)).await
+    }
+
+    async fn reserve_keepsake(&self, account: AccountId) -> Result<(), HostError> {
+        let paths = self.paths.clone();
+        blocking(move || trash::reserve(&paths, account)).await
     }
 
     async fn logs(&self, account: AccountId, username: &Username) -> Result<LogsSeen, HostError> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use opterius_model::{DomainName, Pages};
+use opterius_protocol::bounded;
 use serde::{Deserialize, Serialize};
 
 use super::{Paths, disk};
@@ -10,6 +11,9 @@ use crate::host::HostError;
 
 /// The version of the file's form.
 const VERSION: u32 = 1;
+
+/// The longest file, in bytes: the texts are bounded by their types.
+const LONGEST: u64 = bounded::MIB;
 
 /// The file's form.
 #[derive(Serialize, Deserialize)]
@@ -25,7 +29,7 @@ fn file(paths: &Paths) -> PathBuf {
 
 pub(super) fn see(paths: &Paths) -> Result<Option<Pages>, HostError> {
     let doing = "read the host's pages";
-    let text = match std::fs::read_to_string(file(paths)) {
+    let text = match bounded::text(file(paths), LONGEST) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(HostError::failed(doing)(error)),
@@ -72,13 +76,13 @@ mod tests {
         put(&paths, &pages).expect("kept");
         assert_eq!(see(&paths).expect("a look").as_ref(), Some(&pages));
         let served = paths.web.join("pages/suspended.html");
-        assert_eq!(std::fs::read_to_string(&served).expect("the page"), pages.suspension_html());
+        assert_eq!(bounded::text(&served, LONGEST).expect("the page"), pages.suspension_html());
         assert_eq!(served.metadata().expect("the page").permissions().mode() & 0o777, 0o644);
         assert!(welcome(&paths, &domain).contains("<h1>example.com</h1>"));
         std::fs::write(file(&paths), "{").expect("written");
         assert!(see(&paths).is_err());
         assert!(welcome(&paths, &domain).starts_with("<?php"));
         put(&paths, &Pages::default()).expect("kept");
-        assert!(std::fs::read_to_string(&served).expect("the page").contains("This site is suspended"));
+        assert!(bounded::text(&served, LONGEST).expect("the page").contains("This site is suspended"));
     }
 }

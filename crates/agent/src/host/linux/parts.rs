@@ -5,6 +5,7 @@ use std::path::Path;
 use nix::sys::statvfs::statvfs;
 use opterius_model::{Limits, MIB};
 use opterius_protocol::agent::{Enforcement, Load, PartHealth};
+use opterius_protocol::bounded;
 use opterius_protocol::client::chain;
 
 use super::{LinuxHost, Paths};
@@ -12,6 +13,9 @@ use crate::host::HostError;
 
 /// Less free space than this on a disk that accounts need is a problem, in bytes.
 const LITTLE_SPACE: u64 = 256 * MIB;
+
+/// The longest file of the kernel that is read, in bytes: its list of mounts, with one for every sandbox.
+const LONGEST_FILE: u64 = 64 * bounded::MIB;
 
 pub(super) async fn all(host: &LinuxHost) -> Vec<PartHealth> {
     let (nginx, pdns, phpd) = tokio::join!(host.web.accepts(), host.dns.answers(), host.php.health());
@@ -52,8 +56,8 @@ fn disk(paths: &Paths) -> PartHealth {
 
 /// How busy and how full the machine is: `proc_loadavg(5)`, `proc_meminfo(5)`, and the file system of the homes.
 pub(super) fn load(paths: &Paths) -> Option<Load> {
-    let average = std::fs::read_to_string("/proc/loadavg").ok()?;
-    let memory = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let average = bounded::text("/proc/loadavg", LONGEST_FILE).ok()?;
+    let memory = bounded::text("/proc/meminfo", LONGEST_FILE).ok()?;
     let disk = statvfs(&paths.homes).ok()?;
     Some(Load {
         average_hundredths: hundredths(average.split_whitespace().next()?)?,
@@ -80,7 +84,7 @@ fn meminfo(text: &str, name: &str) -> Option<u64> {
 /// Every limit, with what a probe of this server says about it. A limit counts as enforced only if this build makes it true here.
 pub(super) fn enforcement(paths: &Paths) -> Vec<Enforcement> {
     let quota = quota_of(&paths.homes);
-    let cgroups = match std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers") {
+    let cgroups = match bounded::text("/sys/fs/cgroup/cgroup.controllers", LONGEST_FILE) {
         Ok(controllers) => format!("The kernel offers the controllers {}, and this version does not use them.", controllers.trim()),
         Err(_) => "The kernel's cgroup controllers are not available here in version 2.".to_owned(),
     };
@@ -99,7 +103,7 @@ pub(super) fn enforcement(paths: &Paths) -> Vec<Enforcement> {
 
 /// What the mount of `path` says about quota.
 fn quota_of(path: &Path) -> String {
-    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let mounts = bounded::text("/proc/self/mounts", LONGEST_FILE).unwrap_or_default();
     let mount = mounts
         .lines()
         .filter_map(|line| {

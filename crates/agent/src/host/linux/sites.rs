@@ -7,14 +7,18 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown, sym
 use std::path::{Path, PathBuf};
 
 use opterius_model::{AccountId, DomainName, Generation, PoolName, Username};
+use opterius_protocol::bounded;
 use opterius_protocol::phpd::socket_path;
 use rustix::fs::{CWD, RenameFlags};
 
-use super::{Paths, disk, homes};
+use super::{Paths, disk, homes, tree};
 use crate::host::{EntryPlan, HostError, SiteSeen};
 
 /// The file that holds the account's id.
 const MARK: &str = "account";
+
+/// An account has one entry a site, and one more while that is replaced.
+const MOST_ENTRIES: usize = 100_000;
 
 /// The empty file that makes nginx answer 503. Not a link to the page: the site would come alive again if somebody deleted that.
 const SUSPENDED: &str = "suspended";
@@ -55,12 +59,12 @@ fn read_entry(paths: &Paths, site: &DomainName, account: AccountId, target: &Pat
     let generation = target.file_name()?.to_str()?.strip_prefix(site.as_str())?.strip_prefix(".g")?.parse().ok()?;
     let generation = Generation::from_stored(generation);
     let entry = entries(paths, account).join(entry_name(site, generation));
-    let mark = fs::read_to_string(entry.join(MARK)).ok()?;
+    let mark = disk::read_mark(&entry.join(MARK));
     let home = fs::read_link(entry.join("home")).ok()?;
     let socket = fs::read_link(entry.join("php.sock")).ok()?;
     let username = Username::parse(home.strip_prefix(&paths.homes).ok()?.to_str()?).ok()?;
     let pool = PoolName::parse(socket.file_stem()?.to_str()?).ok()?;
-    let whole = mark.trim_end() == account.to_string() && socket == Path::new(&socket_path(account, &pool));
+    let whole = mark == Some(account) && socket == Path::new(&socket_path(account, &pool));
     let web = homes::web_group().ok()?;
     let readable = [&entries(paths, account), &entry].into_iter().all(|path| is_readable_to_nginx(path, web));
     // As nginx looks, which follows links.
@@ -94,7 +98,7 @@ fn mark_suspended(file: &Path) -> io::Result<()> {
     match fs::symlink_metadata(file) {
         Ok(found) if found.is_file() => return Ok(()),
         // What suspends no site: a directory, or a link that leads nowhere.
-        Ok(found) if found.is_dir() => disk::remove_tree(file)?,
+        Ok(found) if found.is_dir() => tree::remove(file)?,
         Ok(_) => fs::remove_file(file)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
@@ -113,7 +117,7 @@ pub(super) fn put(paths: &Paths, plan: &EntryPlan) -> Result<(), HostError> {
     let web = homes::web_group()?;
     let place = || -> io::Result<()> {
         let staging = staging(paths, plan.account);
-        disk::remove_tree(&staging)?;
+        tree::remove(&staging)?;
         disk::ensure_dir(&paths.web.join("staging"), 0o700)?;
         disk::ensure_dir(&staging, 0o700)?;
         build(&staging.join("entry"), paths, plan, web)?;
@@ -131,10 +135,10 @@ pub(super) fn put(paths: &Paths, plan: &EntryPlan) -> Result<(), HostError> {
         } else {
             disk::rename_exclusively(&staging.join("link"), &link)?;
         }
-        for older in fs::read_dir(&entries)?.flatten().filter(|entry| entry.file_name().to_str() != Some(&name)) {
-            disk::remove_tree(&older.path())?;
+        for older in bounded::names(&entries, MOST_ENTRIES)?.into_iter().filter(|entry| entry.to_str() != Some(name.as_str())) {
+            tree::remove(&entries.join(older))?;
         }
-        disk::remove_tree(&staging)
+        tree::remove(&staging)
     };
     place().map_err(|error| if error.kind() == io::ErrorKind::AlreadyExists { taken() } else { HostError::failed(doing())(error) })
 }
@@ -167,6 +171,6 @@ pub(super) fn remove(paths: &Paths, account: AccountId, site: &DomainName) -> Re
     if see(paths, site)?.is_some_and(|seen| seen.account == Some(account)) {
         fs::remove_file(link(paths, site)).map_err(HostError::failed(doing()))?;
     }
-    disk::remove_tree(&entries(paths, account)).map_err(HostError::failed(doing()))?;
-    disk::remove_tree(&staging(paths, account)).map_err(HostError::failed(doing()))
+    tree::remove(&entries(paths, account)).map_err(HostError::failed(doing()))?;
+    tree::remove(&staging(paths, account)).map_err(HostError::failed(doing()))
 }

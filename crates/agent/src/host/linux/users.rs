@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Gid, Group, Pid, Uid as UnixUid, User};
+use nix::unistd::{Gid, Group, Uid as UnixUid, User};
 use opterius_model::{AccountId, PasswordHash, Uid, Username};
+use opterius_protocol::bounded;
 use tokio::sync::Mutex;
 
 use super::commands::{self, CommandError};
-use crate::host::{HostError, NewUser, ProcessesSeen, UserSeen};
+use super::{blocking, processes};
+use crate::host::{HostError, NewUser, ShadowField, UserSeen};
 
 const GROUPADD: &str = "/usr/sbin/groupadd";
 const USERADD: &str = "/usr/sbin/useradd";
@@ -33,13 +34,16 @@ const E_NOTFOUND: i32 = 6;
 const E_LOCK: i32 = 10;
 const E_LOCK_GROUP: i32 = 1;
 
+/// The longest `/etc/shadow`, in bytes: that of a million users.
+const LONGEST_SHADOW: u64 = 256 * bounded::MIB;
+
 /// The tools that write passwd, shadow and group lock all of them; one after the other they need not wait for each other's locks.
 #[derive(Default)]
 pub(super) struct Users {
     turn: Mutex<()>,
 }
 
-/// What passwd, shadow and group say of a name.
+/// What passwd, shadow and group say of a name. These may be asked of a server far away, so it blocks.
 pub(super) fn see(username: &Username) -> Result<Option<UserSeen>, HostError> {
     let doing = || format!("look up the user {username}");
     let user = User::from_name(username.as_str()).map_err(HostError::failed(doing()))?;
@@ -47,10 +51,10 @@ pub(super) fn see(username: &Username) -> Result<Option<UserSeen>, HostError> {
     if user.is_none() && group.is_none() {
         return Ok(None);
     }
-    let shadow = std::fs::read_to_string("/etc/shadow").map_err(HostError::failed("read /etc/shadow"))?;
+    let shadow = bounded::text("/etc/shadow", LONGEST_SHADOW).map_err(HostError::failed("read /etc/shadow"))?;
     let line = shadow.lines().find_map(|line| line.strip_prefix(username.as_str())?.strip_prefix(':'));
     let mut fields = line.into_iter().flat_map(|line| line.split(':'));
-    let hash = fields.next().map(str::to_owned);
+    let hash = fields.next().map(ShadowField::from);
     // shadow(5): days since 1970; the seventh field behind the name.
     let expires: Option<i64> = fields.nth(5).and_then(|days| days.parse().ok());
     let today = jiff::Timestamp::now().as_second() / (24 * 60 * 60);
@@ -78,10 +82,26 @@ pub(super) fn uid_in_use(uid: Uid) -> Result<bool, HostError> {
     let doing = || format!("look up the uid {uid}");
     let user = User::from_uid(UnixUid::from_raw(uid.get())).map_err(HostError::failed(doing()))?;
     let group = Group::from_gid(Gid::from_raw(uid.get())).map_err(HostError::failed(doing()))?;
-    Ok(user.is_some() || group.is_some() || !processes_of(uid, |_| true)?.is_empty())
+    Ok(user.is_some() || group.is_some() || processes::any_of(uid)?)
+}
+
+/// The user and the group of a name.
+async fn look_up(username: &Username) -> Result<(Option<User>, Option<Group>), HostError> {
+    let username = username.clone();
+    blocking(move || {
+        let doing = || format!("look up the user {username}");
+        let user = User::from_name(username.as_str()).map_err(HostError::failed(doing()))?;
+        Ok((user, Group::from_name(username.as_str()).map_err(HostError::failed(doing()))?))
+    })
+    .await
 }
 
 impl Users {
+    async fn see(username: &Username) -> Result<Option<UserSeen>, HostError> {
+        let username = username.clone();
+        blocking(move || see(&username)).await
+    }
+
     /// The group first, and the user into it: `useradd -U` compares every group with every other, which with 10,000 of them takes
     /// 0.3 s of a processor where both tools take 0.1 s (measured). `-u` with `-g` and no subordinate ids, since searching for numbers
     /// takes as long; `-M`, since the home is built by us; `-K` keeps subuid and subgid as they are.
@@ -118,11 +138,11 @@ impl Users {
     pub(super) async fn mend(&self, user: &NewUser, expired: bool) -> Result<(), HostError> {
         let (username, uid) = (&user.username, user.uid.get());
         let doing = format!("correct the user {username}");
-        let seen = see(username)?;
+        let seen = Self::see(username).await?;
         let Some(seen) = seen.filter(|seen| seen.uid == Some(uid) && seen.account == Some(user.account)) else {
             return Err(HostError::Taken { what: format!("another user {username}") });
         };
-        let found = User::from_name(username.as_str()).map_err(HostError::failed(doing.clone()))?;
+        let (found, _) = look_up(username).await?;
         let (gid, home) = (uid.to_string(), home_of(username).display().to_string());
         let mut arguments: Vec<&str> = Vec::new();
         if let Some(found) = &found {
@@ -144,7 +164,7 @@ impl Users {
             arguments.push(username.as_str());
             self.run(&doing, USERMOD, &arguments, "", &[0]).await?;
         }
-        let members = Group::from_name(username.as_str()).map_err(HostError::failed(doing.clone()))?;
+        let (_, members) = look_up(username).await?;
         if members.is_some_and(|group| group.gid.as_raw() == uid && !group.mem.is_empty()) {
             self.run(&doing, GPASSWD, &["--members", "", username.as_str()], "", &[0]).await?;
         }
@@ -153,7 +173,7 @@ impl Users {
 
     /// Looks once more whose user it is: between the engine's look and this somebody may have replaced it by hand.
     pub(super) async fn remove(&self, username: &Username, uid: Uid) -> Result<(), HostError> {
-        let seen = see(username)?;
+        let seen = Self::see(username).await?;
         if seen.as_ref().is_some_and(|seen| seen.uid == Some(uid.get())) {
             self.run(&format!("remove the user {username}"), USERDEL, &["--", username.as_str()], "", &[0, E_NOTFOUND]).await?;
         }
@@ -162,7 +182,7 @@ impl Users {
     }
 
     async fn remove_group(&self, username: &Username, uid: Uid) -> Result<(), HostError> {
-        let left = Group::from_name(username.as_str()).map_err(HostError::failed(format!("look up the group {username}")))?;
+        let (_, left) = look_up(username).await?;
         if left.is_some_and(|group| group.gid.as_raw() == uid.get()) {
             self.run(&format!("remove the group {username}"), GROUPDEL, &["--", username.as_str()], "", &[0, E_NOTFOUND]).await?;
         }
@@ -193,54 +213,4 @@ impl Users {
         }
         unreachable!("the attempts are counted to their end")
     }
-}
-
-/// Every process whose real, effective, saved or file-system uid this is, and that is `wanted`.
-fn processes_of(uid: Uid, wanted: impl Fn(i32) -> bool) -> Result<Vec<Pid>, HostError> {
-    let number = uid.to_string();
-    let entries = std::fs::read_dir("/proc").map_err(HostError::failed("read /proc"))?;
-    let of_uid = |pid: &i32| {
-        // A process that ended meanwhile has no file any more.
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let ended = status.lines().any(|line| line.starts_with("State:\tZ") || line.starts_with("State:\tX"));
-        let uids = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
-        !ended && uids.split_whitespace().any(|uid| uid == number)
-    };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    Ok(pids.filter(of_uid).filter(|pid| wanted(*pid)).map(Pid::from_raw).collect())
-}
-
-/// Whether a process is in a sandbox: these have PID namespaces of their own, which nobody gets into later.
-fn is_sandboxed(pid: i32) -> bool {
-    let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
-    namespace(&pid.to_string()).is_some_and(|theirs| Some(theirs) != namespace("self"))
-}
-
-pub(super) fn processes(uid: Uid) -> Result<ProcessesSeen, HostError> {
-    let (sandboxed, sessions): (Vec<_>, Vec<_>) = processes_of(uid, |_| true)?.into_iter().partition(|pid| is_sandboxed(pid.as_raw()));
-    Ok(ProcessesSeen { sandboxed: sandboxed.len() as u64, sessions: sessions.len() as u64 })
-}
-
-/// Kills until nothing is left: what forks while it is being killed is met in the next round.
-pub(super) async fn end_processes(uid: Uid) -> Result<(), HostError> {
-    end(uid, |_| true).await
-}
-
-/// The same, but for what is in the sandbox.
-pub(super) async fn end_sessions(uid: Uid) -> Result<(), HostError> {
-    end(uid, |pid| !is_sandboxed(pid)).await
-}
-
-async fn end(uid: Uid, wanted: fn(i32) -> bool) -> Result<(), HostError> {
-    for _ in 0..200 {
-        let processes = super::blocking(move || processes_of(uid, wanted)).await?;
-        if processes.is_empty() {
-            return Ok(());
-        }
-        for pid in processes {
-            let _ = kill(pid, Signal::SIGKILL);
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    Err(HostError::failed(format!("end the processes of uid {uid}"))("some were still there after 200 rounds of SIGKILL"))
 }

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use opterius_model::DomainName;
+use opterius_model::{DomainName, clean};
+use opterius_protocol::bounded;
 use reqwest::header::HOST;
 
 use crate::config::Config;
 use crate::host::HostError;
 
-/// Starting a PHP takes some tens of milliseconds; on a loaded machine, seconds.
+/// Starting a PHP takes some tens of milliseconds; on a loaded machine, seconds. This is for the whole answer, its last byte included.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A ping is answered with the account's id and a number. Who answers is the customer's program, with whatever it pleases.
+const LONGEST_ANSWER: u64 = 256;
 
 /// The header without which the probe's path does not exist.
 const PROBE_HEADER: &str = "X-Opterius-Probe";
@@ -55,17 +59,16 @@ impl Nginx {
                 |error| if error.is_connect() { unavailable(error.without_url()) } else { HostError::failed(doing())(error.without_url()) },
             )?;
         let status = response.status();
-        let body = response.text().await.map_err(|error| HostError::failed(doing())(error.without_url()))?;
-        if status.is_success() {
-            Ok(body.trim_end().to_owned())
-        } else {
-            Err(HostError::failed(doing())(format!("nginx answered {status}")))
+        if !status.is_success() {
+            return Err(HostError::failed(doing())(format!("nginx answered {status}")));
         }
+        let body = bounded::body(response, LONGEST_ANSWER).await.map_err(HostError::failed(doing()))?;
+        Ok(clean(&body, body.len()))
     }
 }
 
 impl Nginx {
-    /// The status of a visitor's request for the front page.
+    /// The status of a visitor's request for the front page. The page itself is not read.
     pub(super) async fn visit(&self, site: &DomainName) -> Result<u16, HostError> {
         let request = self.http.get(format!("http://{}/", self.address)).header(HOST, site.as_str());
         let failed = |error: reqwest::Error| {
@@ -111,8 +114,8 @@ mod tests {
 
     #[tokio::test]
     async fn heads_without_an_end_are_no_answer() {
-        for line in ["X-More: and more\r\n", "HTTP/1.1 103 Early Hints\r\n\r\n"] {
-            let endless = format!("HTTP/1.1 100 Continue\r\n\r\n{}", line.repeat(100_000));
+        for (first, line) in [("HTTP/1.1 200 OK\r\n", "X-More: and more\r\n"), ("", "HTTP/1.1 103 Early Hints\r\n\r\n")] {
+            let endless = format!("{first}{}", line.repeat(100_000));
             assert!(nginx(endless.clone()).await.ping(&site()).await.is_err());
             assert!(nginx(endless).await.visit(&site()).await.is_err());
         }

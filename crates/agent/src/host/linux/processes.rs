@@ -1,0 +1,249 @@
+//! The processes of an account: those of its uid, and whatever runs in its cgroup. What is killed is held by a descriptor while it is looked
+//! whose it is, so that a number that was given to somebody else meanwhile costs nobody's process.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use opterius_model::{AccountId, Uid};
+use opterius_protocol::bounded;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use crate::host::{HostError, ProcessesSeen};
+
+/// The unit below whose cgroup phpd makes one for each account.
+const UNIT: &str = "opterius-accounts.service";
+
+/// The kernel has no more processes than this (`PID_MAX_LIMIT`).
+const MOST_PROCESSES: usize = 4 << 20;
+
+/// The list of a cgroup's processes has no more bytes than this.
+const MOST_PROCS_BYTES: u64 = 64 * bounded::MIB;
+
+/// An account's cgroup has one below it for each pool, and these have none.
+const CGROUP_DEPTH: usize = 8;
+
+/// The most cgroups of an account.
+const MOST_CGROUPS: usize = 10_000;
+
+/// The longest that a file of a process in `/proc` can be: its list of groups is what may be long.
+const MOST_STATUS_BYTES: u64 = bounded::MIB;
+
+/// Whose processes are meant.
+#[derive(Debug, Clone)]
+struct Owner {
+    uid: Uid,
+    /// The account's cgroup in each hierarchy that systemd manages: the path as `/proc/<pid>/cgroup` says it, and the directory.
+    cgroups: Vec<(String, PathBuf)>,
+}
+
+/// What is looked at of a process.
+struct Process {
+    of_uid: bool,
+    in_cgroup: bool,
+    sandboxed: bool,
+}
+
+impl Owner {
+    fn new(account: Option<AccountId>, uid: Uid) -> Self {
+        let own = bounded::text("/proc/self/cgroup", MOST_STATUS_BYTES).unwrap_or_default();
+        let cgroups = account.map(|account| own.lines().filter_map(|line| beside(line, account)).collect()).unwrap_or_default();
+        Self { uid, cgroups }
+    }
+
+    /// Looks at a process; nothing if it has ended.
+    fn look_at(&self, pid: i32) -> Option<Process> {
+        // A process that ended meanwhile has no file any more.
+        let status = bounded::text(format!("/proc/{pid}/status"), MOST_STATUS_BYTES).ok()?;
+        if status.lines().any(|line| line.starts_with("State:\tZ") || line.starts_with("State:\tX")) {
+            return None;
+        }
+        let number = self.uid.to_string();
+        // The real, effective, saved and file-system uid.
+        let uids = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
+        let of_uid = uids.split_whitespace().any(|uid| uid == number);
+        let in_cgroup = !self.cgroups.is_empty() && {
+            let cgroups = bounded::text(format!("/proc/{pid}/cgroup"), MOST_STATUS_BYTES).unwrap_or_default();
+            let is_below = |line: &str| self.cgroups.iter().any(|(path, _)| is_in(line, path));
+            cgroups.lines().any(is_below)
+        };
+        Some(Process { of_uid, in_cgroup, sandboxed: in_cgroup || is_sandboxed(&pid.to_string()) })
+    }
+
+    /// Every process that may be the account's.
+    fn candidates(&self) -> Result<BTreeSet<i32>, HostError> {
+        let mut found: BTreeSet<i32> = bounded::names("/proc", MOST_PROCESSES)
+            .map_err(HostError::failed("read /proc"))?
+            .iter()
+            .filter_map(|name| name.to_str()?.parse().ok())
+            .collect();
+        // `/proc` may hide processes; the cgroup's own list hides none.
+        for (_, directory) in &self.cgroups {
+            members(directory, CGROUP_DEPTH, &mut found).map_err(HostError::failed(format!("read {}", directory.display())))?;
+        }
+        Ok(found)
+    }
+
+    fn all(&self) -> Result<Vec<(i32, Process)>, HostError> {
+        let processes = self.candidates()?.into_iter().filter_map(|pid| Some((pid, self.look_at(pid)?)));
+        Ok(processes.filter(|(_, process)| process.of_uid || process.in_cgroup).collect())
+    }
+
+    /// Kills a process if it is still one of these.
+    fn kill(&self, pid: i32, wanted: fn(&Process) -> bool) {
+        // From here on the number may be given to another process, but the descriptor is this one's.
+        let Some(Ok(process)) = Pid::from_raw(pid).map(|pid| pidfd_open(pid, PidfdFlags::empty())) else { return };
+        if self.look_at(pid).is_some_and(|found| (found.of_uid || found.in_cgroup) && wanted(&found)) {
+            let _ = pidfd_send_signal(&process, Signal::KILL);
+        }
+    }
+}
+
+/// Adds the processes of a cgroup and of those below it.
+fn members(cgroup: &Path, depth: usize, found: &mut BTreeSet<i32>) -> io::Result<()> {
+    let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ENODEV);
+    let procs = match bounded::text(cgroup.join("cgroup.procs"), MOST_PROCS_BYTES) {
+        Ok(procs) => procs,
+        Err(error) if gone(&error) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    found.extend(procs.lines().filter_map(|line| line.trim().parse::<i32>().ok()).filter(|pid| *pid > 0));
+    if depth == 0 {
+        return Ok(());
+    }
+    let names = match bounded::names(cgroup, MOST_CGROUPS) {
+        Ok(names) => names,
+        Err(error) if gone(&error) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for below in names.into_iter().map(|name| cgroup.join(name)).filter(|path| path.symlink_metadata().is_ok_and(|found| found.is_dir())) {
+        members(&below, depth - 1, found)?;
+    }
+    Ok(())
+}
+
+/// The account's cgroup in a hierarchy that systemd manages, from the line of `/proc/self/cgroup` that names the Agent's own: the unit of all
+/// accounts stands beside the Agent's. The path as such a line says it, and the directory.
+fn beside(line: &str, account: AccountId) -> Option<(String, PathBuf)> {
+    let mut fields = line.splitn(3, ':');
+    let (id, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
+    let mount = match (id, controllers) {
+        ("0", "") if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() => "/sys/fs/cgroup",
+        ("0", "") => "/sys/fs/cgroup/unified",
+        (_, "name=systemd") => "/sys/fs/cgroup/systemd",
+        _ => return None,
+    };
+    let path = Path::new(path).parent()?.join(UNIT).join(account.to_string());
+    let directory = Path::new(mount).join(path.strip_prefix("/").ok()?);
+    Some((format!("{id}:{controllers}:{}", path.to_str()?), directory))
+}
+
+/// Whether a line of `/proc/<pid>/cgroup` names this cgroup or one below it.
+fn is_in(line: &str, cgroup: &str) -> bool {
+    line.strip_prefix(cgroup).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether a process is in a sandbox: these have PID namespaces of their own, which nobody gets into later.
+fn is_sandboxed(pid: &str) -> bool {
+    let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+    namespace(pid).is_some_and(|theirs| Some(theirs) != namespace("self"))
+}
+
+/// Whether a process has this uid.
+pub(super) fn any_of(uid: Uid) -> Result<bool, HostError> {
+    Ok(!Owner::new(None, uid).all()?.is_empty())
+}
+
+pub(super) fn see(account: AccountId, uid: Uid) -> Result<ProcessesSeen, HostError> {
+    let (sandboxed, sessions): (Vec<_>, Vec<_>) =
+        Owner::new(Some(account), uid).all()?.into_iter().partition(|(_, process)| process.sandboxed);
+    Ok(ProcessesSeen { sandboxed: sandboxed.len() as u64, sessions: sessions.len() as u64 })
+}
+
+/// Kills until nothing is left: what forks while it is being killed is met in the next round.
+pub(super) async fn end_all(account: AccountId, uid: Uid) -> Result<(), HostError> {
+    end(Some(account), uid, |_| true).await
+}
+
+/// The same, but for what is in the sandbox.
+pub(super) async fn end_sessions(account: AccountId, uid: Uid) -> Result<(), HostError> {
+    end(Some(account), uid, |process| !process.sandboxed).await
+}
+
+async fn end(account: Option<AccountId>, uid: Uid, wanted: fn(&Process) -> bool) -> Result<(), HostError> {
+    for _ in 0..200 {
+        let left = super::blocking(move || {
+            let owner = Owner::new(account, uid);
+            let processes: Vec<_> = owner.all()?.into_iter().filter(|(_, process)| wanted(process)).collect();
+            for (pid, _) in &processes {
+                owner.kill(*pid, wanted);
+            }
+            Ok(processes.len())
+        })
+        .await?;
+        if left == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Err(HostError::failed(format!("end the processes of uid {uid}"))("some were still there after 200 rounds of SIGKILL"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account() -> AccountId {
+        AccountId::parse("0193a5e0-7c1e-7000-8000-000000000001").expect("an id")
+    }
+
+    #[test]
+    fn the_accounts_cgroup_is_looked_for_beside_the_agents_own() {
+        let (line, directory) = beside("1:name=systemd:/machine/system.slice/opterius-agent.service", account()).expect("one");
+        let path = format!("/machine/system.slice/opterius-accounts.service/{}", account());
+        assert_eq!((line, directory), (format!("1:name=systemd:{path}"), PathBuf::from(format!("/sys/fs/cgroup/systemd{path}"))));
+        assert!(beside("8:pids:/system.slice/opterius-agent.service", account()).is_none());
+        assert!(beside("1:name=systemd:/", account()).is_none());
+    }
+
+    #[test]
+    fn a_cgroup_holds_those_below_it_and_none_whose_name_begins_alike() {
+        assert!(is_in("0::/unit/one", "0::/unit/one") && is_in("0::/unit/one/main", "0::/unit/one"));
+        assert!(!is_in("0::/unit/one-more", "0::/unit/one") && !is_in("1:name=systemd:/unit/one", "0::/unit/one"));
+    }
+
+    /// This process's own cgroup as if it was the account's, and a uid that nobody has.
+    fn owner() -> Owner {
+        let own = bounded::text("/proc/self/cgroup", MOST_STATUS_BYTES).expect("a file of the kernel");
+        let line = own.lines().find(|line| line.starts_with("0::") || line.contains(":name=systemd:")).expect("a hierarchy of systemd");
+        Owner { uid: Uid::try_from(59_998).expect("a uid"), cgroups: vec![(line.to_owned(), "/nowhere".into())] }
+    }
+
+    #[test]
+    fn a_process_is_known_by_its_cgroup_whatever_its_uid() {
+        let mut child = std::process::Command::new("/bin/sleep").arg("600").spawn().expect("it starts");
+        let pid = i32::try_from(child.id()).expect("a pid");
+        let theirs = Owner { cgroups: vec![("0::/nobody's".to_owned(), "/nowhere".into())], ..owner() };
+        theirs.kill(pid, |_| true);
+        assert!(theirs.look_at(pid).is_some_and(|found| !found.in_cgroup && !found.of_uid), "a stranger's process stays");
+        assert!(owner().all().expect("a look").iter().any(|(found, process)| *found == pid && process.in_cgroup));
+        owner().kill(pid, |_| false);
+        assert!(child.try_wait().expect("a look").is_none(), "what is not wanted stays");
+        owner().kill(pid, |_| true);
+        assert!(!child.wait().expect("it ends").success());
+        assert!(owner().look_at(pid).is_none());
+    }
+
+    #[test]
+    fn the_members_of_a_cgroup_are_listed_with_those_below_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir(dir.path().join("main")).expect("made");
+        std::fs::write(dir.path().join("cgroup.procs"), "").expect("written");
+        std::fs::write(dir.path().join("main/cgroup.procs"), "12\n0\n34\n").expect("written");
+        let mut found = BTreeSet::new();
+        members(dir.path(), CGROUP_DEPTH, &mut found).expect("a look");
+        assert_eq!(found, BTreeSet::from([12, 34]));
+        members(&dir.path().join("gone"), CGROUP_DEPTH, &mut found).expect("none is no failure");
+    }
+}

@@ -1,0 +1,164 @@
+//! Nothing that a customer answers, fills or makes deep holds the Agent up, fills its memory, or keeps an account from being ended.
+
+use opterius_e2e::{Server, Setup, Standing, Tenant, eventually};
+
+/// Answers FastCGI on the socket that PHP left as standard input, once PHP's own master and workers are stopped. `$ARGV[0]` says with what.
+const IMPOSTOR: &str = r#"
+use Socket;
+open(my $socket, '+<&=', 0) or die "no socket: $!";
+fcntl($socket, 4, 0);
+sub record { my $bytes = shift; return pack('CCnnCC', 1, 6, 1, length $bytes, 0, 0) . $bytes }
+$SIG{PIPE} = 'IGNORE';
+while (1) {
+    accept(my $client, $socket) or next;
+    sysread($client, my $asked, 65536);
+    my $head = "Content-Type: text/plain\r\n\r\n";
+    if ($ARGV[0] eq 'endless') {
+        print {$client} record($head);
+        1 while syswrite($client, record('x' x 32768));
+    } else {
+        syswrite($client, record("$head\e]0;owned\a\e[31mred\n") . pack('CCnnCC', 1, 6, 1, 0, 0, 0) . pack('CCnnCCNCCCC', 1, 3, 1, 8, 0, 0, 0, 0, 0, 0, 0));
+    }
+    close $client;
+}
+"#;
+
+/// Has a program of the customer's answer for the account's PHP.
+fn impersonate(server: &Server, tenant: &Tenant, how: &str) {
+    tenant.put(server, "impostor.pl", IMPOSTOR);
+    let script = format!(
+        "exec 3<&0\nmaster=$(ps -o ppid= -p $PPID | tr -d ' ')\n\
+         (sleep 1; for pid in $(ls /proc | grep -x '[0-9]*'); do case $(tr '\\0' ' ' </proc/$pid/cmdline 2>/dev/null) in php-fpm*) kill -STOP $pid;; esac; done) \
+         </dev/null >/dev/null 2>&1 &\n\
+         setsid perl {}/impostor.pl {how} <&3 >/dev/null 2>&1 3<&- &\nsleep 0\n",
+        tenant.docroot()
+    );
+    tenant.inside(server, &script);
+    server.until("PHP is stopped", &format!("ps -u {} -o stat=,args= | grep -q '^T.*php-fpm'", tenant.uid));
+}
+
+/// The most memory that the Agent ever took, in KiB.
+fn peak_of_the_agent(server: &Server) -> u64 {
+    let peak = server.sh("awk '/^VmHWM:/ { print $2 }' /proc/$(systemctl show -P MainPID opterius-agent)/status");
+    peak.trim().parse().expect("a number")
+}
+
+#[test]
+fn a_customers_program_that_answers_the_ping_takes_no_memory_and_no_terminal() {
+    let server = Server::new("impostor");
+    let alice = Tenant::new(&server, "alice", "alice.test");
+    let bob = Tenant::new(&server, "bob", "bob.test");
+    impersonate(&server, &alice, "endless");
+    let repaired = server.run(&["opterius", "account", "repair", "alice"]);
+    assert_ne!(repaired.status, 0, "{}{}", repaired.stdout, repaired.stderr);
+    let said = format!("{}{}", repaired.stdout, repaired.stderr);
+    assert!(said.contains("longer than 256 bytes"), "{said}");
+    let peak = peak_of_the_agent(&server);
+    assert!(peak < 300_000, "{peak} KiB");
+
+    impersonate(&server, &bob, "escapes");
+    let repaired = server.run(&["opterius", "account", "repair", "bob"]);
+    assert_ne!(repaired.status, 0, "{}{}", repaired.stdout, repaired.stderr);
+    let operation = server.newest_operation("bob").expect("the repair");
+    let shown = server.run(&["opterius", "operation", "show", &operation]);
+    for said in
+        [repaired.stdout, repaired.stderr, shown.stdout, shown.stderr, server.journal("opterius-agent"), server.journal("opterius-panel")]
+    {
+        assert!(!said.contains('\x1b') && !said.contains('\x07'), "{said:?}");
+    }
+
+    // Whatever they do, they are ended.
+    for tenant in [&alice, &bob] {
+        server.ok(&["opterius", "account", "suspend", &tenant.username, "--reason", "abuse"]);
+        assert_eq!(server.sh(&format!("pgrep -u {} || true", tenant.uid)), "");
+    }
+}
+
+/// Takes every block of the file system of the homes: first a customer, then root, who has some more.
+fn fill_homes(server: &Server, tenant: &Tenant) {
+    let script =
+        |dir: &str| format!("cat /dev/zero >{dir}/filler 2>/dev/null || true; dd if=/dev/zero of={dir}/filler2 bs=512 2>/dev/null || true");
+    tenant.run(server, &script(&tenant.home()), "");
+    server.sh(&script("/home"));
+    assert_ne!(server.run(&["sh", "-c", "head -c 8192 /dev/zero >/home/probe"]).status, 0, "it is full");
+    server.sh("rm -f /home/probe");
+}
+
+/// Takes every inode.
+fn take_inodes(server: &Server, tenant: &Tenant) {
+    tenant.run(server, &format!("mkdir -p {0}/many; cd {0}/many; i=0; while touch $i 2>/dev/null; do i=$((i+1)); done", tenant.home()), "");
+    server.sh("mkdir -p /home/many || true; i=0; while touch /home/many/$i 2>/dev/null; do i=$((i+1)); done");
+    assert_ne!(server.run(&["mkdir", "/home/probe"]).status, 0, "no inode is left");
+}
+
+#[test]
+fn accounts_are_ended_on_a_full_disk_and_come_back_when_there_is_room() {
+    let server = Server::with("no-room", &Setup { small: vec!["/home:64M"], ..Setup::default() });
+    let tenants = ["alice", "bob", "carol", "dave", "erin", "frank"].map(|name| Tenant::new(&server, name, &format!("{name}.test")));
+    let [alice, bob, carol, dave, erin, frank] = &tenants;
+    for tenant in &tenants {
+        assert_eq!(server.sh(&format!("ls -A /home/.opterius-trash/{}", tenant.account)), "spec.reserve\nzone.reserve\n");
+    }
+    // As an account was that is older than the room set aside.
+    for old in [erin, frank] {
+        server.sh(&format!("rm -r /home/.opterius-trash/{}", old.account));
+    }
+    let standing = |tenant: &Tenant| Standing::of(&server, &tenant.username, &tenant.domain);
+    fill_homes(&server, alice);
+
+    server.ok(&["opterius", "account", "suspend", "bob", "--reason", "billing"]);
+    server.ok(&["opterius", "account", "unsuspend", "bob"]);
+    server.ok(&["opterius", "account", "terminate", "bob", "--yes"]);
+    assert_eq!(standing(bob), Standing::Kept);
+    assert_eq!(server.sh(&format!("ls -A /home/.opterius-trash/{}", bob.account)), "home\nspec.json\nzone.json\n");
+
+    // What cannot be kept for want of room is not thrown away, and goes where nothing is to be kept.
+    let refused = server.run(&["opterius", "account", "terminate", "erin", "--yes"]);
+    let said = format!("{}{}", refused.stdout, refused.stderr);
+    assert!(refused.status != 0 && said.contains("terminate the account without keeping it"), "{said}");
+    assert_ne!(standing(erin), Standing::Gone, "{said}");
+    server.terminate(&frank.account);
+    eventually("it is gone", || (standing(frank) == Standing::Gone).then_some(()));
+
+    // Nor does it take an inode.
+    fill_homes(&server, alice);
+    take_inodes(&server, alice);
+    server.ok(&["opterius", "account", "terminate", "carol", "--yes"]);
+    assert_eq!(standing(carol), Standing::Kept);
+    server.terminate(&dave.account);
+    eventually("it is gone", || (standing(dave) == Standing::Gone).then_some(()));
+
+    // The one who filled it is ended, and there is room.
+    server.sh("rm -rf /home/many /home/filler /home/filler2");
+    server.terminate(&alice.account);
+    for tenant in [bob, carol] {
+        server.ok(&["opterius", "account", "restore", &tenant.username]);
+        eventually("it is whole", || (standing(tenant) == Standing::Whole).then_some(()));
+        server.until(
+            "there is room for its next termination",
+            &format!("[ \"$(ls -A /home/.opterius-trash/{} | tr '\\n' ' ')\" = 'spec.reserve zone.reserve ' ]", tenant.account),
+        );
+    }
+}
+
+#[test]
+fn a_home_of_any_shape_is_counted_and_deleted() {
+    let server = Server::new("shapes");
+    let alice = Tenant::new(&server, "alice", "alice.test");
+    alice.sh(
+        &server,
+        "cd ..\nmkdir -p .opterius-deep-1/home .opterius-deep-2 wide\n\
+         perl -e 'for (1..2000) { mkdir q(d); chdir q(d) or die $!; } open(my $file, q(>), q(file)); print $file q(x) x 5000000; close $file'\n\
+         perl -e 'for (1..50000) { open(my $file, q(>), qq(wide/$_)) or die $!; }'",
+    );
+    let (status, usage) = server.api("GET", &format!("/api/accounts/{}/usage", alice.account), None);
+    assert_eq!(status, 200, "{usage}");
+    assert!(usage["data"]["disk_bytes"].as_u64().is_some_and(|bytes| bytes > 5_000_000), "{usage}");
+    assert!(usage["data"]["files"].as_u64().is_some_and(|files| files > 52_000), "{usage}");
+    assert_ne!(usage["data"]["at_least"], true, "{usage}");
+
+    server.terminate(&alice.account);
+    assert_eq!(Standing::of(&server, "alice", "alice.test"), Standing::Gone);
+    let peak = peak_of_the_agent(&server);
+    assert!(peak < 300_000, "{peak} KiB");
+}
