@@ -1,11 +1,12 @@
 //! What every verb of the Panel shares.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use opterius_model::OwnerId;
+use opterius_model::{OwnerId, ServerId};
 use opterius_protocol::Micros;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -80,11 +81,13 @@ pub struct Seams {
     pub timing: Timing,
     /// Certificates (DER) that mail servers are believed with beside those that this machine trusts.
     pub mail_roots: Vec<Vec<u8>>,
+    /// The sockets of Agents that are not this machine's.
+    pub agents: HashMap<ServerId, PathBuf>,
 }
 
 impl Default for Seams {
     fn default() -> Self {
-        Self { now: Arc::new(Micros::now), administrator_uid: 0, timing: Timing::default(), mail_roots: Vec::new() }
+        Self { now: Arc::new(Micros::now), administrator_uid: 0, timing: Timing::default(), mail_roots: Vec::new(), agents: HashMap::new() }
     }
 }
 
@@ -150,7 +153,7 @@ impl Core {
         let installation = prepare(&store, &owner, (seams.now)()).await.map_err(failed)?;
         let pins = Pins::load(&config.tls_dir()).map_err(StartError::Tls)?;
         let tasks = Tasks::default();
-        let fleet = Fleet::new(&config.agent_socket);
+        let fleet = Fleet::new(&config.agent_socket, &seams.agents);
         let acknowledger = Acknowledger::start(&tasks, store.clone(), fleet.clone(), seams.timing.clone());
         Ok(Arc::new(Self {
             live: Live::default(),

@@ -4,7 +4,7 @@ mod health;
 mod pages;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use opterius_model::{AccountId, Limits, ServerId};
@@ -19,19 +19,22 @@ pub(crate) use pages::send_pages;
 pub(crate) struct Fleet {
     /// The Agent on the Panel's own machine, the only one there is so far.
     local: Client,
+    /// Those of other machines.
+    others: Arc<HashMap<ServerId, Client>>,
     health: Arc<Mutex<HashMap<ServerId, Option<Health>>>>,
     /// What was not as committed when each server was last asked.
     drift: Arc<Mutex<HashMap<ServerId, BTreeMap<AccountId, Drift>>>>,
 }
 
 impl Fleet {
-    pub(crate) fn new(agent_socket: &Path) -> Self {
-        Self { local: Client::new(agent_socket), health: Arc::default(), drift: Arc::default() }
+    pub(crate) fn new(agent_socket: &Path, others: &HashMap<ServerId, PathBuf>) -> Self {
+        let others = others.iter().map(|(server, socket)| (*server, Client::new(socket))).collect();
+        Self { local: Client::new(agent_socket), others: Arc::new(others), health: Arc::default(), drift: Arc::default() }
     }
 
     /// The Agent of a server.
-    pub(crate) fn agent(&self, _server: ServerId) -> &Client {
-        &self.local
+    pub(crate) fn agent(&self, server: ServerId) -> &Client {
+        self.others.get(&server).unwrap_or(&self.local)
     }
 
     fn learn(&self, server: ServerId, health: Option<Health>) -> bool {

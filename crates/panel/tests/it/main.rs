@@ -25,6 +25,7 @@ mod servers;
 mod settings;
 mod sign_in;
 mod sockets;
+mod tasks;
 mod tokens;
 mod ui_accounts;
 mod ui_host;

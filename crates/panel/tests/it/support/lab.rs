@@ -1,15 +1,16 @@
 //! One Panel, one fake Agent, and a way to talk to them.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
 use http::{HeaderMap, Method, Request, header};
 use http_body_util::BodyExt as _;
-use opterius_model::DomainName;
+use opterius_model::{DomainName, ServerId};
 use opterius_panel::{Config, Panel, Peer, Seams, Timing};
 use opterius_protocol::Micros;
 use serde_json::{Value, json};
@@ -30,8 +31,18 @@ pub(crate) struct Lab {
     pub(crate) timing: Timing,
     /// Certificates that mail servers are believed with.
     pub(crate) mail_roots: Vec<Vec<u8>>,
+    /// The sockets of Agents that are not this machine's.
+    pub(crate) agents: HashMap<ServerId, PathBuf>,
     panel: Option<Panel>,
     later: Arc<AtomicI64>,
+    clock: Clock,
+}
+
+/// Whether the Panel's clock is broken, and how often that was met.
+#[derive(Clone, Default)]
+struct Clock {
+    broken: Arc<AtomicBool>,
+    met: Arc<AtomicUsize>,
 }
 
 /// A reply, read to its end.
@@ -124,7 +135,16 @@ impl Lab {
             rows_counted_every: Duration::from_millis(5),
             ..Timing::default()
         };
-        Self { dir, agent, timing, mail_roots: Vec::new(), panel: None, later: Arc::default() }
+        Self {
+            dir,
+            agent,
+            timing,
+            mail_roots: Vec::new(),
+            agents: HashMap::new(),
+            panel: None,
+            later: Arc::default(),
+            clock: Clock::default(),
+        }
     }
 
     pub(crate) fn config(&self) -> Config {
@@ -138,11 +158,19 @@ impl Lab {
     /// Starts a Panel on the database that is there.
     pub(crate) async fn start(&mut self) {
         let later = self.later.clone();
+        let clock = self.clock.clone();
         let seams = Seams {
-            now: Arc::new(move || Micros(Micros::now().0 + later.load(Ordering::Relaxed))),
+            now: Arc::new(move || {
+                if clock.broken.load(Ordering::SeqCst) {
+                    clock.met.fetch_add(1, Ordering::SeqCst);
+                    panic!("the clock is broken");
+                }
+                Micros(Micros::now().0 + later.load(Ordering::Relaxed))
+            }),
             administrator_uid: ADMINISTRATOR,
             timing: self.timing.clone(),
             mail_roots: self.mail_roots.clone(),
+            agents: self.agents.clone(),
         };
         self.panel = Some(Panel::start(self.config(), seams).await.unwrap());
     }
@@ -173,6 +201,16 @@ impl Lab {
     /// Moves the Panel's clock.
     pub(crate) fn advance(&self, by: Duration) {
         self.later.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::Relaxed);
+    }
+
+    /// From now on whatever asks for the time panics; returns how often that happened.
+    pub(crate) fn break_clock(&self) -> Arc<AtomicUsize> {
+        self.clock.broken.store(true, Ordering::SeqCst);
+        self.clock.met.clone()
+    }
+
+    pub(crate) fn mend_clock(&self) {
+        self.clock.broken.store(false, Ordering::SeqCst);
     }
 
     pub(crate) fn panel(&self) -> &Panel {
