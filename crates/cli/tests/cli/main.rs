@@ -4,6 +4,7 @@ mod account;
 mod activity;
 mod administrator;
 mod fake_panel;
+mod hostile;
 mod life;
 mod operation;
 mod package;

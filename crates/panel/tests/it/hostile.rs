@@ -184,3 +184,79 @@ async fn no_form_gives_back_as_markup_what_was_typed() {
     assert!(walked >= 30, "{walked}");
     assert_eq!(host.get(&lab, "/accounts").await.status, 200, "still signed in");
 }
+
+/// What a terminal obeys, what turns the direction of a text, and what makes it long.
+const CONTROL: &str = "\u{1b}]0;owned\u{7}\u{1b}[31m\u{9b}1m\u{202e}gpj\u{200b}\nline";
+
+#[track_caller]
+fn assert_clean(at: &str, value: &serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => {
+            let bad = text.chars().find(|c| c.is_control() || matches!(c, '\u{202e}' | '\u{200b}'));
+            assert!(bad.is_none() && text.len() < 20_000, "{at}: {bad:?} in {text:?}");
+        }
+        serde_json::Value::Array(all) => all.iter().for_each(|one| assert_clean(at, one)),
+        serde_json::Value::Object(fields) => fields.iter().for_each(|(name, one)| assert_clean(&format!("{at}.{name}"), one)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn what_a_compromised_server_says_is_clean_wherever_it_is_kept_or_shown() {
+    let lab = Lab::new().await;
+    let host = Browser::of_person(&lab, "administrator").await;
+    let account = lab.create(&order("alice")).await.data(201)["id"].as_str().unwrap().to_owned();
+    let long: &'static str = Box::leak(format!("{CONTROL}{}", "x".repeat(100_000)).into_boxed_str());
+    lab.agent.script("dora", Behaviour::Fail(CONTROL, FailureKind::Failed, long));
+    let failed = lab.create(&order("dora")).await.problem(502, "provisioning_failed");
+    assert_clean("problem", &failed);
+    lab.agent.script("eve", Behaviour::Refuse(opterius_protocol::WireCode::Internal, long));
+    assert_clean("refused", &lab.create(&order("eve")).await.json());
+    lab.agent.script("fay", Behaviour::Attention);
+    lab.create(&order("fay")).await.problem(500, "needs_attention");
+    lab.agent.damage("alice", long);
+    let failure = PoolFailure { at: Micros(1), count: 3, retry_at: Micros::now(), detail: long.to_owned() };
+    lab.agent.php_is("alice", PoolState::BackingOff, Some(failure));
+    lab.agent.is_of_version(CONTROL);
+    let path = format!("/api/accounts/{account}");
+    until("drift is heard of", async || !lab.get(&path).await.data(200)["drift"].is_null()).await;
+    until("the drift is remembered", async || lab.get("/api/activity?action=account.drift").await.json()["page"]["total"] == 1).await;
+    for at in [
+        path.as_str(),
+        &format!("{path}/php"),
+        "/api/activity",
+        "/api/operations",
+        &format!("/api/operations/{}", failed["operation_id"].as_str().unwrap()),
+        "/api/servers",
+        "/api/accounts",
+    ] {
+        assert_clean(at, &lab.get(at).await.json());
+    }
+    let planned = lab.post(&format!("{path}/repair?plan=true"), &json!({})).await;
+    assert_clean("plan", &planned.json());
+    for export in ["csv", "jsonl"] {
+        let text = host.get(&lab, &format!("/activity/export?format={export}")).await.text;
+        let bad = text.chars().find(|c| (c.is_control() && !matches!(c, '\r' | '\n')) || *c == '\u{202e}');
+        assert!(bad.is_none() && !text.contains("\nline"), "{export}: {bad:?}");
+    }
+    assert_eq!(lab.count("SELECT COUNT(*) FROM activity WHERE detail LIKE '%' || char(27) || '%'").await, 0);
+    assert_eq!(lab.count("SELECT COUNT(*) FROM operation WHERE coalesce(steps, '') || coalesce(error, '') LIKE '%u001b%'").await, 0);
+}
+
+#[tokio::test]
+async fn rows_from_before_texts_were_cleaned_are_exported_without_what_a_terminal_obeys() {
+    let lab = Lab::new().await;
+    let host = Browser::of_person(&lab, "administrator").await;
+    let pool = lab.sql().await;
+    sqlx::query("UPDATE activity SET detail = $1").bind(CONTROL).execute(&pool).await.unwrap();
+    pool.close().await;
+    let csv = host.get(&lab, "/activity/export?format=csv").await.text;
+    assert!(csv.contains("owned"), "{csv}");
+    let bad = csv.chars().find(|c| (c.is_control() && !matches!(c, '\r' | '\n')) || *c == '\u{202e}');
+    assert!(bad.is_none(), "{bad:?}");
+    for line in host.get(&lab, "/activity/export?format=jsonl").await.text.lines() {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(row["detail"].as_str().unwrap().contains("owned"));
+        assert!(!line.chars().any(|c| c.is_control() || c == '\u{202e}'), "{line:?}");
+    }
+}
