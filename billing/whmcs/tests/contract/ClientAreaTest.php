@@ -39,6 +39,14 @@ final class ClientAreaTest extends PanelTestCase
         self::assertStringNotContainsString('does not answer', $text);
     }
 
+    public function test_a_part_of_the_disk_is_called_at_least(): void
+    {
+        $service = $this->active(['disk_bytes' => 2560 * self::MIB, 'disk_at_least' => true, 'traffic_bytes' => 85 * self::GIB]);
+        $text = self::text($service->clientArea());
+        self::assertStringContainsString('Disk space at least 2.5 GiB of 10 GiB', $text);
+        self::assertStringContainsString('Traffic this month 85 GiB of 100 GiB', $text);
+    }
+
     /** @dataProvider bars */
     public function test_a_bar_is_as_long_as_the_use_and_warns_before_it_is_full(int $mib, int $percent, string $tone): void
     {

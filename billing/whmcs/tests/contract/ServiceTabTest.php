@@ -33,6 +33,18 @@ final class ServiceTabTest extends PanelTestCase
         self::assertStringContainsString('None', $fields['Drift']);
     }
 
+    public function test_a_part_of_the_use_is_called_at_least(): void
+    {
+        $service = $this->active();
+        $this->panel->set(['usage' => ['examplec' => [
+            'disk_bytes' => 2_684_354_560, 'disk_at_least' => true, 'traffic_bytes' => 1_073_741_824, 'files' => 1234,
+        ]]]);
+        $text = self::text($service->adminFields()['Limits and Use']);
+        self::assertStringContainsString('Disk Space at least 2.5 GiB 10 GiB', $text);
+        self::assertStringContainsString('Files at least 1234 unlimited', $text);
+        self::assertStringContainsString('Traffic 1 GiB 100 GiB', $text);
+    }
+
     public function test_holds_are_shown_with_their_reasons(): void
     {
         $service = $this->active();

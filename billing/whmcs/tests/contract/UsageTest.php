@@ -46,6 +46,16 @@ final class UsageTest extends PanelTestCase
         self::assertSame(date('Y-m-d H:i:s', 1_772_424_000), $row['lastupdate']);
     }
 
+    public function test_a_part_of_the_disk_is_written_and_said_to_be_a_part(): void
+    {
+        [$service] = $this->services(1);
+        $this->panel->set(['usage' => ['acc1' => ['disk_bytes' => 3 * self::GIB, 'disk_at_least' => true, 'traffic_bytes' => 0]]]);
+        $this->installation->cron()->updateUsage();
+        self::assertSame(3072, $service->row()['diskusage']);
+        self::assertStringContainsString('at least', $this->notes());
+        self::assertStringContainsString('service ' . $service->id, $this->notes());
+    }
+
     public function test_unlimited_is_nought(): void
     {
         $package = $this->panel->state()['packages'][0];
@@ -291,5 +301,11 @@ final class UsageTest extends PanelTestCase
             static fn (array $query): bool => stripos($query['query'], 'update') === 0
                 && str_contains($query['query'], 'tblhosting'),
         ));
+    }
+
+    /** What the module noted in the Module Log. */
+    private function notes(): string
+    {
+        return implode("\n", array_column($this->installation->moduleLog->entries, 'processed'));
     }
 }

@@ -1064,7 +1064,7 @@ class Api:
     def measured(account):
         nothing = {"disk_bytes": 0, "files": 0, "traffic_bytes": 0, "processes": 0}
         known = state["usage"].get(account["username"], {})
-        return {name: known.get(name) or zero for name, zero in nothing.items()}
+        return {name: known.get(name) or zero for name, zero in nothing.items()} | {"disk_at_least": known.get("disk_at_least", False)}
 
     @staticmethod
     def usage(caller, request, fields, reference):
@@ -1092,7 +1092,8 @@ class Api:
             return {
                 **{key: account[key] for key in ("external_ref", "username", "domain", "status")},
                 "account_id": account["id"], "limits": numbers(account["limits"]),
-                "disk_bytes": known.get("disk_bytes"), "traffic_bytes": known.get("traffic_bytes"),
+                "disk_bytes": known.get("disk_bytes"), "disk_at_least": known.get("disk_at_least", False),
+                "traffic_bytes": known.get("traffic_bytes"),
                 "measured_at": known.get("measured_at", now()) if known.get("disk_bytes") is not None else None,
             }
         more = f"{snapshot}.{page[-1]['id']}" if start + size < len(rows) else None

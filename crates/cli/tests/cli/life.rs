@@ -472,3 +472,20 @@ async fn what_all_accounts_use_is_one_list_as_they_were_last_measured() {
          2 accounts\n"
     );
 }
+
+#[tokio::test]
+async fn a_part_of_what_an_account_uses_is_called_at_least() {
+    let usage = json!({"measured_at": 1, "disk_bytes": 536_870_912, "files": 1200, "disk_at_least": true, "traffic_bytes": 0, "processes": 3,
+                       "limits": {"disk_mib": 1024, "files": 0}});
+    let one = json!({"account_id": "a", "username": "alice", "domain": "alice.example", "status": "active", "disk_bytes": 536_870_912, "disk_at_least": true,
+               "traffic_bytes": 0, "measured_at": 1, "limits": {"disk_mib": 1024}});
+    let panel = FakePanel::start()
+        .on(BY_USERNAME, Answer::Page(json!([account()]), None))
+        .on(&at("GET", "/usage"), Answer::Data(200, usage))
+        .on("GET /api/usage", Answer::Page(json!([one]), None));
+    let out = panel.opterius(&["account", "usage", "alice"]).await.out;
+    assert!(out.contains("at least 512.0 MiB") && out.contains("at least 1200"), "{out}");
+    assert!(out.contains("not all of its home could be counted"), "{out}");
+    let out = panel.opterius(&["account", "usage"]).await.out;
+    assert!(out.contains("at least 512.0 MiB"), "{out}");
+}

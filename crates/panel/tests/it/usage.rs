@@ -4,7 +4,7 @@ use http::Method;
 use opterius_protocol::Micros;
 use serde_json::{Value, json};
 
-use crate::support::{Lab, order, until};
+use crate::support::{Browser, Lab, order, until};
 
 /// The month that it is, as servers name it.
 fn this_month() -> String {
@@ -132,4 +132,39 @@ async fn the_list_has_pages_that_fit_together_and_refuses_what_it_cannot_read() 
         lab.get(&format!("/api/usage?{query}")).await.problem(422, "invalid_request");
     }
     lab.get("/api/usage?server=nowhere").await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn what_is_only_a_part_says_at_least_wherever_it_is_shown() {
+    let mut lab = lab().await;
+    let token = lab.whmcs("shop").await;
+    let account = lab.order_with(&token, "alice").await["id"].as_str().unwrap().to_owned();
+    let host = Browser::of_person(&lab, "administrator").await;
+    lab.agent.uses("alice", 5 << 20, 17);
+    until("it is known", async || line(&lab, "alice").await["disk_bytes"] == 5 << 20).await;
+    assert_eq!(line(&lab, "alice").await["disk_at_least"], false);
+    let page = host.get(&lab, &format!("/accounts/{account}")).await.text;
+    assert!(page.contains("5 MiB") && !page.contains("at least"), "{page}");
+
+    lab.agent.uses_at_least("alice", 6 << 20, 18);
+    until("it is known", async || line(&lab, "alice").await["disk_bytes"] == 6 << 20).await;
+    lab.crash().await;
+    lab.agent.has_measured_nothing();
+    lab.start().await;
+    assert_eq!(line(&lab, "alice").await["disk_at_least"], true, "it is kept");
+    assert_eq!(lab.get(&format!("/api/accounts/{account}/usage")).await.data(200)["disk_at_least"], true);
+    for (who, path) in [("staff of the host", format!("/accounts/{account}")), ("a token's staff", format!("/account/{account}"))] {
+        let browser = if who == "staff of the host" { host.clone() } else { Browser::of_staff(&lab, &token).await };
+        let page = browser.get(&lab, &path).await.text;
+        assert!(page.contains("at least 6 MiB"), "{who}: {page}");
+    }
+    let page = host.get(&lab, &format!("/accounts/{account}")).await.text;
+    assert!(page.contains("at least 18"), "files, too: {page}");
+    let customer = Browser::of_customer(&lab, &token, "alice").await;
+    let page = customer.get(&lab, &format!("/account/{account}")).await.text;
+    assert!(page.contains("at least 6 MiB"), "{page}");
+    lab.post("/api/packages", &json!({ "name": "Tiny", "disk_mib": 1 })).await.data(201);
+    let lower = json!({ "package": "Tiny" });
+    let refused = lab.put(&format!("/api/accounts/{account}/package"), &lower).await.problem(409, "limits_below_use");
+    assert!(refused["detail"].as_str().unwrap().contains("at least 6 MiB are used"), "{refused}");
 }

@@ -322,6 +322,12 @@ impl FakeAgent {
         self.inside.lock().unwrap().usage.insert(username.to_owned(), usage);
     }
 
+    /// The same, of a home of which not all could be counted.
+    pub(crate) fn uses_at_least(&self, username: &str, disk_bytes: u64, files: u64) {
+        self.uses(username, disk_bytes, files);
+        self.inside.lock().unwrap().usage.get_mut(username).unwrap().at_least = true;
+    }
+
     /// What the account with this username has sent and received in this month.
     pub(crate) fn sends(&self, username: &str, bytes: u64) {
         let mut inside = self.inside.lock().unwrap();
