@@ -145,6 +145,9 @@ pub(crate) struct Usage {
     pub(crate) measured_at: i64,
     pub(crate) disk_bytes: u64,
     pub(crate) files: u64,
+    /// Whether disk and files may be more than that. A Panel of an earlier version does not say.
+    #[serde(default)]
+    pub(crate) disk_at_least: bool,
     /// Of this calendar month.
     pub(crate) traffic_bytes: u64,
     pub(crate) processes: u64,
@@ -158,6 +161,9 @@ pub(crate) struct LastUsage {
     pub(crate) username: String,
     pub(crate) domain: String,
     pub(crate) disk_bytes: Option<u64>,
+    /// Whether it may be more than that. A Panel of an earlier version does not say.
+    #[serde(default)]
+    pub(crate) disk_at_least: bool,
     /// Of this calendar month.
     pub(crate) traffic_bytes: Option<u64>,
     pub(crate) measured_at: Option<i64>,
@@ -364,4 +370,22 @@ pub(crate) struct TokenCaller {
 pub(crate) fn default_server(servers: Vec<Server>) -> Option<Server> {
     let at = servers.iter().position(|server| server.default).unwrap_or(0);
     servers.into_iter().nth(at)
+}
+
+/// Something that the Panel does by itself.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Task {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) server: Option<String>,
+    /// `ok` or `failing`.
+    pub(crate) state: String,
+    #[serde(default)]
+    pub(crate) failures: u64,
+    #[serde(default)]
+    pub(crate) panics: u64,
+    #[serde(default)]
+    pub(crate) failed_at: Option<i64>,
+    #[serde(default)]
+    pub(crate) detail: Option<String>,
 }

@@ -12,11 +12,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::app::{Acknowledger, AppError, Live, RefusedCallers, Throttle};
+use crate::app::{AppError, Live, Throttle};
 use crate::config::Config;
 use crate::fleet::Fleet;
 use crate::store::{Store, StoreError};
 use crate::store::{server, setting};
+use crate::tasks::{Acknowledger, Conditions, RefusedCallers};
 use crate::tls::Pins;
 
 /// Where a Panel listens unless its unit says otherwise.
@@ -110,6 +111,8 @@ pub(crate) struct Core {
     /// Whose turn it is to check the Activity.
     pub(crate) verifying: tokio::sync::Mutex<()>,
     pub(crate) tasks: Tasks,
+    /// How the tasks do that repeat.
+    pub(crate) conditions: Conditions,
     pub(crate) owner: OwnerId,
     pub(crate) installation: String,
     /// The fingerprints of the Panel's TLS keys, if it has any.
@@ -154,13 +157,13 @@ impl Core {
         let pins = Pins::load(&config.tls_dir()).map_err(StartError::Tls)?;
         let tasks = Tasks::default();
         let fleet = Fleet::new(&config.agent_socket, &seams.agents);
-        let acknowledger = Acknowledger::start(&tasks, store.clone(), fleet.clone(), seams.timing.clone());
         Ok(Arc::new(Self {
             live: Live::default(),
             refused_callers: RefusedCallers::default(),
             throttle: Throttle::default(),
             verifying: tokio::sync::Mutex::default(),
-            acknowledger,
+            acknowledger: Acknowledger::default(),
+            conditions: Conditions::default(),
             config,
             seams,
             store,

@@ -12,6 +12,7 @@ mod http;
 mod notices;
 mod panel;
 mod store;
+mod tasks;
 mod tls;
 
 pub use config::{Config, ConfigError, PATH as CONFIG_PATH};

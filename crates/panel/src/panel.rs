@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::core::{Core, Seams, StartError};
 use crate::tls::{Pins, TlsError};
-use crate::{app, fleet, http, notices, tls};
+use crate::{app, http, tasks, tls};
 
 /// A running Panel.
 pub struct Panel {
@@ -41,7 +41,7 @@ pub async fn init(config: Config) -> Result<Pins, InitError> {
 }
 
 impl Panel {
-    /// Opens the database, picks up every operation without an outcome, and begins to ask the servers how they are.
+    /// Opens the database, picks up every operation without an outcome, and begins what it does by itself.
     pub async fn start(config: Config, seams: Seams) -> Result<Self, StartError> {
         let core = Core::open(config, seams).await?;
         let path = core.config.database();
@@ -49,13 +49,7 @@ impl Panel {
         if resumed > 0 {
             tracing::info!(operations = resumed, "picked up operations without an outcome");
         }
-        core.tasks.spawn(fleet::keep_asking(core.clone()));
-        core.tasks.spawn(app::resync_at_start(core.clone()));
-        core.tasks.spawn(app::keep_counting(core.clone()));
-        core.tasks.spawn(app::keep_forgetting(core.clone()));
-        core.tasks.spawn(app::keep_learning_usage(core.clone()));
-        core.tasks.spawn(notices::keep_sending(core.clone()));
-        core.tasks.spawn(app::keep_noting_heads(core.clone()));
+        tasks::start(&core);
         let router = http::router(core.clone());
         Ok(Self { core, router })
     }
@@ -76,7 +70,7 @@ impl Panel {
             let _ = self.core.listens_on.set(port);
         }
         let tls = if listeners.has_tls() { Some(tls::server_config(&self.core.config.tls_dir())?) } else { None };
-        http::serve(self.router(), listeners, tls, self.core.tasks.closing.clone(), stop).await;
+        http::serve(&self.core, self.router(), listeners, tls, self.core.tasks.closing.clone(), stop).await;
         Ok(())
     }
 

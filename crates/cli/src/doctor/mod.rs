@@ -8,5 +8,6 @@ mod ports;
 mod report;
 mod run;
 mod services;
+mod tasks;
 
 pub(crate) use run::run;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::report::{Level, Report};
-use super::{answers, drift, host, operations, ports, services};
+use super::{answers, drift, host, operations, ports, services, tasks};
 use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::panel::Panel;
@@ -45,6 +45,7 @@ pub(super) async fn examine(system: &System, panel: &Panel) -> Report {
     host::hard_links(system, r);
     host::certificate(system, r);
     host::clock(system, r).await;
+    tasks::tasks(panel, &answers, r).await;
     operations::operations(panel, &answers, r).await;
     operations::accounts(panel, &answers, r).await;
     drift::drift(&answers, r);

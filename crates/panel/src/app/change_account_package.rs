@@ -119,10 +119,11 @@ fn below_use(account: &Account, lowered: &[(&'static str, u32)], usage: &Usage, 
                 "bandwidth_gib" => (usage.traffic_bytes.div_ceil(GIB), " GiB"),
                 _ => (usage.processes, ""),
             };
+            let least = if usage.at_least && matches!(*name, "disk_mib" | "files") { "at least " } else { "" };
             (used > u64::from(*limit)).then(|| FieldProblem {
                 field: (*name).to_owned(),
                 code: "below_use".to_owned(),
-                detail: format!("{name}: {used}{unit} are used, and {} allows {limit}.", of(name)),
+                detail: format!("{name}: {least}{used}{unit} are used, and {} allows {limit}.", of(name)),
             })
         })
         .collect();

@@ -1,7 +1,6 @@
 //! What the Panel does, one verb a file. A verb authorises, changes the store, calls an Agent and records what came of it; it knows nothing
 //! of HTTP.
 
-mod acknowledge;
 mod adopt_account;
 mod answers;
 mod as_seen;
@@ -13,19 +12,15 @@ mod change_account;
 mod change_account_package;
 mod change_administrator;
 mod change_password;
-mod count_refused;
 mod create_account;
 mod create_administrator;
 mod create_token;
 mod default_records;
 mod faults;
-mod forget_hashes;
 mod generate_password;
-mod learn_usage;
 mod mail_server;
 mod memo;
 mod names;
-mod note_heads;
 mod order;
 mod packages;
 mod pages;
@@ -54,11 +49,10 @@ mod usage;
 mod verify_activity;
 mod version;
 
-pub(crate) use acknowledge::Acknowledger;
 pub(crate) use adopt_account::PANEL;
 pub(crate) use answers::Answer;
 pub(crate) use as_seen::{AsSeen, version};
-pub(crate) use authenticate::{Throttle, administrator, token};
+pub(crate) use authenticate::{Throttle, administrator, group, token};
 pub(crate) use availability::{Availability, Wish, availability};
 pub(crate) use caller::{Caller, CallerKind, Scope};
 pub(crate) use calls_from::{CallsFrom, admit, allow, may_change};
@@ -66,21 +60,17 @@ pub(crate) use change_account::{Verb, change_account};
 pub(crate) use change_account_package::PackageChange;
 pub(crate) use change_administrator::{delete_administrator, person, set_role};
 pub(crate) use change_password::NewPassword;
-pub(crate) use count_refused::{RefusedCallers, keep_counting};
 pub(crate) use create_account::{create_account, plan_order};
 pub(crate) use create_administrator::{change_administrator_password, create_administrator};
 pub(crate) use create_token::{NewToken, access_hash, create_token, delete_token, rotate_token};
 pub(crate) use default_records::{change_default_records, default_records, default_records_version};
-pub(crate) use forget_hashes::keep_forgetting;
 pub(crate) use generate_password::generate_password;
-pub(crate) use learn_usage::keep_learning_usage;
 pub(crate) use mail_server::{
     MailAddress, MailHost, MailServerChange, MailUsername, change_mail_server, mail_port, mail_port_text, mail_server, mail_server_version,
     remove_mail_server, test_mail_server,
 };
 pub(crate) use memo::Memo;
 pub(crate) use names::reserved;
-pub(crate) use note_heads::keep_noting_heads;
 pub(crate) use order::{
     AdministratorName, Cidr, ClientRef, Edit, EmailAddress, ExternalRef, InvalidAdministratorName, InvalidCidr, InvalidClientRef,
     InvalidEmailAddress, InvalidExternalRef, InvalidReason, InvalidRefPrefix, InvalidTokenName, Order, PackageChoice, Reason, RefPrefix,
@@ -98,7 +88,7 @@ pub(crate) use refusal::{AppError, Code, Conflict, FieldProblem, Refusal, senten
 pub(crate) use repair_account::Repair;
 pub(crate) use resolve_operation::{abandon_operation, retry_operation};
 pub(crate) use restore_account::Restore;
-pub(crate) use resync::{Adoption, Difference, Finding, Report, compare, resync, resync_at_start};
+pub(crate) use resync::{Adoption, Difference, Finding, Report, compare, resync, take_over_all};
 pub(crate) use run_operation::{Live, Progress, resume};
 pub(crate) use servers::{
     ServerChange, change_server, reserved_names, server_version, set_shared_parent_domains, shared_parent_domains_version,

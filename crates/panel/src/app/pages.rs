@@ -6,8 +6,8 @@ use opterius_model::{Pages, RequestId, SuspensionPage, WelcomePage};
 
 use super::{AppError, Caller, Edit, Version, record, still};
 use crate::core::Core;
-use crate::fleet;
 use crate::store::{self, setting};
+use crate::tasks;
 
 /// Which of the pages are to be others. One that is cleared is as it is built in.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ pub(crate) async fn change_pages(
     setting::set_pages(&mut write, &pages).await?;
     record::done(&mut write, core, caller, "settings.pages.change", request, difference(&before, &pages)).await?;
     store::commit(write).await?;
-    core.tasks.spawn(fleet::send_pages(core.clone()));
+    tasks::ask_servers_now(core);
     Ok(pages)
 }
 

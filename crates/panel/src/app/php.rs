@@ -15,9 +15,6 @@ use crate::store::account::Account;
 /// The Agent waits some seconds for a phpd that is being restarted.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest that is shown of why PHP ended, in characters: the end of it was written by the tenant.
-const LONGEST: usize = 500;
-
 /// What a pool does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Doing {
@@ -61,7 +58,7 @@ pub(crate) struct Failure {
     /// How often in a row.
     pub(crate) count: u32,
     pub(crate) retry_at: Micros,
-    /// One line, at most 500 characters, without control characters. Its end is a tenant's text.
+    /// One line without control characters. Its end is a tenant's text.
     pub(crate) detail: String,
 }
 
@@ -91,31 +88,8 @@ pub(crate) async fn php(core: &Core, caller: &Caller, reference: &Reference) -> 
             at: failure.at,
             count: failure.count,
             retry_at: failure.retry_at,
-            detail: one_line(&failure.detail),
+            detail: failure.detail,
         }),
     };
     Ok((account, pools.into_iter().map(pool).collect()))
-}
-
-/// A text as one line of bounded length. Marks that turn the direction of what follows go with the control characters.
-fn one_line(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let cleaned = text.chars().map(|c| if c.is_control() || turns(c) { ' ' } else { c });
-    let mut line: String = cleaned.take(LONGEST).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        line.push('…');
-    }
-    line
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_tenant_wrote_is_one_short_line() {
-        assert_eq!(one_line("exit 1; `a\nb\u{1b}[31m\u{202e}c`"), "exit 1; `a b [31m c`");
-        let long = one_line(&"ä".repeat(501));
-        assert_eq!((long.chars().count(), long.ends_with("ä…")), (501, true));
-    }
 }

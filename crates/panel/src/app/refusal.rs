@@ -367,6 +367,21 @@ impl Refusal {
         Self::new(Code::ProvisioningFailed, format!("The {step} step failed: {} {}", sentence(detail), kind_undone(kind)))
     }
 
+    /// The Panel broke at the operation again and again.
+    pub(crate) fn not_carried(id: OperationId, username: &str) -> Self {
+        Self::new(
+            Code::NeedsAttention,
+            format!(
+                "What became of the account `{username}` is not known: the Panel broke again and again while it took in what the server reports. \
+                 Its names stay reserved while the Panel goes on trying."
+            ),
+        )
+        .hint(format!(
+            "This is a fault of the Panel: look at `journalctl -u opterius-panel OPERATION_ID={id}`, and report it. \
+             An update of the Panel, or another start of it, goes on with the operation."
+        ))
+    }
+
     /// The Agent could neither finish nor undo.
     pub(crate) fn needs_attention(username: &str, report: &OperationReport) -> Self {
         let why = report

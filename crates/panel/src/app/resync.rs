@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use opterius_model::{AccountId, Generation, ServerId, Spec, State};
 use opterius_protocol::WireCode;
-use opterius_protocol::agent::{AccountDetail, AccountSummary, GetAccount, GetHealth, ListAccounts, spec_hash};
+use opterius_protocol::agent::{AccountDetail, AccountSummary, GetAccount, ListAccounts, spec_hash};
 use opterius_protocol::client::{CallError, chain};
 
 use super::adopt_account::{Adopted, PANEL, adopt_account};
@@ -82,36 +82,11 @@ pub(crate) async fn resync(core: &Arc<Core>, caller: &Caller) -> Result<Report, 
     run(core, Some(&caller.actor())).await
 }
 
-/// Takes over what every server knows better, once, as soon as it is ready.
-pub(crate) async fn resync_at_start(core: Arc<Core>) {
-    let mut pause = core.seams.timing.first_pause;
-    loop {
-        match once_ready(&core).await {
-            Ok(Some(report)) => {
-                let adopted = report.findings.iter().filter(|one| matches!(one.adoption, Some(Adoption::Done(_)))).count();
-                let differ = report.findings.len() - adopted;
-                if adopted + differ > 0 {
-                    tracing::warn!(adopted, differ, same = report.same, "compared the accounts with their servers; see `opterius resync`");
-                }
-                return;
-            }
-            Ok(None) => {}
-            Err(error) => tracing::warn!(error = %chain(&error), "could not compare the accounts with their servers yet"),
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(core.seams.timing.longest_pause);
-    }
-}
-
-/// Nothing, if a server is not ready.
-async fn once_ready(core: &Arc<Core>) -> Result<Option<Report>, AppError> {
-    for server in server::list(core.store.read(), &core.owner).await? {
-        let health = core.fleet.agent(server.id).call(&GetHealth {}, TIMEOUT).await;
-        if !health.is_ok_and(|health| health.ready) {
-            return Ok(None);
-        }
-    }
-    run(core, Some(PANEL)).await.map(Some)
+/// Compares one server, and takes over what only it knows.
+pub(crate) async fn take_over_all(core: &Arc<Core>, server: &Server) -> Result<Report, AppError> {
+    let mut report = Report::default();
+    compare_server(core, server, Some(PANEL), &mut report).await?;
+    Ok(report)
 }
 
 async fn run(core: &Arc<Core>, adopting: Option<&str>) -> Result<Report, AppError> {

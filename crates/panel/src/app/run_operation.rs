@@ -25,6 +25,7 @@ use crate::core::Core;
 use crate::store::activity::{self, Entry};
 use crate::store::operation::{Ending, Kind, Operation, Outcome};
 use crate::store::{self, StoreError, Write, account, claimed_name, operation};
+use crate::tasks::message;
 
 /// How long the Agent may keep the first answer back: most operations end within it, and need no second question.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -34,6 +35,9 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// How long an operation that nobody waits for is offered to an Agent that says that it cannot begin anything now.
 const OFFERED: Duration = Duration::from_mins(2);
+
+/// How often an operation is taken up again after the Panel broke at it, until a person is told. It is taken up after that, too, more slowly.
+const ATTEMPTS: u32 = 5;
 
 /// Where an operation stands.
 #[derive(Debug, Clone)]
@@ -123,13 +127,25 @@ fn carry(core: &Arc<Core>, operation: Operation, progress: watch::Sender<Progres
         let mut carrier = Carrier { core: &core, operation, progress, seen: 0, pause: core.seams.timing.first_pause };
         // A broken Panel must not forget an operation; what it may have sent is asked for, as after a start.
         let mut fresh = fresh;
-        while AssertUnwindSafe(carrier.run(fresh)).catch_unwind().await.is_err() {
-            tracing::error!(operation.id = %id, "the Panel broke while it carried an operation; will go on with it");
+        let mut broke: u32 = 0;
+        loop {
+            let work = async {
+                if broke >= ATTEMPTS {
+                    carrier.give_to_a_person().await;
+                }
+                carrier.run(fresh).await;
+            };
+            let Err(panic) = AssertUnwindSafe(work).catch_unwind().await else { break };
+            broke += 1;
             fresh = false;
+            tracing::error!(operation.id = %id, error = %message(&*panic), broke, "the Panel broke while it carried an operation; will go on with it");
+            core.conditions.operation_stuck(id, &*panic, Micros::now());
             // The last report may be what it broke at.
             carrier.seen = 0;
-            carrier.rest_quietly().await;
+            let timing = &core.seams.timing;
+            tokio::time::sleep(timing.first_pause.saturating_mul(1 << broke.min(16)).min(timing.longest_pause)).await;
         }
+        core.conditions.operation_carried(id);
         core.live.remove(id);
     });
 }
@@ -274,6 +290,17 @@ impl Carrier<'_> {
         }
     }
 
+    /// Says that the operation needs attention, since the Panel itself cannot go on with it. Its names stay reserved: the server may have done it.
+    async fn give_to_a_person(&mut self) {
+        if self.operation.outcome != Outcome::Running {
+            return;
+        }
+        let error = Refusal::not_carried(self.operation.id, &self.operation.username);
+        let steps = self.progress.borrow().steps.clone();
+        self.end(End { steps, ..End::failed(Outcome::NeedsAttention, error) }).await;
+        self.operation.outcome = Outcome::NeedsAttention;
+    }
+
     /// Sends the change. The same id is never begun twice, so sending it again is harmless.
     async fn send(&self, not_after: Micros) -> Heard {
         let Some(spec) = self.operation.spec.clone() else {
@@ -373,11 +400,11 @@ impl Carrier<'_> {
         self.progress.send_replace(Progress { outcome, steps, error });
         if to_acknowledge {
             point(faults::RECORDED).await;
-            self.core.acknowledger.acknowledge(self.operation.id, self.operation.server_id);
+            self.core.acknowledger.acknowledge(&self.core.conditions, self.operation.id, self.operation.server_id);
         }
         // Whoever asked for what the server has instead is not there any more to acknowledge it.
         if let Some(other) = detail.and_then(|detail| detail.summary.operation_id) {
-            self.core.acknowledger.acknowledge(other, self.operation.server_id);
+            self.core.acknowledger.acknowledge(&self.core.conditions, other, self.operation.server_id);
         }
     }
 

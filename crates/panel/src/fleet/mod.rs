@@ -1,57 +1,67 @@
 //! The servers' Agents: how to reach them, and how they are.
 
-mod health;
-mod pages;
+mod agent;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use opterius_model::{AccountId, Limits, ServerId};
 use opterius_protocol::agent::{Drift, DriftReport, Health};
-use opterius_protocol::client::Client;
 
-pub(crate) use health::keep_asking;
-pub(crate) use pages::send_pages;
+pub(crate) use agent::Agent;
 
 /// Every server's Agent.
 #[derive(Debug, Clone)]
 pub(crate) struct Fleet {
     /// The Agent on the Panel's own machine, the only one there is so far.
-    local: Client,
+    local: Agent,
     /// Those of other machines.
-    others: Arc<HashMap<ServerId, Client>>,
+    others: Arc<HashMap<ServerId, Agent>>,
     health: Arc<Mutex<HashMap<ServerId, Option<Health>>>>,
     /// What was not as committed when each server was last asked.
     drift: Arc<Mutex<HashMap<ServerId, BTreeMap<AccountId, Drift>>>>,
+    /// The servers whose accounts were compared with ours since the start, or are being compared.
+    compared: Arc<Mutex<HashSet<ServerId>>>,
 }
 
 impl Fleet {
     pub(crate) fn new(agent_socket: &Path, others: &HashMap<ServerId, PathBuf>) -> Self {
-        let others = others.iter().map(|(server, socket)| (*server, Client::new(socket))).collect();
-        Self { local: Client::new(agent_socket), others: Arc::new(others), health: Arc::default(), drift: Arc::default() }
+        let others = others.iter().map(|(server, socket)| (*server, Agent::new(socket))).collect();
+        Self {
+            local: Agent::new(agent_socket),
+            others: Arc::new(others),
+            health: Arc::default(),
+            drift: Arc::default(),
+            compared: Arc::default(),
+        }
     }
 
     /// The Agent of a server.
-    pub(crate) fn agent(&self, server: ServerId) -> &Client {
+    pub(crate) fn agent(&self, server: ServerId) -> &Agent {
         self.others.get(&server).unwrap_or(&self.local)
     }
 
-    fn learn(&self, server: ServerId, health: Option<Health>) -> bool {
+    pub(crate) fn learn(&self, server: ServerId, health: Option<Health>) -> bool {
         let reachable = health.is_some();
         let before = self.health.lock().unwrap_or_else(PoisonError::into_inner).insert(server, health);
         before.is_none_or(|before| before.is_some() != reachable)
     }
 
+    /// Whether the accounts of a server are still to be compared with ours after the start; says so once.
+    pub(crate) fn begin_resync(&self, server: ServerId) -> bool {
+        self.compared.lock().unwrap_or_else(PoisonError::into_inner).insert(server)
+    }
+
     /// Takes in which pages of the host's a server has by now.
-    fn learn_pages(&self, server: ServerId, hash: String) {
+    pub(crate) fn learn_pages(&self, server: ServerId, hash: String) {
         if let Some(Some(health)) = self.health.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&server) {
             health.pages_hash = Some(hash);
         }
     }
 
     /// Takes in what is not as committed; returns what is new of it, or says something new.
-    fn learn_drift(&self, server: ServerId, report: DriftReport) -> Vec<Drift> {
+    pub(crate) fn learn_drift(&self, server: ServerId, report: DriftReport) -> Vec<Drift> {
         let mut drift = self.drift.lock().unwrap_or_else(PoisonError::into_inner);
         let known = drift.entry(server).or_default();
         let now: BTreeMap<AccountId, Drift> = report.accounts.into_iter().map(|one| (one.account_id, one)).collect();

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method};
 use opterius_model::RequestId;
+use opterius_protocol::Micros;
 use tracing::Instrument;
 
 use super::auth::Access;
@@ -92,6 +93,11 @@ pub(crate) async fn detached(State((core, access)): State<(Arc<Core>, Arc<Access
             Problem::from(Refusal::new(Code::Internal, "The Panel is stopping; what was begun goes on.").hint("Ask again in a moment."))
                 .into_response()
         }
-        Err(_) => Problem::from(AppError::Broken("finish a request")).into_response(),
+        Err(error) => {
+            if let Ok(panic) = error.try_into_panic() {
+                core.conditions.request_broke(&*panic, Micros::now());
+            }
+            Problem::from(AppError::Broken("finish a request")).into_response()
+        }
     }
 }

@@ -89,6 +89,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .routes(routes!(api::own::rotate))
         .routes(routes!(api::sign_in::own))
         .routes(routes!(api::health::get))
+        .routes(routes!(api::tasks::list))
         .routes(routes!(docs::document))
         .routes(routes!(docs::page))
         .split_for_parts();

@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::auth::Peer;
+use crate::core::Core;
+use crate::tasks::{Failure, Name, Next, Task, stay_with};
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -94,6 +96,7 @@ impl Listeners {
 
 /// Serves `router` until `stop`.
 pub(crate) async fn serve(
+    core: &Arc<Core>,
     router: Router,
     listeners: Listeners,
     tls: Option<Arc<rustls::ServerConfig>>,
@@ -102,16 +105,23 @@ pub(crate) async fn serve(
 ) {
     let tracker = TaskTracker::new();
     let places = Arc::new(Semaphore::new(CONNECTIONS));
-    for listener in listeners.tls {
+    for (number, listener) in listeners.tls.into_iter().enumerate() {
         let Some(tls) = tls.clone() else { continue };
-        let accepting = accept_tls(listener, TlsAcceptor::from(tls), router.clone(), places.clone(), closing.clone(), tracker.clone());
-        let closing = closing.clone();
-        tracker.spawn(async move { closing.run_until_cancelled(accepting).await });
+        let accept = AcceptTls {
+            listener,
+            acceptor: TlsAcceptor::from(tls),
+            router: router.clone(),
+            places: places.clone(),
+            closing: closing.clone(),
+            tracker: tracker.clone(),
+        };
+        let (core, closing, name) = (core.clone(), closing.clone(), Name { nth: number, ..Name::of("listening over TLS") });
+        tracker.spawn(async move { closing.run_until_cancelled(stay_with(&core, name, accept)).await });
     }
-    for listener in listeners.unix {
-        let accepting = accept_unix(listener, router.clone(), closing.clone(), tracker.clone());
-        let closing = closing.clone();
-        tracker.spawn(async move { closing.run_until_cancelled(accepting).await });
+    for (number, listener) in listeners.unix.into_iter().enumerate() {
+        let accept = AcceptUnix { listener, router: router.clone(), closing: closing.clone(), tracker: tracker.clone() };
+        let (core, closing, name) = (core.clone(), closing.clone(), Name { nth: number, ..Name::of("listening on the Unix socket") });
+        tracker.spawn(async move { closing.run_until_cancelled(stay_with(&core, name, accept)).await });
     }
     stop.await;
     closing.cancel();
@@ -121,54 +131,67 @@ pub(crate) async fn serve(
     }
 }
 
-async fn accept_tls(
+/// Takes connections over TLS: one a turn, so that whatever goes wrong with one is told, and the next is taken.
+struct AcceptTls {
     listener: TcpListener,
     acceptor: TlsAcceptor,
     router: Router,
     places: Arc<Semaphore>,
     closing: CancellationToken,
     tracker: TaskTracker,
-) {
-    loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return };
-        let (stream, address) = match listener.accept().await {
+}
+
+impl Task for AcceptTls {
+    // Nobody may come for long.
+    const LIMIT: Option<Duration> = None;
+
+    async fn turn(&mut self, _: &Arc<Core>) -> Result<Next, Failure> {
+        let place = self.places.clone().acquire_owned().await?;
+        let (stream, address) = match self.listener.accept().await {
             Ok(accepted) => accepted,
-            Err(error) => {
-                not_accepted(&error).await;
-                continue;
-            }
+            Err(error) => return Ok(not_accepted(&error)),
         };
         let _ = stream.set_nodelay(true);
-        let (acceptor, router, closing) = (acceptor.clone(), router.clone(), closing.clone());
+        let (acceptor, router, closing) = (self.acceptor.clone(), self.router.clone(), self.closing.clone());
         // The handshake in a task of its own: one slow caller must not keep the others waiting.
-        tracker.spawn(async move {
+        self.tracker.spawn(async move {
             let _place = place;
             let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await else { return };
             let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             connection(stream, http2, router, Peer::Tls(address), closing).await;
         });
+        Ok(Next::After(Duration::ZERO))
     }
 }
 
-async fn accept_unix(listener: UnixListener, router: Router, closing: CancellationToken, tracker: TaskTracker) {
-    loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                not_accepted(&error).await;
-                continue;
-            }
-        };
-        // Without a uid there is nobody to be let in.
-        let Ok(peer) = stream.peer_cred() else { continue };
-        tracker.spawn(connection(stream, false, router.clone(), Peer::Local { uid: peer.uid() }, closing.clone()));
-    }
-}
-
-async fn not_accepted(error: &io::Error) {
+fn not_accepted(error: &io::Error) -> Next {
     tracing::warn!(%error, "could not accept a connection");
     // Out of descriptors, most likely; asking again at once would only burn the processor.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    Next::After(Duration::from_millis(100))
+}
+
+/// Takes connections over the Unix socket.
+struct AcceptUnix {
+    listener: UnixListener,
+    router: Router,
+    closing: CancellationToken,
+    tracker: TaskTracker,
+}
+
+impl Task for AcceptUnix {
+    const LIMIT: Option<Duration> = None;
+
+    async fn turn(&mut self, _: &Arc<Core>) -> Result<Next, Failure> {
+        let stream = match self.listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => return Ok(not_accepted(&error)),
+        };
+        // Without a uid there is nobody to be let in.
+        if let Ok(peer) = stream.peer_cred() {
+            self.tracker.spawn(connection(stream, false, self.router.clone(), Peer::Local { uid: peer.uid() }, self.closing.clone()));
+        }
+        Ok(Next::After(Duration::ZERO))
+    }
 }
 
 async fn connection<S>(stream: S, http2: bool, router: Router, peer: Peer, closing: CancellationToken)

@@ -45,7 +45,7 @@ fn place(core: &Core) -> (String, String) {
 }
 
 /// One mail that tells of all of these.
-pub(super) fn mail(core: &Core, zone: &TimeZone, notices: &[Notice]) -> Mail {
+pub(crate) fn mail(core: &Core, zone: &TimeZone, notices: &[Notice]) -> Mail {
     let (texts, (hostname, url)) = (Texts::english(), place(core));
     let subject_of = match notices {
         [one] => subject(texts, &one.facts),

@@ -36,7 +36,7 @@ async fn every_state_is_told_and_what_a_tenant_wrote_is_one_line() {
     let told = php(&lab).await["last_failure"].clone();
     assert_eq!(told["count"], 7);
     assert!(told["retry_at"].as_i64() > told["at"].as_i64());
-    assert_eq!(told["detail"], HOSTILE.replace('\u{1b}', " "));
+    assert_eq!(told["detail"], HOSTILE.replace('\u{1b}', "\u{fffd}"));
     lab.post(&format!("/api/accounts/{id}/suspend"), &json!({ "reason": "spam" })).await.data(200);
     assert_eq!(php(&lab).await["state"], "closed");
     lab.delete(&format!("/api/accounts/{id}")).await.data(200);

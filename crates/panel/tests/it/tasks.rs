@@ -62,6 +62,32 @@ async fn an_operation_whose_carrier_breaks_once_is_carried_on_as_after_a_start()
     scenario.teardown();
 }
 
+#[tokio::test]
+async fn every_task_that_breaks_is_told_of_and_starts_again() {
+    let lab = Lab::new().await;
+    let scenario = FailScenario::setup();
+    let tasks = async || lab.get("/api/tasks").await.data(200);
+    let named = async |name: &str| tasks().await.as_array().unwrap().iter().find(|task| task["name"] == name).cloned().unwrap_or_default();
+    until("the tasks of the server are there", async || named("usage").await["done_at"].is_i64()).await;
+    // What is done once may be over.
+    let repeats = ["acknowledging", "heads of the Activity", "health", "notices", "password hashes", "refused callers", "servers", "usage"];
+    for name in repeats {
+        fail::cfg(format!("task {name}"), "panic(on purpose)").unwrap();
+        lab.create(&order(&format!("user{}", name.len()))).await;
+        until("it is told of", async || named(name).await["state"] == "failing").await;
+        assert_eq!(lab.get("/api/health").await.data(200), json!({ "status": "degraded" }), "{name}");
+        fail::remove(format!("task {name}"));
+        until("it goes on", async || named(name).await["state"] == "ok").await;
+        let task = named(name).await;
+        assert!(task["panics"].as_u64().unwrap() > 0 && task["detail"] == "on purpose" && task["failed_at"].is_i64(), "{task}");
+    }
+    let there: Vec<String> = tasks().await.as_array().unwrap().iter().map(|task| task["name"].as_str().unwrap().to_owned()).collect();
+    let known = |name: &String| repeats.contains(&name.as_str()) || name == "resync" || name == "operations";
+    assert!(there.iter().all(known), "each task is broken by this test: {there:?}");
+    assert_eq!(lab.get("/api/health").await.data(200), json!({ "status": "ok" }));
+    scenario.teardown();
+}
+
 /// A socket that takes connections and says nothing, and how many it took.
 fn silent(path: &std::path::Path) -> Arc<AtomicUsize> {
     let listener = UnixListener::bind(path).unwrap();

@@ -18,6 +18,7 @@ pub(crate) mod settings_dns;
 pub(crate) mod settings_pages;
 pub(crate) mod shared_parent_domains;
 pub(crate) mod sign_in;
+pub(crate) mod tasks;
 pub(crate) mod tokens;
 pub(crate) mod usage;
 

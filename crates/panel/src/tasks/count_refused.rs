@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use opterius_protocol::Micros;
-use opterius_protocol::client::chain;
 
-use super::authenticate::group;
+use super::supervisor::{Failure, Next, Task};
+use crate::app::group;
 use crate::core::Core;
 use crate::store::activity::{self, Entry};
 use crate::store::refused_caller::{self, Bucket};
@@ -34,39 +34,42 @@ impl RefusedCallers {
         *counts.entry(Bucket { minute: now.0 / MICROS_A_MINUTE, address, status: i64::from(status) }).or_default() += 1;
     }
 
-    fn is_empty(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
-    }
-
     fn take(&self) -> HashMap<Bucket, i64> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// Runs until the Panel ends.
-pub(crate) async fn keep_counting(core: Arc<Core>) {
-    let mut minute = 0;
-    loop {
-        tokio::time::sleep(core.seams.timing.count_refused_every).await;
-        // Without news there is nothing to write, and the one writer is left alone.
+#[derive(Default)]
+pub(super) struct CountRefused {
+    /// Taken from [`RefusedCallers`], and not yet written down: a turn that comes to nothing loses none of it.
+    taken: HashMap<Bucket, i64>,
+    minute: i64,
+}
+
+impl Task for CountRefused {
+    async fn turn(&mut self, core: &Arc<Core>) -> Result<Next, Failure> {
         let now = core.now().0 / MICROS_A_MINUTE;
-        if minute == now && core.refused_callers.is_empty() {
-            continue;
+        if self.taken.len() < ADDRESSES {
+            for (bucket, times) in core.refused_callers.take() {
+                *self.taken.entry(bucket).or_default() += times;
+            }
         }
-        minute = now;
-        if let Err(error) = put_down(&core).await {
-            tracing::error!(error = %chain(&error), "could not count refused callers");
+        // Without news there is nothing to write, and the one writer is left alone.
+        if self.minute != now || !self.taken.is_empty() {
+            put_down(core, &self.taken, now).await?;
+            self.taken.clear();
+            self.minute = now;
         }
+        Ok(Next::After(core.seams.timing.count_refused_every))
     }
 }
 
-async fn put_down(core: &Core) -> Result<(), StoreError> {
-    let counts = core.refused_callers.take();
+async fn put_down(core: &Core, counts: &HashMap<Bucket, i64>, minute: i64) -> Result<(), StoreError> {
     let mut write = core.store.write().await?;
     for (bucket, times) in counts {
-        refused_caller::add(&mut write, &bucket, times).await?;
+        refused_caller::add(&mut write, bucket, *times).await?;
     }
-    for (bucket, times) in refused_caller::take_over(&mut write, core.now().0 / MICROS_A_MINUTE).await? {
+    for (bucket, times) in refused_caller::take_over(&mut write, minute).await? {
         let entry = Entry {
             at: Micros(bucket.minute * MICROS_A_MINUTE),
             actor: &format!("address:{}", bucket.address),

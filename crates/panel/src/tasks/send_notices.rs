@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opterius_protocol::Micros;
-use opterius_protocol::client::chain;
 
-use super::{hand_over, subject, words};
+use super::supervisor::{Failure, Next, Task};
 use crate::app::{self, AppError};
 use crate::core::Core;
 use crate::http::Texts;
+use crate::notices::{hand_over, mail, subject};
 use crate::store::activity::{self, Entry};
 use crate::store::notice::{self, Notice};
 use crate::store::{self, mail_server};
@@ -32,19 +32,18 @@ const TRIED: Duration = Duration::from_hours(24);
 /// For how long it is remembered what was sent.
 const REMEMBERED: Duration = Duration::from_hours(90 * 24);
 
-/// Runs until the Panel ends.
-pub(crate) async fn keep_sending(core: Arc<Core>) {
-    let mut last: Option<Micros> = None;
-    loop {
+#[derive(Default)]
+pub(super) struct SendNotices {
+    last: Option<Micros>,
+}
+
+impl Task for SendNotices {
+    async fn turn(&mut self, core: &Arc<Core>) -> Result<Next, Failure> {
         let now = core.now();
-        if last.is_none_or(|last| now.since(last) >= BETWEEN) {
-            match send_due(&core).await {
-                Ok(true) => last = Some(now),
-                Ok(false) => {}
-                Err(error) => tracing::error!(error = %chain(&error), "could not send notices"),
-            }
+        if self.last.is_none_or(|last| now.since(last) >= BETWEEN) && send_due(core).await? {
+            self.last = Some(now);
         }
-        tokio::time::sleep(core.seams.timing.notices_every).await;
+        Ok(Next::After(core.seams.timing.notices_every))
     }
 }
 
@@ -53,7 +52,7 @@ async fn send_due(core: &Core) -> Result<bool, AppError> {
     let due = notice::due(core.store.read(), &core.owner, core.now(), MOST).await?;
     let Some(server) = mail_server::get(core.store.read(), &core.owner).await?.filter(|_| !due.is_empty()) else { return Ok(false) };
     let zone = app::time_zone(core).await?;
-    let taken = hand_over(core, &server, &words::mail(core, &zone, &due)).await;
+    let taken = hand_over(core, &server, &mail(core, &zone, &due)).await;
     let now = core.now();
     let mut write = core.store.write().await?;
     match &taken {

@@ -1,0 +1,62 @@
+//! What the Panel does by itself.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::shape::{List, whole};
+use crate::core::Core;
+use crate::http::fields::QueryFields;
+use crate::http::problem::Problem;
+use crate::tasks::{Condition, Name};
+
+/// Something that the Panel does again and again, and how it does since the Panel started.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Task)]
+pub(crate) struct TaskView {
+    name: &'static str,
+    /// The server that it is for; null if it is for none.
+    server: Option<String>,
+    /// `ok`, or `failing`: it comes to nothing at present, and is tried again and again.
+    state: &'static str,
+    /// How often it came to nothing.
+    failures: u64,
+    /// How often of these the Panel itself broke.
+    panics: u64,
+    /// When it last came to nothing.
+    failed_at: Option<i64>,
+    /// Why.
+    detail: Option<String>,
+    /// When it was last done.
+    done_at: Option<i64>,
+}
+
+impl TaskView {
+    fn new(name: Name, condition: Condition) -> Self {
+        let (failed_at, detail) = condition.last_failure.map(|(at, why)| (at.0, why)).unzip();
+        Self {
+            name: name.what,
+            server: name.server.map(|(_, server)| server),
+            state: if condition.failing > 0 { "failing" } else { "ok" },
+            failures: condition.failures,
+            panics: condition.panics,
+            failed_at,
+            detail,
+            done_at: condition.done_at.map(|at| at.0),
+        }
+    }
+}
+
+/// List what the Panel does by itself
+#[utoipa::path(
+    get, path = "/api/tasks", operation_id = "task.list", tag = "servers", security(("token" = ["settings.read"])),
+    responses((status = 200, description = "All of it.", body = List<TaskView>))
+)]
+pub(crate) async fn list(State(core): State<Arc<Core>>, QueryFields(fields): QueryFields) -> Result<Json<List<TaskView>>, Problem> {
+    let () = fields.finish(Some(()))?;
+    let tasks = core.conditions.all().into_iter().map(|(name, condition)| TaskView::new(name, condition)).collect();
+    Ok(whole(tasks, core.now().0))
+}

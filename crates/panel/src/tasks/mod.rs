@@ -1,0 +1,37 @@
+//! What the Panel does by itself, again and again, or waits for. All of it is kept going by one [`supervisor`]: a panic or an error is logged,
+//! counted and shown, and the task starts again after a pause. Each server has tasks of its own, so that a silent one delays no other.
+
+mod acknowledge;
+mod ask_servers;
+mod count_refused;
+mod forget_hashes;
+mod learn_usage;
+mod note_heads;
+mod pages;
+mod resync_at_start;
+mod send_notices;
+mod servers;
+mod supervisor;
+
+use std::sync::Arc;
+
+use crate::core::Core;
+
+pub(crate) use acknowledge::Acknowledger;
+pub(crate) use count_refused::RefusedCallers;
+pub(crate) use supervisor::{Condition, Conditions, Failure, Name, Next, Task, message, stay_with};
+
+use supervisor::keep;
+
+/// Begins all of it.
+pub(crate) fn start(core: &Arc<Core>) {
+    keep(core, Name::of("servers"), servers::StartTasks);
+    keep(core, Name::of("refused callers"), count_refused::CountRefused::default());
+    keep(core, Name::of("password hashes"), forget_hashes::ForgetHashes);
+    keep(core, Name::of("notices"), send_notices::SendNotices::default());
+}
+
+/// Has every server asked now how it is, and sent the host's pages if it has others.
+pub(crate) fn ask_servers_now(core: &Core) {
+    core.conditions.wake(ask_servers::NAME, None);
+}
