@@ -28,8 +28,8 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
     let usage: Usage = read(&data)?;
     let mut table = Table::new(&[("WHAT", Align::Left), ("USED", Align::Right), ("OF", Align::Right)]);
     for (what, used, limit, unit) in [
-        ("disk", binary(usage.disk_bytes), "disk_mib", " MiB"),
-        ("files", usage.files.to_string(), "files", ""),
+        ("disk", least(binary(usage.disk_bytes), usage.disk_at_least), "disk_mib", " MiB"),
+        ("files", least(usage.files.to_string(), usage.disk_at_least), "files", ""),
         ("traffic of this month", binary(usage.traffic_bytes), "bandwidth_gib", " GiB"),
         ("processes", usage.processes.to_string(), "processes", ""),
     ] {
@@ -38,6 +38,9 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
     output::line(table);
     output::blank();
     output::line(format!("Measured at {}.", output::moment(usage.measured_at)));
+    if usage.disk_at_least {
+        output::line("It may use more of the disk than that: not all of its home could be counted.");
+    }
     Ok(())
 }
 
@@ -68,7 +71,7 @@ async fn all(panel: &Panel, format: Format) -> Result<(), Failure> {
         table.row([
             account.username,
             account.domain,
-            account.disk_bytes.map_or_else(unknown, binary),
+            account.disk_bytes.map_or_else(unknown, |bytes| least(binary(bytes), account.disk_at_least)),
             shown(&account.limits, "disk_mib", " MiB"),
             account.traffic_bytes.map_or_else(unknown, binary),
             shown(&account.limits, "bandwidth_gib", " GiB"),
@@ -79,6 +82,11 @@ async fn all(panel: &Panel, format: Format) -> Result<(), Failure> {
     output::blank();
     output::line(output::count(number, "account"));
     Ok(())
+}
+
+/// An amount of which perhaps not all was counted.
+fn least(amount: String, at_least: bool) -> String {
+    if at_least { format!("at least {amount}") } else { amount }
 }
 
 fn shown(limits: &BTreeMap<String, u64>, name: &str, unit: &str) -> String {

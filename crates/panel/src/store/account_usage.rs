@@ -42,8 +42,9 @@ fn stored(number: u64) -> i64 {
 impl FromRow<'_, SqliteRow> for AccountUsage {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         let measured_at = row.try_get::<Option<i64>, _>("measured_at")?;
+        let at_least = row.try_get::<Option<i64>, _>("at_least")?.is_some_and(|at_least| at_least != 0);
         let disk = match (measured_at, number(row, "disk_bytes")?, number(row, "files")?) {
-            (Some(at), Some(bytes), Some(files)) => Some(DiskUsage { measured_at: Micros(at), bytes, files, at_least: false }),
+            (Some(at), Some(bytes), Some(files)) => Some(DiskUsage { measured_at: Micros(at), bytes, files, at_least }),
             _ => None,
         };
         let month = row.try_get::<Option<String>, _>("traffic_month")?;
@@ -78,9 +79,10 @@ pub(crate) async fn on_server(db: impl SqliteExecutor<'_>, server: ServerId) -> 
 /// Writes down what an account uses.
 pub(crate) async fn put(db: &mut SqliteConnection, account: AccountId, usage: &AccountUsage) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO account_usage (account_id, disk_bytes, files, measured_at, traffic_bytes, traffic_month) VALUES ($1, $2, $3, $4, $5, $6) \
+        "INSERT INTO account_usage (account_id, disk_bytes, files, measured_at, traffic_bytes, traffic_month, at_least) VALUES ($1, $2, $3, $4, $5, $6, $7) \
          ON CONFLICT (account_id) DO UPDATE SET disk_bytes = excluded.disk_bytes, files = excluded.files, \
-         measured_at = excluded.measured_at, traffic_bytes = excluded.traffic_bytes, traffic_month = excluded.traffic_month",
+         measured_at = excluded.measured_at, traffic_bytes = excluded.traffic_bytes, traffic_month = excluded.traffic_month, \
+         at_least = excluded.at_least",
     )
     .bind(account.to_string())
     .bind(usage.disk.map(|disk| stored(disk.bytes)))
@@ -88,6 +90,7 @@ pub(crate) async fn put(db: &mut SqliteConnection, account: AccountId, usage: &A
     .bind(usage.disk.map(|disk| disk.measured_at.0))
     .bind(usage.traffic.as_ref().map(|traffic| stored(traffic.bytes)))
     .bind(usage.traffic.as_ref().map(|traffic| traffic.month.as_str()))
+    .bind(i64::from(usage.disk.is_some_and(|disk| disk.at_least)))
     .execute(db)
     .await
     .doing("write down what an account uses")?;

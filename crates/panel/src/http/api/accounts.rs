@@ -826,6 +826,8 @@ pub(crate) struct UsageView {
     disk_bytes: u64,
     /// Files, directories and links in the home.
     files: u64,
+    /// Whether the account may use more than `disk_bytes` and `files` say: not all of its home could be counted.
+    disk_at_least: bool,
     /// Traffic of this calendar month (UTC), in and out.
     traffic_bytes: u64,
     /// Processes now.
@@ -848,6 +850,7 @@ pub(crate) async fn usage(State(core): State<Arc<Core>>, call: Call, Id(id): Id<
         measured_at: usage.measured_at.0,
         disk_bytes: usage.disk_bytes,
         files: usage.files,
+        disk_at_least: usage.at_least,
         traffic_bytes: usage.traffic_bytes,
         processes: usage.processes,
         limits: limits.map(|(name, limit)| (name.to_owned(), u64::from(limit))).collect(),

@@ -32,6 +32,8 @@ pub(crate) struct LastUsageView {
     status: &'static str,
     /// Disk space of the home, as blocks taken; null if it has not been measured yet.
     disk_bytes: Option<u64>,
+    /// Whether the account may use more of the disk than `disk_bytes` says: not all of its home could be counted.
+    disk_at_least: bool,
     /// Traffic of this calendar month (UTC), in and out; null if nothing is known of this month yet.
     traffic_bytes: Option<u64>,
     /// When the disk was measured.
@@ -49,6 +51,7 @@ impl LastUsageView {
             domain: row.domain.to_string(),
             status: row.status.as_str(),
             disk_bytes: row.usage.disk.map(|disk| disk.bytes),
+            disk_at_least: row.usage.disk.is_some_and(|disk| disk.at_least),
             traffic_bytes: row.usage.traffic_in(month),
             measured_at: row.usage.disk.map(|disk| disk.measured_at.0),
             limits: row.limits.named().into_iter().map(|(name, limit)| (name.to_owned(), u64::from(limit))).collect(),

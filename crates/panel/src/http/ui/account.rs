@@ -119,7 +119,7 @@ impl AccountPage {
             holds: if staff { account.holds.into_iter().map(held).collect() } else { Vec::new() },
             package: account.package.map(|package| package.name).unwrap_or_default(),
             php,
-            disk: usage.disk.map(|disk| Use::new(disk.bytes, disk_limit)),
+            disk: usage.disk.map(|disk| Use::new(disk.bytes, disk_limit).at_least(disk.at_least)),
             measured: usage.disk.map(|disk| Moment::new(disk.measured_at, now)),
             traffic: usage.traffic_in(&app::month(now)).map(|bytes| Use::new(bytes, traffic_limit)),
             ipv4,

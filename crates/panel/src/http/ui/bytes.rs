@@ -24,11 +24,18 @@ pub(super) struct Use {
     pub(super) used: Bytes,
     /// Nothing: unlimited.
     pub(super) limit: Option<Bytes>,
+    /// Whether more may be used than that.
+    pub(super) at_least: bool,
 }
 
 impl Use {
     pub(super) fn new(used: u64, limit: Option<u64>) -> Self {
-        Self { used: Bytes(used), limit: limit.map(Bytes) }
+        Self { used: Bytes(used), limit: limit.map(Bytes), at_least: false }
+    }
+
+    /// The same, of which perhaps not all was counted.
+    pub(super) fn at_least(self, at_least: bool) -> Self {
+        Self { at_least, ..self }
     }
 
     /// Hundredths of the limit, if there is one. More than 100 where more is used.

@@ -317,15 +317,16 @@ fn facts(frame: &Frame, caller: &Caller, account: &Account) -> Vec<(String, Stri
 fn uses(frame: &Frame, account: &Account, usage: &AccountUsage, now: Micros) -> Vec<Used> {
     let limits = account.spec.as_ref().map(|spec| spec.limits);
     let most = |limit: Option<Limit>, unit: u64| limit.and_then(Limit::get).map(|number| u64::from(number) * unit);
+    let at_least = usage.disk.is_some_and(|disk| disk.at_least);
     let disk = usage.disk.map(|disk| (disk.bytes, most(limits.map(|limits| limits.disk_mib), 1 << 20)));
     let traffic = usage.traffic_in(&app::month(now)).map(|bytes| (bytes, most(limits.map(|limits| limits.bandwidth_gib), 1 << 30)));
     let files = usage.disk.map(|disk| (disk.files, most(limits.map(|limits| limits.files), 1)));
-    let bar = |name: &str, (used, limit): (u64, Option<u64>), counted: bool| {
+    let bar = |name: &str, (used, limit): (u64, Option<u64>), counted: bool, at_least: bool| {
         let one = Use::new(used, limit);
         let said = |bytes: super::bytes::Bytes| if counted { bytes.0.to_string() } else { bytes.to_string() };
         Used {
             what: frame.texts.say(name),
-            amount: said(one.used),
+            amount: if at_least { frame.texts.about("at-least", "amount", &said(one.used)) } else { said(one.used) },
             limit: one.limit.map(said),
             percent: one.percent(),
             width: one.width(),
@@ -333,9 +334,9 @@ fn uses(frame: &Frame, account: &Account, usage: &AccountUsage, now: Micros) -> 
         }
     };
     let bars = [
-        disk.map(|use_| bar("account-disk", use_, false)),
-        traffic.map(|use_| bar("account-traffic", use_, false)),
-        files.map(|use_| bar("account-files", use_, true)),
+        disk.map(|use_| bar("account-disk", use_, false, at_least)),
+        traffic.map(|use_| bar("account-traffic", use_, false, false)),
+        files.map(|use_| bar("account-files", use_, true, at_least)),
     ];
     bars.into_iter().flatten().collect()
 }

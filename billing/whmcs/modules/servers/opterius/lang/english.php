@@ -25,6 +25,7 @@ return [
 
     'disk' => 'Disk space',
     'traffic' => 'Traffic this month',
+    'at_least' => 'at least {size}',
     'used_of' => '{used} of {limit}',
     'used_unlimited' => '{used}, unlimited',
     'not_measured' => 'not measured yet',

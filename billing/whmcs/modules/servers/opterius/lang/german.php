@@ -20,6 +20,7 @@ return [
 
     'disk' => 'Speicherplatz',
     'traffic' => 'Datenverkehr in diesem Monat',
+    'at_least' => 'mindestens {size}',
     'used_of' => '{used} von {limit}',
     'used_unlimited' => '{used}, unbegrenzt',
     'not_measured' => 'noch nicht gemessen',

@@ -193,20 +193,22 @@ final class ClientArea
     private function bars(Language $language, Usage $usage): array
     {
         return [
-            self::bar($language, $language->say('disk'), $usage->diskBytes, $usage->diskLimitBytes()),
+            self::bar($language, $language->say('disk'), $usage->diskBytes, $usage->diskLimitBytes(), $usage->diskAtLeast),
             self::bar($language, $language->say('traffic'), $usage->trafficBytes, $usage->trafficLimitBytes()),
         ];
     }
 
-    private static function bar(Language $language, string $label, ?int $used, int $limit): array
+    private static function bar(Language $language, string $label, ?int $used, int $limit, bool $atLeast = false): array
     {
+        $size = $language->size($used ?? 0);
+        $shown = $atLeast ? $language->say('at_least', size: $size) : $size;
         $percent = $used === null || $limit === 0 ? 0 : (int) min(100, round(100 * $used / $limit));
         return [
             'label' => $label,
             'text' => match (true) {
                 $used === null => $language->say('not_measured'),
-                $limit === 0 => $language->say('used_unlimited', used: $language->size($used)),
-                default => $language->say('used_of', used: $language->size($used), limit: $language->size($limit)),
+                $limit === 0 => $language->say('used_unlimited', used: $shown),
+                default => $language->say('used_of', used: $shown, limit: $language->size($limit)),
             },
             'percent' => $percent,
             'tone' => $percent >= 90 ? 'danger' : ($percent >= 75 ? 'warning' : 'success'),

@@ -60,8 +60,17 @@ final class MetricProvider implements ProviderInterface
             $this->budget,
             function (Action $action): array {
                 $tenants = [];
+                $parts = [];
                 foreach ((new Listing($action->panel(), $action->patience))->usage() as $usage) {
                     $tenants[$usage['account_id']] = $this->measured($usage);
+                    if (($usage['disk_at_least'] ?? null) === true) {
+                        $parts[] = $usage['account_id'];
+                    }
+                }
+                // A metric is a number: who is billed by it is billed for the least that was used.
+                if ($parts !== []) {
+                    $action->log->note('The disk use of these is at least what is told: not all of their files could be counted. '
+                        . implode(', ', $parts));
                 }
                 return $tenants;
             },

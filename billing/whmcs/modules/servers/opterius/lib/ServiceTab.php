@@ -121,8 +121,8 @@ final class ServiceTab
         $overrides = is_array($account['overrides'] ?? null) ? $account['overrides'] : [];
         $enforcement = is_array($account['enforcement'] ?? null) ? $account['enforcement'] : [];
         $used = [
-            'disk_mib' => self::size($usage['disk_bytes'] ?? null),
-            'files' => self::number($usage['files'] ?? null),
+            'disk_mib' => self::atLeast($usage, self::size($usage['disk_bytes'] ?? null)),
+            'files' => self::atLeast($usage, self::number($usage['files'] ?? null)),
             'bandwidth_gib' => self::size($usage['traffic_bytes'] ?? null),
             'processes' => self::number($usage['processes'] ?? null),
         ];
@@ -244,6 +244,12 @@ final class ServiceTab
             $html .= '<td>' . Html::text($cell) . '</td>';
         }
         return "<tr>$html</tr>";
+    }
+
+    /** Not all of the home could be counted: the number is the least that is used. */
+    private static function atLeast(?array $usage, string $number): string
+    {
+        return $number !== '' && ($usage['disk_at_least'] ?? null) === true ? "at least $number" : $number;
     }
 
     private static function size(mixed $bytes): string

@@ -13,6 +13,8 @@ final class Usage
         public readonly int $diskLimitMib,
         public readonly int $trafficLimitGib,
         public readonly ?int $measuredAt,
+        /** Whether the account may use more of the disk than that: not all of its home could be counted. */
+        public readonly bool $diskAtLeast = false,
     ) {
     }
 
@@ -29,6 +31,7 @@ final class Usage
             $number($limits, 'disk_mib') ?? 0,
             $number($limits, 'bandwidth_gib') ?? 0,
             $number($usage, 'measured_at'),
+            ($usage['disk_at_least'] ?? null) === true,
         );
     }
 

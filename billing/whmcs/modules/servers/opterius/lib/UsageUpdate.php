@@ -27,9 +27,13 @@ final class UsageUpdate
     {
         $services = [];
         $addons = [];
+        $parts = [];
         foreach ((new Listing($this->action->panel(), $this->action->patience))->usage() as $row) {
             $ref = Ref::parse($row['external_ref'] ?? null);
             $columns = self::columns($row);
+            if ($ref !== null && ($row['disk_at_least'] ?? null) === true) {
+                $parts[] = ($ref->kind === Ref::SERVICE ? 'service ' : 'add-on ') . $ref->id;
+            }
             if ($ref !== null && $columns !== []) {
                 if ($ref->kind === Ref::SERVICE) {
                     $services[$ref->id] = $columns;
@@ -37,6 +41,11 @@ final class UsageUpdate
                     $addons[$ref->id] = $columns;
                 }
             }
+        }
+        // The columns hold numbers only, and of these accounts the number is the least that they use.
+        if ($parts !== []) {
+            $this->action->log->note('The disk use of these is at least what is written: not all of their files could be counted. '
+                . implode(', ', $parts));
         }
         $server = $this->action->params->number('serverid');
         foreach (array_chunk($services, self::CHUNK, true) as $chunk) {

@@ -177,6 +177,7 @@ php-last-words = Letzte Worte
 php-retry = Nächster Versuch
 account-usage = Verbrauch
 account-disk = Speicherplatz
+at-least = mindestens { $amount }
 account-traffic = Datenverkehr in diesem Monat
 account-files = Dateien
 account-not-measured = Es wurde noch nichts gemessen. Der Server misst jedes Konto einmal in der Stunde.

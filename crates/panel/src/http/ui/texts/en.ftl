@@ -177,6 +177,7 @@ php-last-words = Last words
 php-retry = Tried again
 account-usage = Use
 account-disk = Disk space
+at-least = at least { $amount }
 account-traffic = Traffic this month
 account-files = Files
 account-not-measured = Nothing has been measured yet. The server measures every account once an hour.
