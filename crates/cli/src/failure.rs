@@ -85,17 +85,18 @@ impl Failure {
     }
 
     /// Everything there is to say, on lines without a final line break: the detail, the hint, the ids.
-    pub(crate) fn text(&self, error: &str, hint: &str) -> String {
-        let mut text = format!("{error}: {}", self.detail);
+    /// `shown` makes each text one that may be shown; `error` and `hint` are ours.
+    pub(crate) fn text(&self, error: &str, hint: &str, shown: impl Fn(&str) -> String) -> String {
+        let mut text = format!("{error}: {}", shown(&self.detail));
         if let Some(what) = &self.hint {
             text.push_str("\n\n");
             text.push_str(hint);
             text.push_str(": ");
-            text.push_str(what);
+            text.push_str(&shown(what));
         }
         let ids: Vec<String> = [("request", &self.request_id), ("operation", &self.operation_id)]
             .into_iter()
-            .filter_map(|(name, id)| id.as_ref().map(|id| format!("{name} {id}")))
+            .filter_map(|(name, id)| id.as_ref().map(|id| format!("{name} {}", shown(id))))
             .collect();
         if !ids.is_empty() {
             text.push_str("\n(");
@@ -126,9 +127,9 @@ mod tests {
         let failure: Failure = serde_json::from_str(problem).expect("a problem");
         assert_eq!(failure.status, 422);
         assert_eq!(
-            failure.text("error", "hint"),
+            failure.text("error", "hint", str::to_owned),
             "error: the order was refused\n  domain: is taken\n\nhint: choose another domain\n(request req-12345, operation op-1)"
         );
-        assert_eq!(Failure::new("no").text("error", "hint"), "error: no");
+        assert_eq!(Failure::new("no").text("error", "hint", str::to_owned), "error: no");
     }
 }

@@ -59,9 +59,9 @@ impl Report {
                 Level::Warning => ("warning", Paint::Warn),
                 Level::Problem => ("problem", Paint::Bad),
             };
-            output::line(format!("{}  {check:<width$}  {detail}", output::paint(word, paint)));
+            output::led("", word, paint, format_args!("  {check:<width$}  {detail}"));
             if let Some(hint) = hint {
-                output::line(format!("         {:<width$}  {}: {hint}", "", output::paint("hint", Paint::Note)));
+                output::led(&format!("         {:<width$}  ", ""), "hint", Paint::Note, format_args!(": {hint}"));
             }
         }
         output::blank();

@@ -29,7 +29,7 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
     }
     if let Some(failure) = &operation.error {
         output::blank();
-        output::line(failure.text("What failed", "What to do"));
+        output::line(failure.text("What failed", "What to do", str::to_owned));
     }
     output::blank();
     output::line(words::meaning(&operation));

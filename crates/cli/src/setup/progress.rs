@@ -38,7 +38,7 @@ impl Progress {
 
     #[cfg_attr(not(test), expect(clippy::unused_self, reason = "the lines are kept for tests only"))]
     fn line(&mut self, word: &str, paint: Paint, what: &str) {
-        output::line(format!("  {}  {what}", output::paint(word, paint)));
+        output::led("  ", word, paint, format_args!("  {what}"));
         #[cfg(test)]
         self.lines.push(format!("{word} {what}"));
     }

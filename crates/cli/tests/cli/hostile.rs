@@ -42,7 +42,7 @@ async fn what_a_terminal_obeys_is_never_printed_whatever_the_panel_answers() {
         json!({"pools": [{"name": "main", "state": "starting", "last_failure": {"at": 1, "count": 2, "retry_at": 3, "detail": "said"}}]});
     let packages = json!([{"id": "0193a5e0-7c1e-7000-8000-00000000000b", "name": "Starter", "limits": {"disk_mib": 1}, "accounts": 1}]);
     let panel = FakePanel::start()
-        .on("GET /api/accounts", page(json!([account()])))
+        .on("GET /api/accounts?limit=500", page(json!([account()])))
         .on(&format!("GET /api/accounts/{id}"), Answer::Data(200, poisoned(account())))
         .on(&format!("GET /api/accounts/{id}/php"), Answer::Data(200, poisoned(php)))
         .on(&format!("GET /api/accounts/{id}/usage"), Answer::Data(200, poisoned(usage)))

@@ -9,7 +9,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 use http::{HeaderValue, StatusCode, header};
-use opterius_model::{AccountId, OperationId};
+use opterius_model::{AccountId, OperationId, clean};
 use opterius_protocol::Micros;
 use opterius_protocol::agent::{Direction, StepReport, StepState};
 use serde::Deserialize;
@@ -446,13 +446,29 @@ fn csv_cell(text: &str) -> String {
     let formula =
         text.trim_start().starts_with(['=', '+', '-', '@', '|', '%', '＝', '＋', '－', '＠']) || text.starts_with(['\t', '\r', '\n']);
     let apostrophe = if formula { "'" } else { "" };
-    format!("\"{apostrophe}{}\"", text.replace('"', "\"\""))
+    // Rows from before texts were cleaned where they come in may hold what a terminal obeys.
+    let lines: Vec<String> = text.split('\n').map(|line| printable(line.trim_end_matches('\r'))).collect();
+    format!("\"{apostrophe}{}\"", lines.join("\n").replace('"', "\"\""))
+}
+
+/// One line without control characters, its spaces at the ends included.
+fn printable(line: &str) -> String {
+    // Cleaning takes the spaces at the ends away.
+    let framed = clean(format!("|{line}|").as_bytes(), usize::MAX);
+    framed.strip_prefix('|').and_then(|text| text.strip_suffix('|')).unwrap_or_default().to_owned()
 }
 
 fn json_line(text: &mut String, row: &activity::Row) {
     let Ok(mut json) = serde_json::to_value(row) else { return };
     json["hash"] = serde_json::Value::String(row.hash.clone());
-    text.push_str(&json.to_string());
+    for character in json.to_string().chars() {
+        // In JSON these stand in texts only, where their escapes mean the same.
+        if character.is_ascii_graphic() || character == ' ' || printable(character.encode_utf8(&mut [0; 4])) == character.to_string() {
+            text.push(character);
+        } else {
+            text.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
     text.push('\n');
 }
 
@@ -464,12 +480,13 @@ mod tests {
     fn no_cell_is_a_formula_or_ends_before_its_text() {
         for (text, cell) in [
             ("plain", "\"plain\""),
-            ("a \"b\", c\r\nd", "\"a \"\"b\"\", c\r\nd\""),
+            ("a \"b\", c\r\nd", "\"a \"\"b\"\", c\nd\""),
             ("=1+1", "\"'=1+1\""),
             ("  @SUM(A1)", "\"'  @SUM(A1)\""),
             ("-2", "\"'-2\""),
             ("+2", "\"'+2\""),
-            ("\t=x", "\"'\t=x\""),
+            ("\t=x", "\"' =x\""),
+            ("a\u{1b}[31mb\u{202e}", "\"a\u{fffd}[31mb\u{fffd}\""),
             ("|calc", "\"'|calc\""),
         ] {
             assert_eq!(csv_cell(text), cell);
