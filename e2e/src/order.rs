@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use opterius_protocol::bounded::{self, MIB};
 use serde_json::{Value, json};
 
 use crate::repository;
@@ -100,7 +101,7 @@ impl Order {
         Answer {
             result: answer["result"].clone(),
             status: answer["status"].as_str().unwrap_or_default().to_owned(),
-            log: std::fs::read_to_string(log.path()).expect("the log can be read"),
+            log: bounded::text(log.path(), 256 * MIB).expect("the log can be read"),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 
+use opterius_protocol::bounded;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -153,7 +154,7 @@ impl FaultProxy {
             .stdin(Stdio::null())
             .spawn()
             .expect("the proxy starts");
-        let port = eventually("the proxy takes connections", || std::fs::read_to_string(at("port")).ok()?.trim().parse().ok());
+        let port = eventually("the proxy takes connections", || bounded::text(at("port"), 1024).ok()?.trim().parse().ok());
         Self { directory, process, port, pin: made.stdout.trim().to_owned() }
     }
 

@@ -101,11 +101,12 @@ impl Lasting {
     pub fn get(&mut self, host: &str, target: &str) -> (u16, String) {
         let request = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n");
         self.0.get_mut().write_all(request.as_bytes()).expect("the connection is open");
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            assert_ne!(self.0.read_line(&mut head).expect("an answer"), 0, "closed behind {head}");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let read = (&mut self.0).take(64 * 1024).read_until(b'\n', &mut head).expect("an answer");
+            assert_ne!(read, 0, "closed behind {}", String::from_utf8_lossy(&head));
         }
-        let head = Reply::parse(head.as_bytes());
+        let head = Reply::parse(&head);
         let length = head.header("content-length").unwrap_or_else(|| panic!("no length: {}", head.head));
         let mut body = vec![0; length.parse().expect("a length is a number")];
         self.0.read_exact(&mut body).expect("the whole body");
@@ -119,12 +120,19 @@ impl Lasting {
 /// When it hangs.
 pub fn finish(mut stream: TcpStream) -> Reply {
     let mut answer = Vec::new();
-    match stream.read_to_end(&mut answer) {
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-            panic!("no answer: {}", String::from_utf8_lossy(&answer))
+    let mut buffer = [0; 64 * 1024];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => answer.extend_from_slice(&buffer[..read]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                panic!("no answer: {}", String::from_utf8_lossy(&answer))
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // A reset after the answer is one, too.
+            Err(_) => break,
         }
-        // A reset after the answer is one, too.
-        Ok(_) | Err(_) => {}
+        assert!(answer.len() < 1 << 30, "an answer without an end");
     }
     let _ = stream.shutdown(Shutdown::Both);
     Reply::parse(&answer)

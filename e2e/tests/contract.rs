@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use opterius_e2e::{Server, repository};
+use opterius_protocol::bounded::{self, MIB};
 
 /// The unit tests of the Agent as a program.
 fn agent_tests() -> Vec<u8> {
@@ -18,7 +19,7 @@ fn agent_tests() -> Vec<u8> {
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .find_map(|message| message["executable"].as_str().map(str::to_owned))
         .expect("cargo names the program");
-    std::fs::read(program).expect("the program can be read")
+    bounded::file(program, 1024 * MIB).expect("the program can be read")
 }
 
 #[test]

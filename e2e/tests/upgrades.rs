@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use opterius_e2e::{Call, Order, Page, Server, Standing, Tenant, WholeAccount, eventually, within};
+use opterius_protocol::bounded::{self, MIB};
 use serde_json::{Value, json};
 
 const UNITS: [&str; 3] = ["opterius-agent", "opterius-phpd", "opterius-panel"];
@@ -28,9 +29,9 @@ fn later_packages(server: &Server) -> Vec<String> {
     let packed = Command::new("sh").args(["-ec", script, "sh", &debs]).arg(here.path()).arg(LATER).output().expect("sh runs");
     assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
     let mut paths = Vec::new();
-    for file in std::fs::read_dir(here.path()).expect("the packages are there").flatten() {
-        let path = format!("/srv/later/{}", file.file_name().to_string_lossy());
-        let content = std::fs::read(file.path()).expect("a package can be read");
+    for name in bounded::names(here.path(), 100).expect("the packages are there") {
+        let path = format!("/srv/later/{}", name.to_string_lossy());
+        let content = bounded::file(here.path().join(&name), 1024 * MIB).expect("a package can be read");
         let put = server.feed(&["sh", "-ec", "mkdir -p /srv/later; cat >\"$1\"", "sh", &path], content);
         assert_eq!(put.status, 0, "{}", put.stderr);
         paths.push(path);

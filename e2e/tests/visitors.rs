@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use opterius_e2e::{Server, Tenant, eventually, finish, repository};
+use opterius_protocol::bounded::{self, MIB};
 use serde_json::{Value, json};
 
 fn page_of(domain: &str) -> String {
@@ -395,12 +396,12 @@ fn blocks(text: &str) -> Vec<(String, String)> {
 fn every_location_that_can_serve_a_file_checks_links() {
     let directory = repository::path().join("packaging/nginx");
     let mut locations = 0;
-    for file in std::fs::read_dir(directory).expect("the configuration is there").flatten() {
-        let name = file.file_name().to_string_lossy().into_owned();
+    for file in bounded::names(&directory, 1000).expect("the configuration is there") {
+        let name = file.to_string_lossy().into_owned();
         if !name.contains(".conf") {
             continue;
         }
-        let text = std::fs::read_to_string(file.path()).expect("it can be read");
+        let text = bounded::text(directory.join(&file), MIB).expect("it can be read");
         for (head, body) in blocks(&text) {
             let Some(pattern) = head.strip_prefix("location ") else {
                 // At server level the look-ups of the site itself would fail with it, and a cache would outlive a suspension.

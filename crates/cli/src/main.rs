@@ -9,6 +9,7 @@ mod administrator;
 mod api;
 mod doctor;
 mod failure;
+mod input;
 mod limits;
 mod new_password;
 mod operation;

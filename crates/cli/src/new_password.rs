@@ -4,6 +4,7 @@ use clap::Args;
 use opterius_model::Password;
 
 use crate::failure::Failure;
+use crate::input;
 use crate::output;
 use crate::secret;
 
@@ -54,8 +55,8 @@ impl NewPassword {
 
 /// The first line of standard input.
 fn typed() -> Result<Password, Failure> {
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).map_err(|error| Failure::because("could not read the password from standard input", &error))?;
+    let mut line = input::line(std::io::stdin().lock())
+        .map_err(|error| Failure::because("could not read the password from standard input", &error))?;
     let end = line.trim_end_matches(['\n', '\r']).len();
     line.truncate(end);
     Password::parse(line).map_err(|error| Failure::new(error.to_string()))

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use opterius_model::RequestId;
+use opterius_protocol::bounded::{self, BodyError, MIB};
 use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -15,6 +16,12 @@ pub(crate) const SOCKET: &str = "/run/opterius/panel.sock";
 
 /// Longer than the Panel lets any of its callers wait.
 const TIMEOUT: Duration = Duration::from_mins(1);
+
+/// The longest answer that is read, in bytes: several times a page of what 10,000 accounts use.
+const LONGEST: u64 = 64 * MIB;
+
+/// The longest refusal, in bytes.
+const LONGEST_REFUSAL: u64 = MIB;
 
 /// The Panel on this machine.
 pub(crate) struct Panel {
@@ -176,7 +183,14 @@ impl Panel {
         if !status.is_success() {
             return Err(named(refusal(response).await));
         }
-        let bytes = response.bytes().await.map_err(|error| named(self.unreachable(&error)))?;
+        let bytes = bounded::body(response, LONGEST).await.map_err(|error| {
+            named(match error {
+                BodyError::Broken(error) => self.unreachable(&error),
+                too_large @ BodyError::TooLarge { .. } => {
+                    Failure::because(format!("the Panel answered {path} with something that cannot be read"), &too_large).hint(UPGRADE)
+                }
+            })
+        })?;
         if bytes.is_empty() {
             return Ok(Reply { status, data: Value::Null, next: None });
         }
@@ -233,7 +247,7 @@ fn not_a_list(path: &str) -> Failure {
 async fn refusal(response: reqwest::Response) -> Failure {
     let status = response.status();
     let request_id = response.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
-    let problem = response.bytes().await.ok().and_then(|body| serde_json::from_slice::<Failure>(&body).ok());
+    let problem = bounded::body(response, LONGEST_REFUSAL).await.ok().and_then(|body| serde_json::from_slice::<Failure>(&body).ok());
     let failure = problem.unwrap_or_else(|| {
         Failure::new(format!("the Panel answered {status} without saying why")).hint("see `journalctl -u opterius-panel`")
     });

@@ -7,12 +7,16 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::unistd::{Group, User};
+use opterius_protocol::bounded::{self, MIB};
 
 use crate::failure::Failure;
+
+/// The longest file that is read, and the most that is heard of a program, in bytes: the rules of a firewall are the longest of it.
+const LONGEST: u64 = 64 * MIB;
 
 /// One server.
 pub(crate) struct System {
@@ -97,7 +101,7 @@ impl System {
 
     /// The content of a file; nothing if it is not there.
     pub(crate) fn read(&self, path: &str) -> Result<Option<String>, Failure> {
-        match std::fs::read_to_string(self.path(path)) {
+        match bounded::text(self.path(path), LONGEST) {
             Ok(content) => Ok(Some(content)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Failure::because(format!("could not read {path}"), &error)),
@@ -177,18 +181,30 @@ impl System {
         }
         let mut command = tokio::process::Command::from(command);
         command.kill_on_drop(true);
-        let output = tokio::time::timeout(limit, command.output())
+        let (status, out, errors) = tokio::time::timeout(limit, heard(command))
             .await
             .map_err(|_| Failure::new(format!("`{program} {}` did not end within {} seconds", arguments.join(" "), limit.as_secs())))?
             .map_err(|error| match error.kind() {
                 std::io::ErrorKind::NotFound => Failure::new(format!("{program} is not installed")),
                 _ => Failure::because(format!("could not run {program}"), &error),
             })?;
-        let out = String::from_utf8_lossy(&output.stdout).into_owned();
-        let errors = String::from_utf8_lossy(&output.stderr);
+        if out.len() as u64 > LONGEST {
+            return Err(Failure::new(format!("`{program} {}` said more than {} MiB", arguments.join(" "), LONGEST / MIB)));
+        }
+        let out = String::from_utf8_lossy(&out).into_owned();
+        let errors = String::from_utf8_lossy(&errors);
         let complaint = if errors.trim().is_empty() { out.trim() } else { errors.trim() }.to_owned();
-        Ok(Said { ok: output.status.success(), out, complaint })
+        Ok(Said { ok: status.success(), out, complaint })
     }
+}
+
+/// Runs a program to its end, and keeps of what it says one byte more than [`LONGEST`].
+async fn heard(mut command: tokio::process::Command) -> std::io::Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let (out, errors) = (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
+    let most = usize::try_from(LONGEST).unwrap_or(usize::MAX - 1) + 1;
+    let (out, errors, status) = tokio::join!(bounded::drain(out, most), bounded::drain(errors, most), child.wait());
+    Ok((status?, out?, errors?))
 }
 
 impl Owner {
@@ -238,7 +254,7 @@ mod tests {
         assert_eq!(system.path("/secret").metadata().expect("it is there").mode() & 0o7777, 0o640);
         assert_eq!(system.write("/secret", "b\n", ROOT, 0o600).expect("changed"), Written::Changed);
         assert_eq!(system.path("/secret").metadata().expect("it is there").mode() & 0o7777, 0o600);
-        assert_eq!(std::fs::read_dir(root.path()).expect("a directory").count(), 1, "nothing half-made is left");
+        assert_eq!(bounded::names(root.path(), 10).expect("a directory").len(), 1, "nothing half-made is left");
         assert!(system.write("/no/such/file", "a", ROOT, 0o600).is_err());
     }
 

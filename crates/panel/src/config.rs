@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use opterius_model::{DomainName, PhpVersion};
+use opterius_protocol::bounded;
 use serde::Deserialize;
 
 /// Where the file is.
@@ -51,7 +52,7 @@ pub enum ConfigError {
 impl Config {
     /// Reads the file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let text = bounded::text(path, bounded::MIB).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         toml::from_str(&text).map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })
     }
 

@@ -9,12 +9,15 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use opterius_model::DomainName;
-use opterius_protocol::Micros;
+use opterius_protocol::{Micros, bounded};
 use rcgen::{CertificateParams, DnType, KeyPair, PublicKeyData};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
+
+/// The longest key or chain that is read, in bytes.
+const LONGEST: u64 = bounded::MIB;
 
 /// The pins of the key and of the backup key, as curl's `CURLOPT_PINNEDPUBLICKEY` takes them behind `sha256//`: base64 of the SHA-256 of
 /// the SubjectPublicKeyInfo.
@@ -131,11 +134,11 @@ pub(crate) fn server_config(dir: &Path) -> Result<Arc<rustls::ServerConfig>, Tls
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
-    std::fs::read(path).map(Zeroizing::new).map_err(|source| TlsError::Read { path: path.to_owned(), source })
+    bounded::file(path, LONGEST).map(Zeroizing::new).map_err(|source| TlsError::Read { path: path.to_owned(), source })
 }
 
 fn read_key(path: &Path) -> Result<KeyPair, TlsError> {
-    let pem = Zeroizing::new(std::fs::read_to_string(path).map_err(|source| TlsError::Read { path: path.to_owned(), source })?);
+    let pem = Zeroizing::new(bounded::text(path, LONGEST).map_err(|source| TlsError::Read { path: path.to_owned(), source })?);
     KeyPair::from_pem(&pem).map_err(|source| TlsError::Key { path: path.to_owned(), source })
 }
 

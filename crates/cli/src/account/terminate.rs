@@ -10,6 +10,7 @@ use super::name::{self, Name};
 use super::plan;
 use crate::api::{Account, Gone, Settings};
 use crate::failure::Failure;
+use crate::input;
 use crate::output::{self, Format};
 use crate::panel::{Order, Panel, read};
 use crate::settings;
@@ -114,8 +115,7 @@ fn question(account: &Account, days: u16) -> String {
 
 /// Whether the answer is the username.
 fn answered(input: &mut impl BufRead, username: &str) -> Result<(), Failure> {
-    let mut line = String::new();
-    input.read_line(&mut line).map_err(|error| Failure::because("could not read the answer", &error))?;
+    let line = input::line(input).map_err(|error| Failure::because("could not read the answer", &error))?;
     if line.trim() == username { Ok(()) } else { Err(Failure::new(format!("that is not {username}: nothing was done"))) }
 }
 

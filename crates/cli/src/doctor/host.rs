@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use opterius_model::UID_RANGE;
 use opterius_protocol::Micros;
+use opterius_protocol::bounded::{self, MIB};
 use x509_parser::pem::Pem;
 
 use super::report::Report;
@@ -280,12 +281,10 @@ pub(super) fn hard_links(system: &System, report: &mut Report) {
 /// Whether the Panel's certificate is valid now, and will be for a while.
 pub(super) fn certificate(system: &System, report: &mut Report) {
     let directory = system.path("/var/lib/opterius-panel/tls");
-    let found: Vec<(String, i64, i64)> = std::fs::read_dir(directory)
+    let found: Vec<(String, i64, i64)> = bounded::names(&directory, 1000)
+        .unwrap_or_default()
         .into_iter()
-        .flatten()
-        .filter_map(|entry| {
-            Some((entry.as_ref().ok()?.file_name().to_string_lossy().into_owned(), std::fs::read(entry.ok()?.path()).ok()?))
-        })
+        .filter_map(|name| Some((name.to_string_lossy().into_owned(), bounded::file(directory.join(&name), MIB).ok()?)))
         .flat_map(|(name, content)| validities(&content).into_iter().map(move |(from, to)| (name.clone(), from, to)))
         .collect();
     if found.is_empty() {

@@ -2,8 +2,18 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use opterius_model::clean;
+use opterius_protocol::bounded::{self, KIB};
+
 use super::report::Report;
 use crate::system::System;
+
+/// The most processes that are looked at, and the most descriptors of one.
+const PROCESSES: usize = 500_000;
+const DESCRIPTORS: usize = 100_000;
+
+/// The longest name of a program, in characters: the kernel keeps 15 bytes of it (proc(5), /proc/pid/comm).
+const LONGEST_NAME: usize = 15;
 
 /// A port that a part needs: its number, whether it is UDP, who should have it, and for what.
 const PORTS: [(u16, bool, &[&str], &str); 5] = [
@@ -84,19 +94,22 @@ fn sockets(table: &str, udp: bool) -> Vec<(u16, bool, u64)> {
 /// The names of the programs that hold each socket, by its inode.
 fn programs(system: &System) -> HashMap<u64, Vec<String>> {
     let mut programs: HashMap<u64, Vec<String>> = HashMap::new();
-    let processes = std::fs::read_dir(system.path("/proc")).into_iter().flatten().flatten();
-    for process in processes.filter(|entry| entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit())) {
-        // Processes and descriptors come and go while we look.
-        let Ok(name) = std::fs::read_to_string(process.path().join("comm")) else { continue };
-        for descriptor in std::fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten() {
-            let Ok(target) = std::fs::read_link(descriptor.path()) else { continue };
+    let all = system.path("/proc");
+    let processes = bounded::names(&all, PROCESSES).unwrap_or_default();
+    for process in processes.into_iter().filter(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit)).map(|name| all.join(name)) {
+        // Processes and descriptors come and go while we look. A tenant chooses the names of his.
+        let Ok(name) = bounded::file(process.join("comm"), KIB) else { continue };
+        let name = clean(&name, LONGEST_NAME);
+        let descriptors = process.join("fd");
+        for descriptor in bounded::names(&descriptors, DESCRIPTORS).unwrap_or_default() {
+            let Ok(target) = std::fs::read_link(descriptors.join(descriptor)) else { continue };
             let target = target.to_string_lossy();
             if let Some(inode) =
                 target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')).and_then(|inode| inode.parse().ok())
             {
                 let holders = programs.entry(inode).or_default();
-                if !holders.iter().any(|holder| holder == name.trim()) {
-                    holders.push(name.trim().to_owned());
+                if !holders.contains(&name) {
+                    holders.push(name.clone());
                 }
             }
         }
@@ -118,7 +131,7 @@ mod tests {
         let port = listener.local_addr().expect("an address").port();
         let found = listeners(&System::below(Path::new("/"), nowhere, nowhere));
         let own = found.iter().find(|listener| listener.port == port && !listener.udp).expect("it is listed");
-        let name = std::fs::read_to_string("/proc/self/comm").expect("a name");
+        let name = bounded::text("/proc/self/comm", KIB).expect("a name");
         assert!(own.programs.iter().any(|program| program == name.trim()), "{own:?}");
     }
 

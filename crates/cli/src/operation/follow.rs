@@ -13,6 +13,9 @@ use crate::panel::{Panel, read};
 /// How long an event stream may be silent before the operation is asked for instead.
 const SILENCE: Duration = Duration::from_secs(20);
 
+/// The longest event that is waited for, in bytes.
+const LONGEST_EVENT: usize = 4 << 20;
+
 /// Waits for the outcome of an operation and returns it. With `show`, prints each step as it ends.
 ///
 /// The event stream only makes it quicker: if it breaks, the operation is asked for until it is decided.
@@ -64,6 +67,9 @@ async fn read_events(mut response: reqwest::Response, shown: &mut Shown) -> Resu
             .map_err(|error| Failure::because("the events stopped", &error))?
             .map_err(|error| Failure::because("the events broke off", &error))?;
         let Some(chunk) = chunk else { return Ok(()) };
+        if parser.waiting() + chunk.len() > LONGEST_EVENT {
+            return Err(Failure::new("an event has no end"));
+        }
         for (event, data) in parser.push(&chunk) {
             match event.as_str() {
                 "done" => return Ok(()),
@@ -83,6 +89,11 @@ struct Parser {
 }
 
 impl Parser {
+    /// How many bytes belong to an event that is not complete.
+    fn waiting(&self) -> usize {
+        self.buffer.len() + self.event.len() + self.data.iter().map(String::len).sum::<usize>()
+    }
+
     /// Takes what arrived and returns the events that it completes.
     fn push(&mut self, bytes: &[u8]) -> Vec<(String, String)> {
         self.buffer.extend_from_slice(bytes);

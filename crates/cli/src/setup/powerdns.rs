@@ -93,6 +93,8 @@ mod tests {
     use std::net::SocketAddr;
     use std::os::unix::fs::MetadataExt;
 
+    use opterius_protocol::bounded::{self, MIB};
+
     use super::*;
 
     #[tokio::test]
@@ -112,13 +114,10 @@ mod tests {
         std::fs::write(system.path(SCHEMA), "PRAGMA foreign_keys = 1;\nCREATE TABLE domains (id INTEGER PRIMARY KEY);").expect("written");
         assert!(database(&system, &mut Progress::default()).await.expect("made"));
         assert!(!database(&system, &mut Progress::default()).await.expect("kept"));
-        let left: Vec<_> = std::fs::read_dir(system.path("/var/lib/powerdns"))
-            .expect("a directory")
-            .map(|entry| entry.expect("an entry").file_name())
-            .collect();
+        let left = bounded::names(system.path("/var/lib/powerdns"), 10).expect("a directory");
         assert_eq!(left, ["opterius.sqlite3"]);
         assert_eq!(system.path(DATABASE).metadata().expect("there").mode() & 0o777, 0o640);
         // Bytes 18 and 19 of the header are 2 in WAL mode (sqlite.org/fileformat2.html, section 1.3.3).
-        assert_eq!(std::fs::read(system.path(DATABASE)).expect("read")[18..20], [2, 2]);
+        assert_eq!(bounded::file(system.path(DATABASE), MIB).expect("read")[18..20], [2, 2]);
     }
 }

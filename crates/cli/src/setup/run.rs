@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use opterius_model::DomainName;
 use opterius_protocol::client::Client;
-use opterius_protocol::{agent, phpd};
+use opterius_protocol::{agent, bounded, phpd};
 use serde::Serialize;
 
 use super::identity::{self, Identity, Options};
@@ -122,14 +122,17 @@ async fn mask_stock_php(system: &System, progress: &mut Progress) -> Result<(), 
     Ok(())
 }
 
+/// The most units that a directory of them has.
+const UNITS: usize = 100_000;
+
 /// The units of every PHP-FPM that is installed.
 pub(crate) fn stock_php(system: &System) -> Vec<String> {
     let entries = ["/lib/systemd/system", "/usr/lib/systemd/system"]
         .into_iter()
-        .filter_map(|directory| std::fs::read_dir(system.path(directory)).ok());
+        .filter_map(|directory| bounded::names(system.path(directory), UNITS).ok());
     let mut units: Vec<String> = entries
         .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter_map(|name| name.into_string().ok())
         .filter(|name| {
             name.strip_prefix("php")
                 .and_then(|rest| rest.strip_suffix("-fpm.service"))

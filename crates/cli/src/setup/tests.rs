@@ -9,6 +9,7 @@ use axum::extract::{Json, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post, put};
 use axum::{Router, serve};
+use opterius_protocol::bounded::{self, MIB};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, UnixListener};
 
@@ -156,11 +157,7 @@ impl Server {
         let configuration = self.system.path("/etc/powerdns/pdns.d/opterius.conf");
         let key = get(async move |headers: HeaderMap| {
             let right = format!("\napi-key={}\n", headers["x-api-key"].to_str().expect("a key"));
-            if std::fs::read_to_string(&configuration).expect("written").contains(&right) {
-                StatusCode::OK
-            } else {
-                StatusCode::UNAUTHORIZED
-            }
+            if bounded::text(&configuration, MIB).expect("written").contains(&right) { StatusCode::OK } else { StatusCode::UNAUTHORIZED }
         });
         tokio::spawn(async move { serve(dns_api, Router::new().route("/api/v1/servers/localhost", key)).await });
     }
@@ -178,7 +175,7 @@ impl Server {
     /// What the programs were told since the last time.
     fn calls(&self) -> Vec<String> {
         let path = self.root.path().join("state/calls");
-        let calls = std::fs::read_to_string(&path).unwrap_or_default();
+        let calls = bounded::text(&path, MIB).unwrap_or_default();
         drop(std::fs::remove_file(path));
         calls.lines().map(str::to_owned).collect()
     }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use opterius_protocol::Micros;
+use opterius_protocol::bounded::{self, MIB};
 use serde_json::json;
 
 use super::compare::{self, Comparison, Finding, Had, Kind};
@@ -14,6 +15,9 @@ use crate::failure::Failure;
 use crate::output::{self, Align, Format, Table};
 use crate::panel::{Panel, read_all};
 use crate::token;
+
+/// The longest export that is read, in bytes: two million lines.
+const LONGEST: u64 = 256 * MIB;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -27,7 +31,7 @@ pub(crate) struct Options {
 
 pub(super) async fn run(options: &Options, panel: &Panel, format: Format) -> Result<ExitCode, Failure> {
     let path = options.export.display();
-    let bytes = std::fs::read(&options.export).map_err(|error| Failure::because(format!("could not read {path}"), &error))?;
+    let bytes = bounded::file(&options.export, LONGEST).map_err(|error| Failure::because(format!("could not read {path}"), &error))?;
     let sold = export::read(&bytes).map_err(|why| {
         Failure::new(format!("{path} is no export of WHMCS that can be read: {why}"))
             .hint("export it again in WHMCS, under Addons → Opterius, and do not save it from a spreadsheet")

@@ -183,9 +183,9 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 async fn line<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut BufStream<S>) -> Option<String> {
-    let mut line = String::new();
-    let length = stream.read_line(&mut line).await.ok()?;
-    (length > 0).then(|| line.trim_end_matches(['\r', '\n']).to_owned())
+    let mut line = Vec::new();
+    let length = stream.read_until(b'\n', &mut line).await.ok()?;
+    (length > 0).then(|| String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned())
 }
 
 async fn say<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut BufStream<S>, text: &str) -> Option<()> {
