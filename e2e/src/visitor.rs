@@ -120,7 +120,7 @@ impl Lasting {
 /// When it hangs.
 pub fn finish(mut stream: TcpStream) -> Reply {
     let mut answer = Vec::new();
-    let mut buffer = [0; 64 * 1024];
+    let mut buffer = vec![0; 64 * 1024];
     loop {
         match stream.read(&mut buffer) {
             Ok(0) => break,

@@ -36,7 +36,6 @@ async fn what_a_terminal_obeys_is_never_printed_whatever_the_panel_answers() {
     let mut failed = operation("rolled_back");
     failed["error"] = json!({"code": "provisioning_failed", "status": 502, "detail": "home", "hint": "Make room.", "errors": [{"field": "f", "detail": "d"}]});
     failed["steps"][0]["detail"] = json!("said");
-    let usage = json!({"measured_at": 1, "disk_bytes": 5, "files": 1, "traffic_bytes": 2, "processes": 3, "limits": {"disk_mib": 3}});
     let page = |data: Value| Answer::Page(poisoned(data), None);
     let php =
         json!({"pools": [{"name": "main", "state": "starting", "last_failure": {"at": 1, "count": 2, "retry_at": 3, "detail": "said"}}]});
@@ -45,7 +44,6 @@ async fn what_a_terminal_obeys_is_never_printed_whatever_the_panel_answers() {
         .on("GET /api/accounts?limit=500", page(json!([account()])))
         .on(&format!("GET /api/accounts/{id}"), Answer::Data(200, poisoned(account())))
         .on(&format!("GET /api/accounts/{id}/php"), Answer::Data(200, poisoned(php)))
-        .on(&format!("GET /api/accounts/{id}/usage"), Answer::Data(200, poisoned(usage)))
         .on("GET /api/operations/0193a5e0-7c1e-7000-8000-00000000000d", Answer::Data(200, poisoned(failed)))
         .on("GET /api/packages", page(packages))
         .on("GET /api/servers", page(servers()))
@@ -56,10 +54,9 @@ async fn what_a_terminal_obeys_is_never_printed_whatever_the_panel_answers() {
                 poisoned(json!({"detail": "broken", "hint": "look", "code": "x", "errors": [{"field": "a", "detail": "b"}]})),
             ),
         );
-    let shown: [&[&str]; 7] = [
+    let shown: [&[&str]; 6] = [
         &["account", "list"],
         &["account", "show", id],
-        &["account", "usage", id],
         &["operation", "show", "0193a5e0-7c1e-7000-8000-00000000000d"],
         &["package", "list"],
         &["server", "list"],
