@@ -800,6 +800,7 @@ async fn health(State(agent): State<FakeAgent>) -> Json<Health> {
         open_operations,
         accounts,
         kept: 0,
+        deleting: 0,
         drifted: 0,
         pages_hash: (!knows_no_pages).then(|| pages_hash(&pages)),
         load: Some(Load {
