@@ -511,3 +511,312 @@ async fn what_php_does_is_told_of_live_accounts() {
     assert!(matches!(engine.php(spec.account_id).await, Err(HostError::Unavailable { .. })));
     assert_eq!(engine.php(AccountId::generate()).await.ok(), Some(None));
 }
+
+/// The account's site, login and processes as they are now: whether visitors are told that it is suspended (or find no site), whether the user
+/// has expired, and whether anything of it runs.
+fn closed(host: &FakeHost, spec: &Spec) -> (bool, bool, bool) {
+    let world = host.world();
+    let site = world.sites.get(spec.sites[0].primary());
+    let is_closed = site.is_none_or(|site| site.entry.as_ref().is_some_and(|entry| entry.suspended));
+    let user = world.users.get(&spec.username);
+    let runs = !world.processes.is_empty() || !world.sessions.is_empty();
+    (is_closed, user.is_none_or(|user| user.expired), runs)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_closed_is_closed_at_once_whatever_does_not_answer_and_committed_when_that_is_back() {
+    let services = ["nginx", "pdns", "phpd"];
+    let set = |host: &FakeHost, service: &str, up: bool| {
+        let mut services = host.services();
+        match service {
+            "nginx" => services.nginx = up,
+            "pdns" => services.pdns = up,
+            _ => services.phpd = up,
+        }
+    };
+    for service in services {
+        for terminate in [false, true] {
+            let host = FakeHost::new();
+            let engine = engine(&host).await;
+            let spec = new_account("alice", "example.com");
+            run(&engine, change(&spec), true).await;
+            let uid = Uid::try_from(host.world().users[&spec.username].uid.expect("a uid")).expect("a uid");
+            host.world().sessions.insert(uid);
+            set(&host, service, false);
+            let asked = if terminate { spec.kept(Micros(i64::MAX)) } else { spec.held([Hold::Abuse]) };
+            let watcher = engine.submit(&change(&asked), false).expect("it is taken on");
+            let begun = tokio::time::Instant::now();
+            while closed(&host, &spec) != (true, true, false) {
+                assert!(begun.elapsed() < Duration::from_secs(5), "{service} is down: it is not closed, but {:?}", closed(&host, &spec));
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            tokio::time::sleep(Duration::from_mins(5)).await;
+            let report = watcher.now();
+            let waits = !matches!(report.outcome, Outcome::Committed);
+            assert_eq!(report.direction, opterius_protocol::agent::Direction::Forward, "{service}: {report:?}");
+            if waits {
+                assert_eq!(report.outcome, Outcome::NeedsAttention, "{service}: {report:?}");
+                let named = if service == "pdns" { "PowerDNS" } else { service };
+                assert!(report.left.iter().any(|left| left.contains(named)), "it names {named}: {report:?}");
+                // Nothing of what a restore needs is gone, and nothing that could still be used has lost its owner.
+                assert!(host.world().homes.contains_key(&spec.username) && host.world().users.contains_key(&spec.username));
+            }
+            assert!(waits || (service == "pdns" && !terminate) || (service == "nginx" && terminate), "{service}: {report:?}");
+            // A thawed phpd starts PHP for whoever waited, and somebody is in again.
+            host.world().processes.insert(uid);
+            set(&host, service, true);
+            if waits {
+                let report = watcher.beyond(u64::MAX, Duration::from_mins(2)).await;
+                assert_eq!(report.outcome, Outcome::Committed, "{service} is back: {report:?}");
+                assert_eq!(closed(&host, &spec), (true, true, false), "{service} is back");
+                assert!(host.world().pools.is_empty());
+            }
+            if terminate {
+                assert_eq!(
+                    host.world().trash.values().filter(|trash| trash.zone.is_some() && trash.spec.is_some()).count(),
+                    1,
+                    "{service}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn operations_that_wait_for_a_service_keep_no_other_waiting() {
+    let host = FakeHost::new();
+    let engine = engine(&host).await;
+    let specs: Vec<Spec> = (0..12).map(|n| new_account(&format!("user{n}"), &format!("site{n}.example"))).collect();
+    for spec in &specs {
+        run(&engine, change(spec), true).await;
+    }
+    // phpd is frozen: whoever asks it waits for a long time.
+    let frozen = with_frozen_phpd(&host);
+    let engine = Engine::load(Arc::new(frozen)).await.expect("the fake host can be read");
+    engine.recover().await;
+    for spec in &specs[..11] {
+        engine.submit(&change(&spec.held([Hold::Abuse])), false).expect("it is taken on");
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let begun = tokio::time::Instant::now();
+    let hash = opterius_model::PasswordHash::parse("$6$another$hash".to_owned()).expect("a hash");
+    let report = run(&engine, change(&Spec { password_hash: hash, ..next(&specs[11]) }), false).await;
+    assert_eq!(report.outcome, Outcome::Committed);
+    assert!(begun.elapsed() < Duration::from_secs(1), "it waited {:?}", begun.elapsed());
+}
+
+/// phpd takes connections and answers none.
+struct Frozen;
+
+#[async_trait::async_trait]
+impl Hook for Frozen {
+    async fn reach(&self, call: &str, _: bool, moment: Moment) -> Result<(), HostError> {
+        if moment == Moment::Before && ["pool", "put_pool", "remove_pool"].contains(&call) {
+            tokio::time::sleep(Duration::from_secs(15)).await;
+            return Err(HostError::Unavailable { part: "phpd", hint: "Start it.".to_owned(), source: "timed out".into() });
+        }
+        Ok(())
+    }
+}
+
+fn with_frozen_phpd(host: &FakeHost) -> impl crate::host::Host + use<> {
+    crate::host::Watched::new(host.clone(), Arc::new(Frozen))
+}
+
+/// Calls of this name panic.
+struct Panics(&'static str);
+
+#[async_trait::async_trait]
+impl Hook for Panics {
+    async fn reach(&self, call: &str, _: bool, moment: Moment) -> Result<(), HostError> {
+        assert!(call != self.0 || moment != Moment::Before, "the test says so");
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_at_which_the_agent_panics_is_parked_at_the_third_start_and_goes_on_when_a_person_asks() {
+    for (call, abandons) in [("put_pool", false), ("put_pool", true), ("end_processes", false)] {
+        let host = FakeHost::new();
+        let spec = new_account("alice", "example.com");
+        let mut asked = change(&spec);
+        if call == "end_processes" {
+            run(&engine(&host).await, asked, true).await;
+            let uid = Uid::try_from(host.world().users[&spec.username].uid.expect("a uid")).expect("a uid");
+            host.world().sessions.insert(uid);
+            asked = change(&spec.held([Hold::Abuse]));
+        }
+        let broken = || Arc::new(crate::host::Watched::new(host.clone(), Arc::new(Panics(call)) as Arc<dyn Hook>));
+        let first = Engine::load(broken()).await.expect("the fake host can be read");
+        let recovered = tokio::time::timeout(Duration::from_mins(1), first.recover()).await;
+        recovered.expect("there is nothing to recover");
+        first.submit(&asked, call == "put_pool").expect("it is taken on");
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        for start in 1..=4 {
+            let engine = Engine::load(broken()).await.expect("the fake host can be read");
+            let _ = tokio::time::timeout(Duration::from_mins(10), engine.recover()).await;
+            let report = engine.operation(asked.operation_id).expect("it is known").now();
+            let parked = report.outcome == Outcome::NeedsAttention;
+            assert_eq!(parked, start >= 3, "at start {start}: {report:?}");
+            assert!(!parked || report.left.iter().any(|left| left.contains("operation retry")), "it says what to do: {report:?}");
+        }
+        // What was broken is mended, which alone changes nothing.
+        let engine = Engine::load(Arc::new(host.clone())).await.expect("the fake host can be read");
+        tokio::time::timeout(Duration::from_mins(10), engine.recover()).await.expect("a parked operation keeps nobody waiting");
+        tokio::time::sleep(Duration::from_hours(1)).await;
+        let watcher = engine.operation(asked.operation_id).expect("it is known");
+        assert_eq!(watcher.now().outcome, Outcome::NeedsAttention);
+        if abandons {
+            engine.abandon(asked.operation_id).expect("it is known").expect("it needs attention");
+        } else {
+            engine.retry(asked.operation_id).expect("it is known");
+        }
+        let report = watcher.beyond(u64::MAX, Duration::from_hours(1)).await;
+        assert_eq!((report.outcome, report.abandoned), (Outcome::Committed, abandons), "{report:?}");
+    }
+}
+
+/// A text with one bit of the byte behind `before` flipped.
+fn flipped(text: &str, before: &str) -> String {
+    let at = text.find(before).expect("it is there") + before.len();
+    let mut bytes = text.as_bytes().to_vec();
+    bytes[at] ^= 1;
+    String::from_utf8(bytes).expect("still text")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_cannot_be_read_is_kept_and_its_operation_account_and_names_are_refused() {
+    // Killed in the middle of a create, and then a byte flips: in the announcement, behind it, or in the end of its line.
+    for (flip, is_announced) in [("{\"", false), ("\"at", false), ("\"version\":", false), ("}\n{\"", true), ("}", false)] {
+        let host = FakeHost::new();
+        let spec = new_account("alice", "example.com");
+        let asked = change(&spec);
+        let first = Engine::load(Arc::new(crate::host::Watched::new(host.clone(), Arc::new(Stuck)))).await.expect("it can be read");
+        first.recover().await;
+        first.submit(&asked, true).expect("it is taken on");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let text = host.files().journals[&asked.operation_id].clone();
+        let longer = format!("{text}{{\"event\":\"turned\"}}\n");
+        let broken = if flip == "}" { format!("{}\u{b}", text.trim_end()) } else { flipped(&longer, flip) };
+        host.files().journals.insert(asked.operation_id, broken.clone());
+        let half_made = host.world().clone();
+
+        let engine = engine(&host).await;
+        assert_eq!(engine.tally().unreadable.len(), 1, "{flip}");
+        assert!(engine.tally().unreadable[0].contains(&asked.operation_id.to_string()), "it names the file");
+        // The same operation again is neither begun nor told as undone.
+        let again = engine.submit(&asked, true).expect("it is known").outcome(Duration::from_hours(1)).await;
+        assert_eq!(again.outcome, Outcome::NeedsAttention, "{flip}: {again:?}");
+        assert!(again.left.iter().any(|left| left.contains(&format!("{}.jsonl", asked.operation_id))), "it names the file: {again:?}");
+        assert!(engine.operation(asked.operation_id).is_some());
+        assert_eq!(engine.retry(asked.operation_id).expect("it is known").now().outcome, Outcome::NeedsAttention);
+        assert!(engine.abandon(asked.operation_id).expect("it is known").is_err(), "nobody can decide what cannot be read");
+        // Nor does the account get another operation.
+        let other = Spec { generation: spec.generation.next(), ..spec.kept(Micros(i64::MAX)) };
+        assert_eq!(engine.submit(&change(&other), false).err().map(|error| error.code), Some(WireCode::Conflict), "{flip}");
+        let names = new_account("alice", "other.example");
+        let taken = run(&engine, change(&names), true).await;
+        assert_eq!(taken.failure.map(|failure| failure.kind), Some(FailureKind::UsernameTaken), "{flip}");
+        if is_announced {
+            let names = new_account("other", "example.com");
+            let taken = run(&engine, change(&names), true).await;
+            assert_eq!(taken.failure.map(|failure| failure.kind), Some(FailureKind::DomainTaken), "{flip}");
+        }
+        tokio::time::sleep(Duration::from_hours(3)).await;
+        assert_eq!(host.files().journals.get(&asked.operation_id), Some(&broken), "{flip}: it is kept as it was");
+        assert_eq!(*host.world(), half_made, "{flip}: nothing was touched");
+    }
+}
+
+/// Opening a pool never ends.
+struct Stuck;
+
+#[async_trait::async_trait]
+impl Hook for Stuck {
+    async fn reach(&self, call: &str, _: bool, _: Moment) -> Result<(), HostError> {
+        if call == "put_pool" { std::future::pending().await } else { Ok(()) }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_cannot_be_read_is_kept_and_its_account_is_refused_and_its_uid_not_given_away() {
+    for kept in [false, true] {
+        let host = FakeHost::new();
+        let first = engine(&host).await;
+        let spec = new_account("alice", "example.com");
+        run(&first, change(&spec), true).await;
+        let mut last = spec.clone();
+        if kept {
+            last = spec.kept(Micros(i64::MAX));
+            run(&first, change(&last), false).await;
+        }
+        drop(first);
+        let uid = engine(&host).await.account(spec.account_id).and_then(|account| account.spec.uid).expect("a uid");
+        host.files().journals.clear();
+        let broken = flipped(&host.files().accounts[&spec.account_id].clone(), "\"uid\": 5");
+        host.files().accounts.insert(spec.account_id, broken.replace("\"state\"", "\"stat\u{1}\""));
+        let broken = host.files().accounts[&spec.account_id].clone();
+        let engine = engine(&host).await;
+        assert_eq!(engine.tally().unreadable.len(), 1);
+        assert!(engine.tally().unreadable[0].contains(&format!("{}.json", spec.account_id)), "{:?}", engine.tally());
+        let next = next(&last);
+        assert_eq!(engine.submit(&change(&next), false).err().map(|error| error.code), Some(WireCode::Conflict));
+        let other = new_account("bob", "bob.example");
+        let report = run(&engine, change(&other), true).await;
+        assert_eq!(report.outcome, Outcome::Committed);
+        assert_ne!(report.uid, Some(uid), "kept: {kept}");
+        assert_eq!(host.files().accounts[&spec.account_id], broken, "it is kept as it was");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_announcement_never_takes_the_place_of_another() {
+    let host = FakeHost::new();
+    let engine = engine(&host).await;
+    let asked = change(&new_account("alice", "example.com"));
+    // What appears behind the Agent's back, as from a backup that is put back meanwhile.
+    host.files().journals.insert(asked.operation_id, "something\n".to_owned());
+    let report = run(&engine, asked.clone(), true).await;
+    assert_eq!(report.outcome, Outcome::NeedsAttention, "{report:?}");
+    assert_eq!(host.files().journals[&asked.operation_id], "something\n");
+    assert_eq!(*host.world(), crate::host::fake::World::default(), "nothing was begun");
+    let other = new_account("alice", "other.example");
+    assert_eq!(run(&engine, change(&other), true).await.failure.map(|failure| failure.kind), Some(FailureKind::UsernameTaken));
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_are_held_by_what_is_committed_and_by_open_operations_and_by_nothing_else() {
+    let host = FakeHost::new();
+    let engine = engine(&host).await;
+    let spec = new_account("alice", "example.com");
+    run(&engine, change(&spec), true).await;
+    let mut moved = next(&spec);
+    moved.sites[0].hosts[0] = "moved.example".parse().expect("a domain");
+    let report = run(&engine, change(&moved), false).await;
+    assert_eq!(report.outcome, Outcome::Committed, "{report:?}");
+    assert!(engine.owner_of(&"moved.example".parse().expect("a domain")).is_some());
+    assert_eq!(engine.owner_of(&"example.com".parse().expect("a domain")), None, "a name that the account has no more is free");
+}
+
+#[test]
+fn whatever_changes_of_an_account_is_looked_at() {
+    let before = target().spec;
+    let with = |change: fn(&mut Spec)| {
+        let mut spec = Spec { generation: before.generation.next(), ..before.clone() };
+        change(&mut spec);
+        crate::resources::Target { before: Some(before.clone()), spec, ..target() }.scope()
+    };
+    let ten = || opterius_model::Limit::try_from(10).expect("a limit");
+    let looked_at = |scope: crate::resources::Scope| scope.login || scope.password || scope.php || scope.site || scope.rest;
+    let changes: [(&str, fn(&mut Spec)); 5] = [
+        ("disk", |spec| spec.limits.disk_mib = opterius_model::Limit::try_from(10).expect("a limit")),
+        ("processes", |spec| spec.limits.processes = opterius_model::Limit::try_from(10).expect("a limit")),
+        ("databases", |spec| spec.limits.databases = opterius_model::Limit::try_from(10).expect("a limit")),
+        ("records", |spec| spec.records = Some(opterius_model::ZoneRecords::built_in())),
+        ("name servers", |spec| spec.nameservers.reverse()),
+    ];
+    assert_ne!(before.limits.disk_mib, ten());
+    for (what, change) in changes {
+        assert!(looked_at(with(change)), "{what}");
+    }
+}

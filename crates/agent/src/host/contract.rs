@@ -312,6 +312,8 @@ async fn journal(host: &dyn Host, ours: &Names) {
     assert_eq!(look().await, None);
     assert!(host.append_journal(id, "line\n").await.is_err(), "nothing is added to what was not begun");
     host.begin_journal(id, "one\n").await.expect("begun");
+    assert!(is_taken(&host.begin_journal(id, "another\n").await), "a journal is begun once");
+    assert_eq!(look().await.as_deref(), Some("one\n"), "and stays as it is");
     host.append_journal(id, "two\n").await.expect("added");
     assert_eq!(look().await.as_deref(), Some("one\ntwo\n"));
     for _ in 0..2 {

@@ -186,3 +186,72 @@ pub fn farewell(paths: &Paths) -> io::Result<()> {
     rustix::fs::sync();
     note_boot(paths, "\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    fn places() -> (tempfile::TempDir, Paths) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let paths = Paths { state: dir.path().to_owned(), ..Paths::default() };
+        (dir, paths)
+    }
+
+    /// The length of an operation's journal, and the disk space that it has, in bytes.
+    fn room(paths: &Paths, operation: OperationId) -> (u64, u64) {
+        let found = fs::metadata(operation_file(paths, operation)).expect("the journal");
+        (found.len(), found.blocks() * 512)
+    }
+
+    #[test]
+    fn every_journal_has_its_reserve_behind_what_is_written() {
+        let (_dir, paths) = places();
+        let id = OperationId::generate();
+        let line = format!("{}\n", "x".repeat(100_000));
+        begin(&paths, id, &line).expect("begun");
+        let (length, room_now) = room(&paths, id);
+        assert!(length == 100_001 && room_now >= length + RESERVED, "{length} bytes have {room_now}");
+        append(&paths, id, "more\n").expect("added");
+        let (length, room_now) = room(&paths, id);
+        assert!(room_now >= length + RESERVED, "{length} bytes have {room_now}");
+    }
+
+    #[test]
+    fn what_was_half_written_is_cut_off_before_the_next_line_and_the_reserve_stays() {
+        let (_dir, paths) = places();
+        let id = OperationId::generate();
+        begin(&paths, id, "{\"one\":1}\n").expect("begun");
+        for half in ["{\"tw", "{\"two\":2, and much more than what comes in its place", "{\0\0\0"] {
+            let mut file = OpenOptions::new().append(true).open(operation_file(&paths, id)).expect("the journal");
+            file.write_all(half.as_bytes()).expect("written");
+            append(&paths, id, "{\"two\":2}\n").expect("added");
+            let text = fs::read_to_string(operation_file(&paths, id)).expect("text");
+            assert!(text.ends_with("}\n{\"two\":2}\n") && text.starts_with("{\"one\":1}\n"), "{text:?}");
+            assert!(!text.contains("more") && text.lines().all(|line| line.ends_with('}')), "{text:?}");
+            let (length, room_now) = room(&paths, id);
+            assert!(room_now >= length + RESERVED, "{length} bytes have {room_now}");
+        }
+    }
+
+    #[test]
+    fn a_journal_is_begun_once() {
+        let (_dir, paths) = places();
+        let id = OperationId::generate();
+        begin(&paths, id, "one\n").expect("begun");
+        assert!(matches!(begin(&paths, id, "two\n"), Err(HostError::Taken { .. })));
+        assert_eq!(all(&paths).expect("read").len(), 1);
+        assert_eq!(room(&paths, id).0, 4, "it stays as it is");
+    }
+
+    #[test]
+    fn one_file_that_cannot_be_read_keeps_no_other_from_being_read() {
+        let (_dir, paths) = places();
+        begin(&paths, OperationId::generate(), "one\n").expect("begun");
+        fs::create_dir(operation_file(&paths, OperationId::generate())).expect("a directory in the place of a journal");
+        let huge = operation_file(&paths, OperationId::generate());
+        fs::File::create(huge).expect("a file").set_len(1 << 40).expect("a terabyte of nothing");
+        assert_eq!(all(&paths).expect("read").len(), 3, "each is named");
+    }
+}
