@@ -11,6 +11,7 @@ pub mod engine;
 pub mod fuzzing;
 pub mod host;
 pub mod http;
+pub mod jobs;
 pub mod logs;
 mod operations;
 pub mod pages;

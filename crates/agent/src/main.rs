@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -11,7 +10,7 @@ use opterius_agent::config::{self, Config};
 use opterius_agent::engine::Engine;
 use opterius_agent::host::Host;
 use opterius_agent::host::linux::{LinuxHost, Paths, farewell};
-use opterius_agent::{http, logs, pages};
+use opterius_agent::{http, jobs, pages};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -37,25 +36,7 @@ async fn main() -> anyhow::Result<()> {
     let listener = listener().context("take the socket over from systemd")?;
     let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
 
-    let recovering = engine.clone();
-    let (looks_every, mends) = (Duration::from_secs(u64::from(config.drift_minutes) * 60), config.mend_drift);
-    let measures_every = Duration::from_secs(u64::from(config.usage_minutes) * 60);
-    tokio::spawn(async move {
-        recovering.recover().await;
-        let trash = recovering.keep_emptying_the_trash();
-        let drift = async {
-            if !looks_every.is_zero() {
-                recovering.keep_looking_for_drift(looks_every, mends).await;
-            }
-        };
-        let usage = async {
-            if !measures_every.is_zero() {
-                recovering.keep_measuring(measures_every).await;
-            }
-        };
-        tokio::join!(trash, drift, usage);
-    });
-    tokio::spawn(logs::split_for_ever(engine.clone(), paths.clone()));
+    jobs::start(&engine, &config, &paths);
     let serving = tokio::spawn(http::serve(listener, engine, panel_uid, async move {
         terminate.recv().await;
     }));

@@ -75,6 +75,12 @@ impl Run {
         Failure { step: R::NAME.to_owned(), kind, detail: conflict.detail, hint: Some(hint_for(kind)) }
     }
 
+    /// Whether nothing more is begun once a step has failed: on the way to something that is then undone. What suspends or ends an account, and
+    /// what undoes, does as much as can be done.
+    fn stops(&self) -> bool {
+        self.direction == Direction::Forward && !self.target.absent() && !self.target.closes()
+    }
+
     async fn look<R: Resource>(&self) -> Result<Option<R::Change>, Failure> {
         let seen = R::inspect(&*self.host, &self.target).await.map_err(|error| Self::failure::<R>(&error))?;
         R::diff(&seen, &self.target).map_err(Self::conflict::<R>)
@@ -83,6 +89,14 @@ impl Run {
     /// Looks at a resource, and answers why it cannot become what the target says, if it cannot.
     pub(crate) async fn check<R: Resource>(&self) -> Result<(), Failure> {
         self.look::<R>().await.map(drop)
+    }
+
+    /// Whether something else is in a resource's place. What cannot be looked at now is no answer to that.
+    pub(crate) async fn check_for_a_conflict<R: Resource>(&self) -> Result<(), Failure> {
+        match self.check::<R>().await {
+            Err(failure) if matches!(failure.kind, FailureKind::Unavailable | FailureKind::Failed) => Ok(()),
+            checked => checked,
+        }
     }
 
     /// [`Run::check`] where that is `wanted`.
@@ -142,7 +156,9 @@ impl Run {
             for attempt in 1.. {
                 match proof().await {
                     Ok(saw) => return Ok((StepState::Done, saw)),
-                    Err(_) if attempt < PROOFS && self.failed.get().is_none() => tokio::time::sleep(BETWEEN_PROOFS).await,
+                    Err(_) if attempt < PROOFS && !(self.stops() && self.failed.get().is_some()) => {
+                        tokio::time::sleep(BETWEEN_PROOFS).await;
+                    }
                     Err(error) => return Err(failure(name, FailureKind::Failed, &error)),
                 }
             }
@@ -151,13 +167,25 @@ impl Run {
         .await
     }
 
-    /// Does one step and tells of it. In the forward direction nothing is begun once another step has failed.
+    /// Every failure among the results of steps, each once, that which came first in front.
+    pub(crate) fn failures(&self, results: impl IntoIterator<Item = Result<(), Failure>>) -> Result<(), Vec<Failure>> {
+        let mut failures: Vec<Failure> = Vec::new();
+        for failure in results.into_iter().filter_map(Result::err) {
+            if !failures.contains(&failure) {
+                failures.push(failure);
+            }
+        }
+        failures.sort_by_key(|failure| Some(failure) != self.failed.get());
+        if failures.is_empty() { Ok(()) } else { Err(failures) }
+    }
+
+    /// Does one step and tells of it. Where a run stops at a failure, nothing is begun once another step has failed.
     pub(crate) async fn step(
         &self,
         name: &str,
         work: impl Future<Output = Result<(StepState, String), Failure>> + Send,
     ) -> Result<(), Failure> {
-        if self.direction == Direction::Forward
+        if self.stops()
             && let Some(failure) = self.failed.get()
         {
             // Whichever of the steps beside each other is asked first, the answer is why the run came to its end.
@@ -234,6 +262,10 @@ pub(crate) fn details_of(failures: &[Failure]) -> Vec<String> {
 /// An error with its causes as a sentence of its own.
 pub(crate) fn sentence(error: &HostError) -> String {
     let text = chain(error);
+    if matches!(error, HostError::Unavailable { .. }) {
+        // It begins with the name of a service, which is written as it is.
+        return format!("{}.", text.trim_end_matches('.'));
+    }
     let mut characters = text.chars();
     let first = characters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", characters.as_str().trim_end_matches('.'))

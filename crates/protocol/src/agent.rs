@@ -572,6 +572,26 @@ pub struct Health {
     /// version, which takes none.
     #[serde(default)]
     pub pages_hash: Option<String>,
+    /// What the Agent does by itself again and again; empty from an Agent of an earlier version.
+    #[serde(default)]
+    pub jobs: Vec<JobHealth>,
+}
+
+/// How a job of the Agent is: something that it does by itself again and again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobHealth {
+    /// Its name: `drift`, `logs`, `operations`, `recovery`, `spare journals`, `trash`, `usage`.
+    pub name: String,
+    /// How often it was begun since the Agent started.
+    pub runs: u64,
+    /// How often it failed since the Agent started. It is begun again after each failure.
+    pub failures: u64,
+    /// Whether the last time that it came to an end was a failure.
+    pub failing: bool,
+    /// Why it failed last, in one line of at most 500 characters; nothing if it never did.
+    pub last_failure: Option<String>,
+    /// When that was.
+    pub last_failure_at: Option<Micros>,
 }
 
 /// How busy and how full a machine is.
@@ -672,7 +692,7 @@ pub enum Direction {
 /// One step of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepReport {
-    /// `preflight`, a resource (`linux user`, `password`, `home`, `logs`, `php pool`, `site`, `dns zone`, `trash`), `sessions`, or
+    /// `preflight`, a resource (`linux user`, `password`, `home`, `logs`, `php pool`, `site`, `dns zone`, `trash`), `login`, `sessions`, or
     /// `verify site`, `verify dns`.
     pub name: String,
     /// The direction it was taken in.

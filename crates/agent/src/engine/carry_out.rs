@@ -8,15 +8,16 @@ use opterius_model::{OperationId, RequestId, Spec, State};
 use opterius_protocol::Micros;
 use opterius_protocol::agent::{Direction, Failure, FailureKind, OperationReport, Outcome, StepState};
 use opterius_protocol::client::chain;
+use tokio::sync::Semaphore;
 
-use super::Engine;
-use super::journal::{AccountRecord, Line};
+use super::journal::{AccountRecord, Line, Remains, Replay};
 use super::operation::{Operation, Transition};
-use crate::host::HostError;
+use super::{Engine, in_turn};
+use crate::host::{HostError, Room};
 use crate::operations;
 use crate::run::{Run, details_of, hint_for, sentence};
 
-/// The pauses between attempts to get back; after the last of them a person is told, and the attempts go on in its rhythm.
+/// The pauses between attempts; after the last of them a person is told, and the attempts go on in its rhythm.
 const PAUSES: [Duration; 6] = [
     Duration::from_millis(100),
     Duration::from_millis(300),
@@ -25,6 +26,27 @@ const PAUSES: [Duration; 6] = [
     Duration::from_secs(4),
     Duration::from_secs(30),
 ];
+
+/// The longest pause between attempts of what suspends or ends an account: as soon as the part that it waits for is back, nothing of the
+/// account may go on.
+const CLOSING_PAUSE: Duration = Duration::from_secs(5);
+
+/// A person is told also when the attempts take this long.
+const ATTENTION_AFTER: Duration = Duration::from_secs(30);
+
+/// An operation at which the Agent broke is left alone at this start with it.
+const STARTS: u32 = 3;
+
+/// One with which the Agent ended in another way, such as by a power cut or for want of memory, at this one.
+const OTHER_STARTS: u32 = 6;
+
+/// Why an operation has no outcome.
+enum NotDecided {
+    /// Nothing was begun and nothing is on disk: it is as if it had never been sent.
+    NeverBegun(Failure),
+    /// In the place of its journal there is another, so nobody knows what became of it. For people, with what to do.
+    Lost(String),
+}
 
 /// The outcome, as it will be told, and what is committed of the account, where that is another than before.
 type Decided = (OperationReport, Option<AccountRecord>);
@@ -41,15 +63,28 @@ impl Engine {
         }
         let report = {
             let mut known = self.known();
-            let (report, record) = decided.unwrap_or_else(|failure| {
-                // Nothing was begun and nothing is on disk: whoever waits is told, and then it is as if it had never been sent.
-                known.operations.remove(&operation.id);
-                (operation.deciding(Outcome::RolledBack, Some(failure), Vec::new()), None)
-            });
-            if let Some(record) = record {
-                known.commit(record);
-            } else if matches!(operation.transition, Transition::Create | Transition::Restore) && report.outcome == Outcome::RolledBack {
-                known.release(account);
+            let report = match decided {
+                Ok((report, record)) => {
+                    if let Some(record) = record {
+                        known.commit(record);
+                    }
+                    Some(report)
+                }
+                Err(NotDecided::NeverBegun(failure)) => {
+                    known.operations.remove(&operation.id);
+                    Some(operation.deciding(Outcome::RolledBack, Some(failure), Vec::new()))
+                }
+                Err(NotDecided::Lost(cause)) => {
+                    known.operations.remove(&operation.id);
+                    let remains = Remains::of(operation.announcement().to_text().as_bytes());
+                    let why = known.lose_operation(operation.id, remains, &cause);
+                    operation.needs_attention(vec![why]);
+                    None
+                }
+            };
+            // The names of what cannot be read stay reserved.
+            if report.is_some() {
+                known.release_uncommitted(account);
             }
             known.writers.remove(&account);
             known.drift.remove(&account);
@@ -58,13 +93,27 @@ impl Engine {
         drop(turn);
         self.inner.trash_changed.notify_one();
         // Only now may anybody hear of it: the next operation on the account must find it committed, and nobody writing.
-        operation.decide(report);
-        tell_outcome(operation);
+        if let Some(report) = report {
+            operation.decide(report);
+            tell_outcome(operation);
+        }
     }
 
     /// Answers the outcome and what is committed of the account now, both on disk, or why nothing could be begun.
-    async fn decide(&self, operation: &Arc<Operation>) -> Result<Decided, Failure> {
-        if !operation.announced {
+    async fn decide(&self, operation: &Arc<Operation>) -> Result<Decided, NotDecided> {
+        if operation.announced {
+            if let Some(why) = operation.parked() {
+                tracing::error!(operation.id = %operation.id, account.id = %operation.asked.account_id, "the operation {} is not gone on with: {why}", operation.id);
+                operation.needs_attention(vec![why.to_owned()]);
+                operation.wait_for_a_person().await;
+                if operation.is_abandoned() {
+                    let outcome = if operation.direction() == Direction::Forward { Outcome::Committed } else { Outcome::RolledBack };
+                    return Ok(self.conclude(operation, outcome, vec![why.to_owned()]).await);
+                }
+            }
+            // Before anything is done that may end the Agent again.
+            self.write(operation.id, &Line::Resumed { at: Micros::now() }).await;
+        } else {
             if let Err(failure) = self.prepare(operation).await {
                 return self.refuse(operation, failure).await;
             }
@@ -107,10 +156,14 @@ impl Engine {
         if next.state != State::Absent {
             self.claim(&next).map_err(|(kind, detail)| refused(kind, detail))?;
         }
-        let _slot = self.inner.slots.acquire().await;
         let run = self.run_of(operation, Direction::Forward);
         let look = async { operations::preflight(&run).await.map(|()| (StepState::Unchanged, String::new())) };
-        run.step("preflight", look).await
+        in_turn(self.slots_for(operation), run.step("preflight", look)).await
+    }
+
+    /// Who takes turns with an operation's first attempt.
+    fn slots_for(&self, operation: &Operation) -> &Semaphore {
+        if operation.closes() { &self.inner.slots.closing } else { &self.inner.slots.making }
     }
 
     fn run_of(&self, operation: &Arc<Operation>, direction: Direction) -> Run {
@@ -143,50 +196,56 @@ impl Engine {
     }
 
     /// Nothing was touched. The refusal is journaled all the same, since it is the outcome of this operation id.
-    async fn refuse(&self, operation: &Arc<Operation>, failure: Failure) -> Result<Decided, Failure> {
+    async fn refuse(&self, operation: &Arc<Operation>, failure: Failure) -> Result<Decided, NotDecided> {
         if operation.next().uid.is_none() {
-            return Err(failure);
+            return Err(NotDecided::NeverBegun(failure));
         }
         let report = operation.deciding(Outcome::RolledBack, Some(failure.clone()), Vec::new());
         let announced = operation.announcement();
         let lines = announced.to_text() + &Line::Decided { report: Box::new(report.clone()) }.to_text();
-        self.begin(operation, &lines).await.map_err(|_| failure)?;
+        self.begin(operation, &lines, failure).await?;
         Ok(self.settle(operation, report).await)
     }
 
-    async fn announce(&self, operation: &Operation) -> Result<(), Failure> {
+    async fn announce(&self, operation: &Operation) -> Result<(), NotDecided> {
         let line = operation.announcement();
         tracing::info!(
             operation.id = %operation.id, request.id = %operation.request, account.id = %operation.asked.account_id,
             account.username = %operation.asked.username,
             "{} {} (request {})", began(operation), subject(operation), operation.request
         );
-        self.begin(operation, &line.to_text()).await.map_err(|error| Failure {
+        let failure = Failure {
             step: "journal".to_owned(),
             kind: FailureKind::Failed,
-            detail: sentence(&error),
+            detail: String::new(),
             hint: Some("Nothing was begun. See that the disk of /var/lib/opterius-agent has room, then try again.".to_owned()),
-        })
+        };
+        self.begin(operation, &line.to_text(), failure).await
     }
 
     /// Begins the operation's journal, or makes sure that there is none: an announcement that failed may be on the disk all the same,
-    /// and a start would then act on it.
-    async fn begin(&self, operation: &Operation, lines: &str) -> Result<(), HostError> {
-        let begun = self.inner.host.begin_journal(operation.id, lines).await;
-        if begun.is_err() {
-            self.until_done("forget an operation that was not begun", || self.inner.host.remove_journal(operation.id)).await;
+    /// and a start would then act on it. What was there before is another's, and stays. `failure` is what its caller hears; without a detail
+    /// it gets that of this.
+    async fn begin(&self, operation: &Operation, lines: &str, mut failure: Failure) -> Result<(), NotDecided> {
+        let room = if operation.closes() { Room::Spare } else { Room::Ordinary };
+        let error = match self.inner.host.begin_journal(operation.id, lines, room).await {
+            Ok(()) => return Ok(()),
+            Err(error @ HostError::Taken { .. }) => return Err(NotDecided::Lost(chain(&error))),
+            Err(error) => error,
+        };
+        self.until_done("forget an operation that was not begun", || self.inner.host.remove_journal(operation.id)).await;
+        if failure.detail.is_empty() {
+            failure.detail = sentence(&error);
         }
-        begun
+        Err(NotDecided::NeverBegun(failure))
     }
 
     /// Answers what a person gave up on, which is nothing for an operation that came through, or the failure that turns it back.
     async fn forward(&self, operation: &Arc<Operation>) -> Result<Vec<String>, Failure> {
         // An earlier life of the Agent may have gone past the point of no return, so one that was recovered is taken to have.
         if operation.turns_back(operation.announced) {
-            let slot = self.inner.slots.acquire().await;
             let run = self.run_of(operation, Direction::Forward);
-            let Err(mut failures) = operations::reach(&run).await else { return Ok(Vec::new()) };
-            drop(slot);
+            let Err(mut failures) = in_turn(self.slots_for(operation), operations::reach(&run)).await else { return Ok(Vec::new()) };
             if operation.turns_back(run.was_noticed()) {
                 return Err(failures.swap_remove(0));
             }
@@ -197,24 +256,30 @@ impl Engine {
     /// Tries until it is reached, or until a person gives up; answers what they gave up on.
     async fn until_reached(&self, operation: &Arc<Operation>, direction: Direction) -> Vec<String> {
         let steps_before = operation.report().steps.len();
+        let begun = tokio::time::Instant::now();
+        let mut told = Vec::new();
         for attempt in 0.. {
             operation.keep_steps(steps_before);
             let run = self.run_of(operation, direction);
-            // Held for an attempt only, so that operations that need attention for days keep nobody waiting.
-            let slot = self.inner.slots.acquire().await;
-            let Err(failures) = operations::reach(&run).await else { return Vec::new() };
-            drop(slot);
+            let slots = if attempt == 0 { self.slots_for(operation) } else { &self.inner.slots.again };
+            let Err(failures) = in_turn(slots, operations::reach(&run)).await else { return Vec::new() };
+            if attempt == 0 && operation.announced {
+                self.write(operation.id, &Line::Returned { at: Micros::now() }).await;
+            }
             let left = details_of(&failures);
             let pause = PAUSES[attempt.min(PAUSES.len() - 1)];
-            if attempt >= PAUSES.len() - 1 {
-                tracing::error!(
-                    operation.id = %operation.id, request.id = %operation.request, account.id = %operation.asked.account_id,
-                    "the operation {} on {} needs attention; what is left: {} (request {})",
-                    operation.id, subject(operation), left.join(" "), operation.request
-                );
+            if attempt >= PAUSES.len() - 1 || begun.elapsed() >= ATTENTION_AFTER {
+                if told != left {
+                    tracing::error!(
+                        operation.id = %operation.id, request.id = %operation.request, account.id = %operation.asked.account_id,
+                        "the operation {} on {} needs attention; what is left: {} (request {})",
+                        operation.id, subject(operation), left.join(" "), operation.request
+                    );
+                    told.clone_from(&left);
+                }
                 operation.needs_attention(left.clone());
             }
-            operation.pause(pause).await;
+            operation.pause(if operation.closes() { pause.min(CLOSING_PAUSE) } else { pause }).await;
             if operation.is_abandoned() {
                 return left;
             }
@@ -272,6 +337,21 @@ impl Engine {
             }
         }
     }
+}
+
+/// Why an operation is not gone on with before a person asks for it, if the Agent ended too often while it was open.
+pub(super) fn parked(replay: &Replay) -> Option<String> {
+    let starts = replay.resumed + 1;
+    let most = if replay.broke.is_some() { STARTS } else { OTHER_STARTS };
+    (replay.decided.is_none() && starts >= most).then(|| {
+        let why = replay.broke.as_ref().map(|why| format!(" The last time it broke: {why}.")).unwrap_or_default();
+        format!(
+            "The Agent ended {starts} times in a row while it carried this operation out, so it does not go on with it by itself.{why} See \
+             `journalctl -u opterius-agent -n 200`; `opterius operation retry {id}` goes on with it, `opterius operation abandon {id}` leaves it \
+             as it stands.",
+            id = replay.operation_id
+        )
+    })
 }
 
 fn began(operation: &Operation) -> &'static str {

@@ -7,8 +7,9 @@ use opterius_model::{AccountId, State};
 use opterius_protocol::Micros;
 use opterius_protocol::agent::{Drift, DriftReport, Plan};
 
-use super::Engine;
 use super::journal::AccountRecord;
+use super::{Engine, in_turn};
+use crate::jobs;
 use crate::operations;
 use crate::resources::Target;
 use crate::run::{Run, details_of};
@@ -17,31 +18,36 @@ use crate::run::{Run, details_of};
 const BETWEEN: Duration = Duration::from_millis(20);
 
 impl Engine {
-    /// Looks at every account again and again, `every` so often.
-    pub async fn keep_looking_for_drift(&self, every: Duration, mends: bool) {
+    /// Says whether what is found is mended, for whoever asks.
+    pub(crate) fn say_whether_drift_is_mended(&self, mends: bool) {
         self.known().mends_drift = mends;
-        loop {
-            tokio::time::sleep(every).await;
-            self.look_for_drift(mends).await;
-        }
     }
 
-    /// Looks at every live account once.
-    pub(super) async fn look_for_drift(&self, mends: bool) {
+    /// Looks at every live account once. One at which the Agent breaks keeps the others from nothing; it is told at the end.
+    pub(crate) async fn look_for_drift(&self, mends: bool) -> Result<(), String> {
         let live: Vec<AccountId> = {
             let known = self.known();
             known.accounts.values().filter(|record| record.spec.state != State::Absent).map(|record| record.spec.account_id).collect()
         };
+        let mut broken = Vec::new();
         for account in live {
-            self.look_at(account, mends).await;
+            let look = async {
+                self.look_at(account, mends).await;
+                Ok(())
+            };
+            if let Err(why) = jobs::caught(look).await {
+                broken.push(format!("could not look at account {account}: {why}"));
+            }
             tokio::time::sleep(BETWEEN).await;
         }
         self.known().looked_at = Some(Micros::now());
+        if broken.is_empty() { Ok(()) } else { Err(broken.join("; ")) }
     }
 
     async fn look_at(&self, account: AccountId, mends: bool) {
-        // Nobody changes the account while it is looked at; whoever wants to is next.
-        let _turn = self.turn_of(account).await;
+        // Nobody changes the account while it is looked at; whoever wants to is next. What an operation works on it looks at itself, and one
+        // that needs attention keeps no other account from being looked at.
+        let Some(_turn) = self.turn_if_idle(account) else { return };
         let found = self.known().accounts.get(&account).filter(|record| record.spec.state != State::Absent).cloned();
         let Some((record, target)) = found.and_then(|record| Some((record.clone(), record.target()?))) else { return };
         let plan = self.plan_of(&record, target.clone()).await;
@@ -61,8 +67,8 @@ impl Engine {
             drift.found_at = before.found_at;
         }
         if mends && drift.plan.missing.is_empty() && drift.plan.conflicts.is_empty() {
-            let _slot = self.inner.slots.acquire().await;
-            match mend(&Run::unobserved(self.inner.host.clone(), target), &drift.plan).await {
+            let run = Run::unobserved(self.inner.host.clone(), target);
+            match in_turn(&self.inner.slots.again, mend(&run, &drift.plan)).await {
                 Ok(changes) => {
                     self.record(&record).await;
                     tracing::warn!(account.id = %account, account.username = %username, "mended the account {username} ({account}): {changes}");

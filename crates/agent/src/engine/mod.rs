@@ -9,6 +9,7 @@ mod operation;
 mod php;
 mod recovery;
 mod trash;
+mod unreadable;
 mod usage;
 
 #[cfg(test)]
@@ -17,10 +18,12 @@ mod fault_tests;
 mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
-use opterius_model::{AccountId, DomainName, OperationId, Spec, State, UID_RANGE, Uid, Username};
+use futures::FutureExt as _;
+use opterius_model::{AccountId, DomainName, OperationId, Site, Spec, State, UID_RANGE, Uid, Username};
 use opterius_protocol::agent::{AccountDetail, AccountSummary, Change, Drift, Failure, FailureKind, Plan};
 use opterius_protocol::{Micros, WireCode, WireError};
 use tokio::sync::{Notify, OwnedMutexGuard, Semaphore, watch};
@@ -28,6 +31,7 @@ use tokio::sync::{Notify, OwnedMutexGuard, Semaphore, watch};
 pub use operation::Watcher;
 
 use crate::host::{Host, HostError};
+use crate::jobs::Jobs;
 use crate::operations;
 use crate::resources::Target;
 use crate::run::Run;
@@ -35,11 +39,20 @@ use journal::AccountRecord;
 use operation::Operation;
 use trash::is_due;
 
-/// Operations that work at the same time. Each starts a PHP and several processes; more of them at once finish no sooner.
+/// Operations of one kind that work at the same time. Each starts a PHP and several processes; more of them at once finish no sooner.
 const AT_ONCE: usize = 8;
+
+/// How long one of them counts at most: what takes longer waits for something, such as a service that does not answer.
+const COUNTED: Duration = Duration::from_secs(5);
+
+/// How long an Agent that broke may take to say so.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How long an acknowledged operation is remembered, so that a copy of its request that is still under way finds the outcome.
 const REMEMBERED: Duration = Duration::from_hours(1);
+
+/// How often it is looked whether one can be forgotten.
+const FORGETS_EVERY: Duration = Duration::from_mins(5);
 
 /// Everything the Agent does to accounts. Cheap to clone; all clones are one engine.
 #[derive(Clone)]
@@ -50,12 +63,41 @@ pub struct Engine {
 struct Inner {
     host: Arc<dyn Host>,
     state: Mutex<Known>,
-    slots: Semaphore,
+    slots: Slots,
+    jobs: Jobs,
     ready: watch::Sender<bool>,
     /// Something may have come into the trash.
     trash_changed: Notify,
     /// Whose turn it is with the heads of the Activity.
     heads: tokio::sync::Mutex<()>,
+}
+
+/// How many work at the same time, so that none of one kind keeps those of another waiting.
+struct Slots {
+    /// First attempts of what makes or changes an account.
+    making: Semaphore,
+    /// First attempts of what suspends or ends one.
+    closing: Semaphore,
+    /// Every further attempt.
+    again: Semaphore,
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        let slots = || Semaphore::new(AT_ONCE);
+        Self { making: slots(), closing: slots(), again: slots() }
+    }
+}
+
+/// Does some work in its turn. It counts for a while only, so that what waits for a service that does not answer keeps nobody waiting.
+async fn in_turn<T>(slots: &Semaphore, work: impl Future<Output = T>) -> T {
+    let slot = slots.acquire().await;
+    let mut work = std::pin::pin!(work);
+    if let Ok(done) = tokio::time::timeout(COUNTED, &mut work).await {
+        return done;
+    }
+    drop(slot);
+    work.await
 }
 
 /// What the engine knows, all of it also on disk.
@@ -81,8 +123,31 @@ struct Known {
     /// What live accounts used on the disk when they were last measured. Not kept over a restart: the Panel keeps what it was told, and an
     /// old number is not worth a form on the disk that later versions must read.
     measured: HashMap<AccountId, usage::Measured>,
-    /// Journals and accounts that could not be read, for the person on call.
-    unreadable: Vec<String>,
+    /// Journals and records of accounts that cannot be read.
+    unreadable: unreadable::Unreadable,
+}
+
+/// The names of a Spec that no other account may have. A field that is new does not compile until somebody has decided whether it is one.
+fn names(spec: &Spec) -> (&Username, impl Iterator<Item = &DomainName>) {
+    let Spec {
+        username,
+        sites,
+        version: _,
+        account_id: _,
+        owner_id: _,
+        generation: _,
+        state: _,
+        uid: _,
+        password_hash: _,
+        pools: _,
+        addresses: _,
+        limits: _,
+        holds: _,
+        nameservers: _,
+        kept_until: _,
+        records: _,
+    } = spec;
+    (username, sites.iter().flat_map(|Site { hosts, docroot: _, pool: _, tls: _ }| hosts))
 }
 
 impl Known {
@@ -91,18 +156,19 @@ impl Known {
         if let Some(holder) = self.holder(spec) {
             return Err(holder);
         }
-        self.usernames.insert(spec.username.clone(), spec.account_id);
-        self.domains.extend(spec.sites.iter().flat_map(|site| &site.hosts).map(|host| (host.clone(), spec.account_id)));
+        let (username, hosts) = names(spec);
+        self.usernames.insert(username.clone(), spec.account_id);
+        self.domains.extend(hosts.map(|host| (host.clone(), spec.account_id)));
         Ok(())
     }
 
     /// The other account that has a name of the Spec, and whether that is the username.
     fn holder(&self, spec: &Spec) -> Option<(bool, AccountId)> {
         let others = |account: &&AccountId| **account != spec.account_id;
-        if let Some(other) = self.usernames.get(&spec.username).filter(others) {
+        let (username, mut hosts) = names(spec);
+        if let Some(other) = self.usernames.get(username).filter(others) {
             return Some((true, *other));
         }
-        let mut hosts = spec.sites.iter().flat_map(|site| &site.hosts);
         hosts.find_map(|host| self.domains.get(host).filter(others)).map(|other| (false, *other))
     }
 
@@ -111,21 +177,27 @@ impl Known {
         self.accounts.get(&account).is_none_or(|record| record.spec.state == State::Absent)
     }
 
-    fn release(&mut self, account: AccountId) {
-        self.usernames.retain(|_, owner| *owner != account);
-        self.domains.retain(|_, owner| *owner != account);
+    /// Gives free whatever of an account's names is not committed. For the end of an operation: nothing else of the account is open then.
+    fn release_uncommitted(&mut self, account: AccountId) {
+        let committed = self.accounts.get(&account).map(|record| &record.spec).filter(|spec| spec.state != State::Absent);
+        let (username, hosts) = match committed.map(names) {
+            Some((username, hosts)) => (Some(username), hosts.collect()),
+            None => (None, HashSet::new()),
+        };
+        self.usernames.retain(|name, owner| *owner != account || Some(name) == username);
+        self.domains.retain(|name, owner| *owner != account || hosts.contains(name));
     }
 
+    /// Takes in what is committed of an account, which holds exactly its names from here on.
     fn commit(&mut self, record: AccountRecord) {
         let account = record.spec.account_id;
-        if record.spec.state == State::Absent {
-            self.release(account);
-        } else {
+        if record.spec.state != State::Absent {
             // Recovery and commits only meet names that were claimed before, so this cannot refuse.
             let _ = self.claim(&record.spec);
         }
         self.note_uid(record.spec.uid);
         self.accounts.insert(account, record);
+        self.release_uncommitted(account);
     }
 
     /// A uid that was given, whatever has become of its account.
@@ -144,7 +216,9 @@ impl Known {
         let live: HashSet<Uid> = given.filter_map(|record| record.spec.uid).collect();
         let below = self.last_uid.map_or(*UID_RANGE.end() + 1, Uid::get);
         let downwards = (*UID_RANGE.start()..below).rev().chain(UID_RANGE.rev());
-        let uid = downwards.filter_map(|n| Uid::try_from(n).ok()).find(|uid| !live.contains(uid))?;
+        let uid = downwards
+            .filter_map(|n| Uid::try_from(n).ok())
+            .find(|uid| !live.contains(uid) && !self.unreadable.uids.contains(&uid.get()))?;
         self.last_uid = Some(uid);
         Some(uid)
     }
@@ -158,7 +232,8 @@ impl Engine {
             inner: Arc::new(Inner {
                 host,
                 state: Mutex::new(known),
-                slots: Semaphore::new(AT_ONCE),
+                slots: Slots::default(),
+                jobs: Jobs::default(),
                 ready: watch::Sender::new(false),
                 trash_changed: Notify::new(),
                 heads: tokio::sync::Mutex::default(),
@@ -172,9 +247,20 @@ impl Engine {
         self.inner.ready.send_replace(true);
     }
 
+    /// Waits until recovery is over.
+    pub(crate) async fn until_ready(&self) {
+        // The sender lives as long as the engine.
+        let _ = self.inner.ready.subscribe().wait_for(|ready| *ready).await;
+    }
+
     /// Whether recovery is over.
     pub fn is_ready(&self) -> bool {
         *self.inner.ready.borrow()
+    }
+
+    /// What the Agent does by itself again and again.
+    pub fn jobs(&self) -> &Jobs {
+        &self.inner.jobs
     }
 
     /// The host, for what is not about one account.
@@ -194,6 +280,20 @@ impl Engine {
         turn.lock_owned().await
     }
 
+    /// The same, where nobody else works on the account now. An operation can go on for days, which nothing else waits for.
+    fn turn_if_idle(&self, account: AccountId) -> Option<OwnedMutexGuard<()>> {
+        let turn = {
+            let mut known = self.known();
+            if known.writers.contains_key(&account) {
+                return None;
+            }
+            let turn = known.turns.get(&account).and_then(Weak::upgrade).unwrap_or_default();
+            known.turns.insert(account, Arc::downgrade(&turn));
+            turn
+        };
+        turn.try_lock_owned().ok()
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         // Nothing that holds the lock can panic half-way through a change of what it guards.
         self.inner.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -203,6 +303,9 @@ impl Engine {
     pub fn submit(&self, change: &Change, creates: bool) -> Result<Watcher, WireError> {
         check(&change.spec, creates)?;
         let mut known = self.known();
+        if let Some(watcher) = known.unreadable.follow(change.operation_id, change.spec.account_id) {
+            return Ok(watcher);
+        }
         if let Some(operation) = known.operations.get(&change.operation_id) {
             return if operation.is_for(&change.spec) {
                 Ok(operation.watch())
@@ -214,6 +317,9 @@ impl Engine {
             return Err(refusal(WireCode::TooLate, "The request arrived after the time at which its caller had given up.".to_owned()));
         }
         let account = change.spec.account_id;
+        if let Some(why) = known.unreadable.account(account) {
+            return Err(refusal(WireCode::Conflict, why.to_owned()));
+        }
         let previous = known.accounts.get(&account).map(|record| record.spec.clone());
         if let Some(previous) = previous.as_ref().filter(|previous| previous.generation >= change.spec.generation) {
             return Err(refusal(
@@ -238,14 +344,36 @@ impl Engine {
         known.writers.insert(account, change.operation_id);
         drop(known);
         let watcher = operation.watch();
-        let engine = self.clone();
-        tokio::spawn(async move { engine.carry_out(&operation).await });
+        self.begin_to_carry_out(operation);
         Ok(watcher)
+    }
+
+    /// Carries an operation out in a task of its own, unless that is done already. A panic there ends the Agent: the account would stay locked,
+    /// and the next start finishes what is open.
+    fn begin_to_carry_out(&self, operation: Arc<Operation>) {
+        if !operation.take() {
+            return;
+        }
+        let engine = self.clone();
+        tokio::spawn(async move {
+            let done = AssertUnwindSafe(engine.carry_out(&operation)).catch_unwind().await;
+            if let Err(panic) = done {
+                let why = opterius_model::clean(crate::jobs::told_by(&*panic).as_bytes(), 500);
+                tracing::error!(
+                    operation.id = %operation.id, request.id = %operation.request, account.id = %operation.asked.account_id,
+                    "the Agent broke while it carried out the operation {}, and ends; the next start goes on with it: {why}", operation.id
+                );
+                // For the next start, as far as it can be written.
+                let line = journal::Line::Broke { at: Micros::now(), why }.to_text();
+                let _ = tokio::time::timeout(LAST_WORDS, engine.inner.host.append_journal(operation.id, &line)).await;
+                engine.inner.host.end_process();
+            }
+        });
     }
 
     /// An operation that was submitted and not yet forgotten.
     pub fn operation(&self, id: OperationId) -> Option<Watcher> {
-        self.known().operations.get(&id).map(|operation| operation.watch())
+        self.follow_unreadable(id).or_else(|| self.known().operations.get(&id).map(|operation| operation.watch()))
     }
 
     /// The caller has recorded the outcome. Answers whether the operation is known; one that has no outcome yet stays as it is.
@@ -256,13 +384,15 @@ impl Engine {
             if let Err(error) = self.inner.host.append_journal(id, &line.to_text()).await {
                 tracing::warn!(operation.id = %id, "could not note that the Panel acknowledged the operation {id}: {}", opterius_protocol::client::chain(&error));
             }
-            self.forget_later(id);
         }
         true
     }
 
     /// Tries an operation that needs attention again at once.
     pub fn retry(&self, id: OperationId) -> Option<Watcher> {
+        if let Some(watcher) = self.follow_unreadable(id) {
+            return Some(watcher);
+        }
         let operation = self.known().operations.get(&id).cloned()?;
         operation.poke();
         Some(operation.watch())
@@ -270,6 +400,9 @@ impl Engine {
 
     /// Ends an operation that needs attention where it stands.
     pub fn abandon(&self, id: OperationId) -> Option<Result<Watcher, WireError>> {
+        if let Some(error) = self.unreadable_operation(id) {
+            return Some(Err(refusal(WireCode::Conflict, error.detail)));
+        }
         let operation = self.known().operations.get(&id).cloned()?;
         if operation.abandon() || operation.is_abandoned() {
             return Some(Ok(operation.watch()));
@@ -278,16 +411,17 @@ impl Engine {
         Some(Err(refusal(WireCode::Conflict, detail)))
     }
 
-    fn forget_later(&self, id: OperationId) {
-        let engine = self.clone();
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(REMEMBERED).await;
-                if engine.forget(id).await {
-                    return;
-                }
-            }
-        });
+    /// Forgets every operation whose outcome was acknowledged long enough ago, and waits a while.
+    pub(crate) async fn forget_acknowledged(&self) -> Result<(), String> {
+        let due: Vec<OperationId> = {
+            let known = self.known();
+            known.operations.values().filter(|operation| operation.is_acknowledged_for(REMEMBERED)).map(|operation| operation.id).collect()
+        };
+        for id in due {
+            self.forget(id).await;
+        }
+        tokio::time::sleep(FORGETS_EVERY).await;
+        Ok(())
     }
 
     /// Answers whether the operation is forgotten: not while its journal is all that is on disk of what it committed.
@@ -338,12 +472,15 @@ impl Engine {
         let now = Micros::now();
         let count = |is: &dyn Fn(&Spec) -> bool| known.accounts.values().filter(|record| is(&record.spec)).count();
         Tally {
-            open: known.operations.values().filter(|operation| !operation.is_decided()).map(|operation| operation.id).collect(),
+            open: {
+                let open = known.operations.values().filter(|operation| !operation.is_decided()).map(|operation| operation.id);
+                open.chain(known.unreadable.operations()).collect()
+            },
             live: count(&|spec| spec.state != State::Absent),
             kept: count(&|spec| spec.kept_until.is_some() && !is_due(spec, now)),
             deleting: count(&|spec| is_due(spec, now)) + known.leftovers.len(),
             drifted: known.drift.values().filter(|drift| !drift.mended).count(),
-            unreadable: known.unreadable.clone(),
+            unreadable: known.unreadable.told.clone(),
         }
     }
 
@@ -352,6 +489,9 @@ impl Engine {
         check(&spec, false)?;
         let (record, taken) = {
             let known = self.known();
+            if let Some(why) = known.unreadable.account(spec.account_id) {
+                return Err(refusal(WireCode::Conflict, why.to_owned()));
+            }
             let record = known.accounts.get(&spec.account_id).cloned();
             (record, if spec.state == State::Absent { None } else { known.holder(&spec) })
         };

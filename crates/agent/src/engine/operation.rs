@@ -1,7 +1,7 @@
 //! One operation while the Agent knows it.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use opterius_model::{OperationId, RequestId, Spec, State, Uid};
@@ -58,7 +58,13 @@ pub(crate) struct Operation {
     next: Mutex<Spec>,
     /// Whether its journal is on disk.
     pub(crate) announced: bool,
+    /// Why it is not carried out before a person asks for it.
+    parked: Option<String>,
+    /// Whether it is being carried out.
+    carried: AtomicBool,
     acknowledged: AtomicBool,
+    /// Since when this process knows that the outcome was acknowledged.
+    acknowledged_since: OnceLock<tokio::time::Instant>,
     /// A person ended it where it stands.
     abandoned: AtomicBool,
     /// A person wants to see another attempt, or none.
@@ -67,7 +73,7 @@ pub(crate) struct Operation {
 }
 
 /// Follows one operation.
-pub struct Watcher(watch::Receiver<OperationReport>);
+pub struct Watcher(pub(super) watch::Receiver<OperationReport>);
 
 impl Watcher {
     /// The operation as it stands.
@@ -105,7 +111,10 @@ impl Operation {
             asked: change.spec.clone(),
             previous,
             announced: false,
+            parked: None,
+            carried: AtomicBool::new(false),
             acknowledged: AtomicBool::new(false),
+            acknowledged_since: OnceLock::new(),
             report: watch::Sender::new(OperationReport {
                 operation_id: change.operation_id,
                 account_id: change.spec.account_id,
@@ -124,8 +133,8 @@ impl Operation {
         }
     }
 
-    /// The operation that a journal tells of.
-    pub(crate) fn recovered(replay: &Replay) -> Self {
+    /// The operation that a journal tells of. `parked` says why it waits for a person.
+    pub(crate) fn recovered(replay: &Replay, parked: Option<String>) -> Self {
         let report = replay.decided.clone().unwrap_or_else(|| OperationReport {
             operation_id: replay.operation_id,
             account_id: replay.next.account_id,
@@ -153,8 +162,30 @@ impl Operation {
             previous: replay.previous.clone(),
             next: Mutex::new(replay.next.clone()),
             announced: true,
+            parked,
+            carried: AtomicBool::new(false),
             acknowledged: AtomicBool::new(replay.acknowledged),
+            acknowledged_since: if replay.acknowledged { OnceLock::from(tokio::time::Instant::now()) } else { OnceLock::new() },
             report: watch::Sender::new(report),
+        }
+    }
+
+    /// Why it is not carried out before a person asks for it.
+    pub(crate) fn parked(&self) -> Option<&str> {
+        self.parked.as_deref()
+    }
+
+    /// Whether the caller is the one to carry it out.
+    pub(crate) fn take(&self) -> bool {
+        !self.carried.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether it takes something away from those who use the account: it suspends or ends it.
+    pub(crate) fn closes(&self) -> bool {
+        match self.transition {
+            Transition::Remove => true,
+            Transition::Change => self.previous.as_ref().is_some_and(|previous| resources::closes(previous, &self.asked)),
+            Transition::Create | Transition::Restore | Transition::Repair => false,
         }
     }
 
@@ -197,13 +228,18 @@ impl Operation {
         self.report.borrow().outcome == Outcome::Committed
     }
 
-    pub(crate) fn is_acknowledged(&self) -> bool {
-        self.acknowledged.load(Ordering::Acquire)
-    }
-
     /// Whether this is the first acknowledgement.
     pub(crate) fn acknowledge(&self) -> bool {
-        !self.acknowledged.swap(true, Ordering::AcqRel)
+        let first = !self.acknowledged.swap(true, Ordering::AcqRel);
+        if first {
+            let _ = self.acknowledged_since.set(tokio::time::Instant::now());
+        }
+        first
+    }
+
+    /// Whether this process has known for so long that the outcome was acknowledged.
+    pub(crate) fn is_acknowledged_for(&self, time: Duration) -> bool {
+        self.acknowledged_since.get().is_some_and(|since| since.elapsed() >= time)
     }
 
     pub(crate) fn next(&self) -> Spec {
@@ -228,13 +264,13 @@ impl Operation {
         Target { spec, uid, before }
     }
 
-    /// Whether a failure of an attempt turns it back. What makes an account turns back until it is decided; a change or a termination only
-    /// until a visitor can have noticed it, and what leaves nothing behind never.
+    /// Whether a failure of an attempt turns it back. What makes an account turns back until it is decided; a change only until a visitor can
+    /// have noticed it; what suspends or ends an account never: half of it is better than none.
     pub(crate) fn turns_back(&self, noticed: bool) -> bool {
         match self.transition {
             Transition::Create | Transition::Restore | Transition::Repair => true,
-            Transition::Change => !noticed,
-            Transition::Remove => !noticed && self.asked.kept_until.is_some(),
+            Transition::Change => !noticed && !self.closes(),
+            Transition::Remove => false,
         }
     }
 
@@ -268,6 +304,11 @@ impl Operation {
     /// Waits for a time, or until a person pokes it.
     pub(crate) async fn pause(&self, pause: Duration) {
         let _ = tokio::time::timeout(pause, self.poked.notified()).await;
+    }
+
+    /// Waits until a person wants to see an attempt, or none.
+    pub(crate) async fn wait_for_a_person(&self) {
+        self.poked.notified().await;
     }
 
     pub(crate) fn set_uid(&self, uid: Uid) {

@@ -7,9 +7,9 @@ use opterius_model::State;
 use opterius_protocol::Micros;
 use opterius_protocol::client::chain;
 
-use super::journal::{AccountRecord, Replay};
+use super::journal::{AccountRecord, Remains, Replay, Unreadable};
 use super::operation::{Operation, Transition};
-use super::{Engine, Known, drift};
+use super::{Engine, Known, carry_out, drift, in_turn};
 use crate::host::{Host, HostError};
 use crate::operations;
 use crate::run::Run;
@@ -20,6 +20,9 @@ const SERVICES: [&str; 3] = ["nginx", "PowerDNS", "phpd"];
 /// How long a start waits for them before it judges anything without them.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long recovery waits for one operation at most.
+const LONGEST: Duration = Duration::from_mins(10);
+
 /// After a power cut every account committed so shortly before the last one is repaired: what it consists of may not have reached the
 /// disk, though its journal has.
 const SUSPECT: Duration = Duration::from_mins(10);
@@ -27,22 +30,41 @@ const SUSPECT: Duration = Duration::from_mins(10);
 /// Reads everything on disk. One unreadable file must not keep the others from being recovered; it is named instead.
 pub(super) async fn load(host: &dyn Host) -> Result<Known, HostError> {
     let mut known = Known::default();
-    for (id, text) in host.accounts().await? {
-        match AccountRecord::read(text.as_bytes()) {
-            Ok(record) => known.commit(record),
-            Err(error) => known.unreadable.push(format!("the record of account {id}: {}", chain(&error))),
+    for (id, stored) in host.accounts().await? {
+        let read = stored.as_ref().map_err(Clone::clone).and_then(|bytes| AccountRecord::read(bytes).map_err(|error| chain(&error)));
+        match read {
+            Ok(record) if record.spec.account_id == id => known.commit(record),
+            Ok(_) => known.lose_account(id, Remains::of(&stored.unwrap_or_default()), "it is the record of another account"),
+            Err(cause) => known.lose_account(id, Remains::of(&stored.unwrap_or_default()), &cause),
         }
     }
     let mut replays = Vec::new();
-    for (id, text) in host.journals().await? {
-        match Replay::read(text.as_bytes()) {
+    for (id, stored) in host.journals().await? {
+        let read = match &stored {
+            Ok(bytes) => match Replay::read(bytes) {
+                // A journal without a complete line announced nothing.
+                Err(Unreadable::Empty) => {
+                    drop(host.remove_journal(id).await);
+                    continue;
+                }
+                Ok(replay) if replay.operation_id != id => Err("it is the journal of another operation".to_owned()),
+                read => read.map_err(|error| chain(&error)),
+            },
+            Err(cause) => Err(cause.clone()),
+        };
+        match read {
             Ok(replay) => replays.push(replay),
-            // A journal without a complete line announced nothing.
-            Err(super::journal::Unreadable::Empty) => drop(host.remove_journal(id).await),
-            Err(error) => known.unreadable.push(format!("the journal of operation {id}: {}", chain(&error))),
+            Err(cause) => drop(known.lose_operation(id, Remains::of(&stored.unwrap_or_default()), &cause)),
         }
     }
-    for what in &known.unreadable {
+    if !known.unreadable.told.is_empty() {
+        // A number that cannot be read any more may be on files in the trash; who is in passwd is seen when a number is given.
+        match host.kept_uids().await {
+            Ok(uids) => known.unreadable.uids.extend(uids),
+            Err(error) => known.unreadable.told.push(format!("whose homes are in the trash: {}", chain(&error))),
+        }
+    }
+    for what in &known.unreadable.told {
         tracing::error!("could not read {what}");
     }
     replays.sort_by_key(|replay| replay.announced_at);
@@ -50,9 +72,10 @@ pub(super) async fn load(host: &dyn Host) -> Result<Known, HostError> {
         let account = replay.next.account_id;
         known.note_uid(replay.next.uid);
         let kept = known.accounts.get(&account).and_then(|record| record.memo.clone());
+        let lost = known.unreadable.account(account).map(str::to_owned);
         if let Some(record) = replay.committed(kept.as_ref()) {
             let newer = known.accounts.get(&account).is_none_or(|known| known.spec.generation < record.spec.generation);
-            if newer {
+            if newer && lost.is_none() {
                 // A start must not need room on a full disk: the journal stays until the record is written.
                 if let Err(error) = host.write_account(account, &record.to_text()).await {
                     tracing::error!(account.id = %account, "could not write what is committed of account {account}; its journal has it: {}", chain(&error));
@@ -67,7 +90,8 @@ pub(super) async fn load(host: &dyn Host) -> Result<Known, HostError> {
             }
             known.writers.insert(account, replay.operation_id);
         }
-        known.operations.insert(replay.operation_id, Arc::new(Operation::recovered(&replay)));
+        let parked = lost.or_else(|| carry_out::parked(&replay));
+        known.operations.insert(replay.operation_id, Arc::new(Operation::recovered(&replay, parked)));
     }
     Ok(known)
 }
@@ -78,13 +102,6 @@ pub(super) async fn recover(engine: &Engine) {
         let known = engine.known();
         known.operations.values().filter(|operation| operation.announced && !operation.is_decided()).cloned().collect()
     };
-    let acknowledged: Vec<_> = {
-        let known = engine.known();
-        known.operations.values().filter(|operation| operation.is_acknowledged()).map(|operation| operation.id).collect()
-    };
-    for id in acknowledged {
-        engine.forget_later(id);
-    }
     // Restored, and perhaps killed before the rest was thrown away. Not where anything has begun since: a termination that is still open has
     // put the account's home there.
     let restored: Vec<_> = {
@@ -106,15 +123,20 @@ pub(super) async fn recover(engine: &Engine) {
     if open.is_empty() && suspects.is_empty() {
         return;
     }
-    wait_for_parts(engine).await;
     tracing::info!("finishing {} open operations and looking at {} accounts after the start", open.len(), suspects.len());
-    let open = open.into_iter().map(|operation| {
+    // What suspends or ends an account waits for nothing.
+    let (closing, others): (Vec<_>, Vec<_>) = open.into_iter().partition(|operation| operation.closes() || operation.parked().is_some());
+    let carry_out = |operation: Arc<Operation>| {
         let watcher = operation.watch();
-        let engine = engine.clone();
-        tokio::spawn(async move { engine.carry_out(&operation).await });
-        // One that needs attention goes on by itself, and keeps nobody waiting.
-        watcher.outcome(Duration::MAX)
-    });
+        engine.begin_to_carry_out(operation);
+        // One that needs attention goes on by itself, and keeps nobody waiting; nor does one that cannot even write its journal.
+        watcher.outcome(LONGEST)
+    };
+    let closing: Vec<_> = closing.into_iter().map(carry_out).collect();
+    if !others.is_empty() || !suspects.is_empty() {
+        wait_for_parts(engine).await;
+    }
+    let open: Vec<_> = closing.into_iter().chain(others.into_iter().map(carry_out)).collect();
     let repairs = suspects.into_iter().map(|record| repair(engine, record));
     tokio::join!(futures::future::join_all(open), futures::future::join_all(repairs));
 }
@@ -136,13 +158,12 @@ async fn repair(engine: &Engine, record: AccountRecord) {
     };
     // An operation that came while this waited has looked at the account itself.
     let Some(target) = record.target().filter(|_| is_the_last) else { return };
-    let _slot = engine.inner.slots.acquire().await;
     let run = Run::unobserved(engine.inner.host.clone(), target);
-    let plan = operations::plan(&run).await;
+    let plan = in_turn(&engine.inner.slots.making, operations::plan(&run)).await;
     if plan.is_empty() {
         return;
     }
-    match drift::mend(&run, &plan).await {
+    match in_turn(&engine.inner.slots.making, drift::mend(&run, &plan)).await {
         Ok(changes) => tracing::warn!(account.id = %account, "repaired the account {username} ({account}) after a power cut: {changes}"),
         Err(failures) => {
             tracing::error!(account.id = %account, "could not repair the account {username} ({account}) after a power cut: {failures}");

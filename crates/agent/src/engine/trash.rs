@@ -8,6 +8,7 @@ use opterius_protocol::client::chain;
 
 use super::Engine;
 use super::journal::AccountRecord;
+use crate::jobs;
 use crate::operations;
 use crate::resources::Target;
 use crate::run::{Run, details_of};
@@ -16,18 +17,22 @@ use crate::run::{Run, details_of};
 const EVERY: Duration = Duration::from_mins(1);
 
 impl Engine {
-    /// Empties the trash of whatever has been kept long enough, for ever.
-    pub async fn keep_emptying_the_trash(&self) {
-        loop {
-            for account in self.due() {
-                self.forget_kept(account).await;
-            }
-            let leftovers = std::mem::take(&mut self.known().leftovers);
-            for account in leftovers {
-                self.forget_leftovers(account).await;
-            }
-            let _ = tokio::time::timeout(EVERY, self.inner.trash_changed.notified()).await;
+    /// Empties the trash of whatever has been kept long enough, and waits until there may be more. One account that cannot be done keeps the
+    /// others from nothing; it is told at the end.
+    pub(crate) async fn empty_the_trash(&self) -> Result<(), String> {
+        let mut failures = Vec::new();
+        for account in self.due() {
+            failures.extend(jobs::caught(self.forget_kept(account)).await.err());
         }
+        let leftovers = self.known().leftovers.clone();
+        for account in leftovers {
+            failures.extend(jobs::caught(self.forget_leftovers(account)).await.err());
+        }
+        if !failures.is_empty() {
+            return Err(failures.join("; "));
+        }
+        let _ = tokio::time::timeout(EVERY, self.inner.trash_changed.notified()).await;
+        Ok(())
     }
 
     fn due(&self) -> Vec<AccountId> {
@@ -47,24 +52,27 @@ impl Engine {
     }
 
     /// Does that for an account that was restored before, unless something else has happened to it since.
-    async fn forget_leftovers(&self, account: AccountId) {
-        let _turn = self.turn_of(account).await;
-        let is_settled = {
-            let known = self.known();
-            !known.is_absent(account) && !known.writers.contains_key(&account)
+    async fn forget_leftovers(&self, account: AccountId) -> Result<(), String> {
+        // What an operation works on is looked at again later.
+        let Some(_turn) = self.turn_if_idle(account) else { return Ok(()) };
+        let is_there = {
+            let mut known = self.known();
+            known.leftovers.remove(&account);
+            !known.is_absent(account)
         };
-        if is_settled {
+        if is_there {
             self.forget_keepsake(account).await;
         }
+        Ok(())
     }
 
     /// Deletes what is kept of an account, and only then gives its uid free.
-    async fn forget_kept(&self, account: AccountId) {
-        let _turn = self.turn_of(account).await;
+    async fn forget_kept(&self, account: AccountId) -> Result<(), String> {
+        let Some(_turn) = self.turn_if_idle(account) else { return Ok(()) };
         let Some(record) = self.known().accounts.get(&account).filter(|record| is_due(&record.spec, Micros::now())).cloned() else {
-            return;
+            return Ok(());
         };
-        let Some(uid) = record.spec.uid else { return };
+        let Some(uid) = record.spec.uid else { return Ok(()) };
         let spec = Spec { kept_until: None, ..record.spec.clone() };
         let target = Target { spec: spec.clone(), uid, before: Some(record.spec.clone()) };
         let username = &record.spec.username;
@@ -74,10 +82,12 @@ impl Engine {
                 self.record(&record).await;
                 self.known().commit(record);
                 tracing::info!(account.id = %account, account.username = %username, "deleted what was kept of the account {username} ({account})");
+                Ok(())
             }
-            Err(failures) => {
-                tracing::error!(account.id = %account, "could not delete what was kept of the account {username} ({account}), trying again: {}", details_of(&failures).join(" "));
-            }
+            Err(failures) => Err(format!(
+                "could not delete what was kept of the account {username} ({account}), will try again: {}",
+                details_of(&failures).join(" ")
+            )),
         }
     }
 }

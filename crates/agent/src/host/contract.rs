@@ -6,7 +6,8 @@ use opterius_model::{AccountId, DomainName, Generation, Limit, OperationId, Page
 use opterius_protocol::phpd::PoolSpec;
 
 use super::{
-    DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, NewUser, ProcessesSeen, RecordSet, ZonePlan,
+    DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, NewUser, ProcessesSeen, RecordSet, Room,
+    Stored, ZonePlan,
 };
 
 /// Two accounts that differ in everything.
@@ -53,6 +54,8 @@ async fn users(host: &dyn Host, ours: &Names, theirs: &Names) {
     assert_eq!(seen.shadow, Some("!".into()), "a new user is locked");
     assert!(host.uid_in_use(ours.uid).await.expect("a look"));
     assert!(is_taken(&host.add_user(&NewUser { uid: theirs.uid, account: theirs.account, ..new.clone() }).await), "a name is given once");
+    let another = NewUser { username: theirs.username.clone(), account: theirs.account, ..new.clone() };
+    assert!(host.add_user(&another).await.is_err(), "a number is given once");
 
     let hash = opterius_model::Password::parse("a good password".to_owned()).expect("a password").hash();
     host.set_password(&ours.username, &hash).await.expect("a password");
@@ -107,6 +110,7 @@ async fn homes_and_logs(host: &dyn Host, ours: &Names, theirs: &Names) {
             host.keep_home(&plan).await.expect("kept, also when it is");
         }
         assert_eq!(look().await, HomeSeen { kept: true, trashed: true, ..HomeSeen::default() });
+        assert!(host.kept_uids().await.expect("a look").contains(&ours.uid.get()), "its number is not another's");
         host.restore_home(back, &ours.domain).await.expect("restored");
         let seen = host.home(back).await.expect("a look");
         assert_eq!((seen.owner, seen.kept, seen.flaws), (Some(ours.uid.get()), false, Vec::new()));
@@ -139,6 +143,7 @@ async fn homes_and_logs(host: &dyn Host, ours: &Names, theirs: &Names) {
     host.keep_logs(ours.account, &ours.username).await.expect("put aside");
     assert_eq!(look_at_logs().await, LogsSeen { kept: true, ..LogsSeen::default() });
     host.restore_logs(ours.account, &ours.username, ours.uid).await.expect("put back");
+    assert!(host.restore_logs(theirs.account, &theirs.username, theirs.uid).await.is_err(), "nothing was put aside");
     assert_eq!(look_at_logs().await, there);
     host.keep_logs(ours.account, &ours.username).await.expect("put aside");
     for _ in 0..2 {
@@ -235,6 +240,7 @@ fn zone(names: &Names) -> ZonePlan {
 async fn zones(host: &dyn Host, ours: &Names, theirs: &Names) {
     let mut plan = zone(ours);
     assert_eq!(host.zone(&ours.domain).await.expect("a look"), None);
+    assert!(host.mend_zone(&plan).await.is_err(), "a zone that is not there is not corrected");
     host.add_zone(&plan).await.expect("a new zone");
     let look = async || host.zone(&ours.domain).await.expect("a look").expect("the zone");
     assert_eq!((look().await.account, &look().await.records), (Some(ours.account), &plan.records));
@@ -305,14 +311,20 @@ async fn answers(host: &dyn Host, ours: &Names) {
     assert!(!host.uid_in_use(ours.uid).await.expect("a look"));
 }
 
+fn as_text(stored: Stored) -> String {
+    String::from_utf8(stored.expect("it can be read")).expect("it is text")
+}
+
 async fn journal(host: &dyn Host, ours: &Names) {
+    host.keep_spare_journals().await.expect("made");
     let id = OperationId::generate();
     assert_eq!(host.account(ours.account).await.expect("a look"), None);
-    let look = async || host.journals().await.expect("a look").into_iter().find(|(found, _)| *found == id).map(|(_, text)| text);
+    let look =
+        async || host.journals().await.expect("a look").into_iter().find(|(found, _)| *found == id).map(|(_, stored)| as_text(stored));
     assert_eq!(look().await, None);
     assert!(host.append_journal(id, "line\n").await.is_err(), "nothing is added to what was not begun");
-    host.begin_journal(id, "one\n").await.expect("begun");
-    assert!(is_taken(&host.begin_journal(id, "another\n").await), "a journal is begun once");
+    host.begin_journal(id, "one\n", Room::Ordinary).await.expect("begun");
+    assert!(is_taken(&host.begin_journal(id, "another\n", Room::Spare).await), "a journal is begun once");
     assert_eq!(look().await.as_deref(), Some("one\n"), "and stays as it is");
     host.append_journal(id, "two\n").await.expect("added");
     assert_eq!(look().await.as_deref(), Some("one\ntwo\n"));
@@ -323,7 +335,7 @@ async fn journal(host: &dyn Host, ours: &Names) {
     for text in ["{\"first\":1}", "{\"second\":2}"] {
         host.write_account(ours.account, text).await.expect("written");
         let found = host.accounts().await.expect("a look").into_iter().find(|(id, _)| *id == ours.account);
-        assert_eq!(found.map(|(_, found)| found).as_deref(), Some(text));
+        assert_eq!(found.map(|(_, found)| as_text(found)).as_deref(), Some(text));
         assert_eq!(host.account(ours.account).await.expect("a look").as_deref(), Some(text));
     }
 }

@@ -17,6 +17,18 @@ pub enum Haste {
     Leisurely,
 }
 
+/// What disk space an announcement may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// What is free.
+    Ordinary,
+    /// On a full disk also what is kept for operations that close or remove an account: these must be possible then.
+    Spare,
+}
+
+/// A file of the Agent's own, or why it could not be read. One that cannot be read keeps no other from being read.
+pub type Stored = Result<Vec<u8>, String>;
+
 /// Before or after something was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
@@ -285,6 +297,9 @@ macro_rules! door {
             async fn pass_step(&self, _step: &str, _direction: Direction, _moment: Moment) -> Result<(), HostError> {
                 Ok(())
             }
+
+            /// Ends the Agent at once, so that it is started again: what it was doing is in no state to go on.
+            fn end_process(&self);
         }
 
         #[cfg(any(test, feature = "failpoints"))]
@@ -301,6 +316,10 @@ macro_rules! door {
             async fn pass_step(&self, step: &str, direction: Direction, moment: Moment) -> Result<(), HostError> {
                 let way = if direction == Direction::Forward { "forward" } else { "back" };
                 self.reach(&format!("step.{way}.{}", step.replace(' ', "_")), false, moment).await
+            }
+
+            fn end_process(&self) {
+                self.inner.end_process();
             }
         }
     };
@@ -409,20 +428,25 @@ door! {
     /// Asks the DNS server for the name's addresses over UDP and TCP.
     look fn ask_a(&self, domain: &DomainName) -> BTreeSet<Ipv4Addr>;
 
-    /// Announces an operation: its journal exists, with this first line, and survives a power cut.
-    change fn begin_journal(&self, operation: OperationId, line: &str) -> ();
-    /// Adds a line to an operation's journal; it survives a power cut.
+    /// Announces an operation: its journal exists, with this first line, and survives a power cut. Taken: a journal of the same operation,
+    /// which stays as it is. Any other failure leaves none.
+    change fn begin_journal(&self, operation: OperationId, line: &str, room: Room) -> ();
+    /// Adds a line to an operation's journal, in the place of one that was only written in part; it survives a power cut.
     change fn append_journal(&self, operation: OperationId, line: &str) -> ();
-    /// Every operation's journal, unreadable ones included, as text.
-    look fn journals(&self) -> Vec<(OperationId, String)>;
+    /// Every operation's journal.
+    look fn journals(&self) -> Vec<(OperationId, Stored)>;
+    /// Makes room for announcements on a full disk, as far as there is any.
+    change fn keep_spare_journals(&self) -> ();
     /// Forgets an operation.
     change fn remove_journal(&self, operation: OperationId) -> ();
     /// Writes what is committed of an account; it survives a power cut, and one of the two versions is always there whole.
     change fn write_account(&self, account: AccountId, json: &str) -> ();
     /// What is committed of one account, as text.
     look fn account(&self, account: AccountId) -> Option<String>;
-    /// Everything committed, as text.
-    look fn accounts(&self) -> Vec<(AccountId, String)>;
+    /// Everything committed.
+    look fn accounts(&self) -> Vec<(AccountId, Stored)>;
+    /// The owners of the homes in the trash.
+    look fn kept_uids(&self) -> BTreeSet<u32>;
     /// Adds a line to the heads of the Panel's Activity; it survives a power cut.
     change fn append_head(&self, line: &str) -> ();
     /// Puts this text in the place of all heads; one of the two is always there whole.

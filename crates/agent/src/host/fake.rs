@@ -12,7 +12,7 @@ use opterius_protocol::phpd::{PoolSpec, PoolState};
 
 use super::{
     DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Hook, Host, HostError, KeepsakeSeen, LogsSeen, Moment, NewUser, PoolSeen,
-    ProcessesSeen, RecordSet, SiteSeen, UserSeen, ZonePlan, ZoneSeen,
+    ProcessesSeen, RecordSet, Room, SiteSeen, Stored, UserSeen, ZonePlan, ZoneSeen,
 };
 
 /// Everything that is on the server. What the Agent writes for itself is apart, so that two servers can be compared without it.
@@ -69,6 +69,12 @@ pub(crate) struct Files {
     /// Bytes of this month.
     pub(crate) traffic: BTreeMap<AccountId, u64>,
     pub(crate) pages: Option<Pages>,
+    /// The disk has no room for another journal.
+    pub(crate) full: bool,
+    /// Journals that were made while there was room.
+    pub(crate) spares: usize,
+    /// How often the Agent ended itself.
+    pub(crate) ended: usize,
 }
 
 /// Which services run.
@@ -149,6 +155,10 @@ impl FakeHost {
 
 #[async_trait]
 impl Host for FakeHost {
+    fn end_process(&self) {
+        self.files().ended += 1;
+    }
+
     async fn user(&self, username: &Username) -> Result<Option<UserSeen>, HostError> {
         Ok(self.world().users.get(username).cloned())
     }
@@ -167,8 +177,11 @@ impl Host for FakeHost {
             if world.users.contains_key(&user.username) {
                 return taken(format!("a user or group named {}", user.username));
             }
-            // groupadd comes first, and useradd writes passwd before shadow; killed in between, it leaves this.
             let number = Some(user.uid.get());
+            if world.users.values().any(|other| other.uid == number || other.group == number) {
+                return Err(HostError::failed(format!("make the user {}", user.username))("its number is in use"));
+            }
+            // groupadd comes first, and useradd writes passwd before shadow; killed in between, it leaves this.
             let half = UserSeen { uid: number, account: Some(user.account), group: number, shadow: None, expired: false, as_made: true };
             world.users.insert(user.username.clone(), half);
         }
@@ -444,9 +457,10 @@ impl Host for FakeHost {
         if world.logs.contains_key(username) {
             return taken(format!("the logs of {username}"));
         }
-        if world.kept_logs.remove(&account) {
-            world.logs.insert(username.clone(), (Some(account), true));
+        if !world.kept_logs.remove(&account) {
+            return Err(HostError::failed(format!("put the logs of {username} back"))("no such directory"));
         }
+        world.logs.insert(username.clone(), (Some(account), true));
         Ok(())
     }
 
@@ -570,11 +584,13 @@ impl Host for FakeHost {
     async fn mend_zone(&self, zone: &ZonePlan) -> Result<(), HostError> {
         self.need("PowerDNS", |services| services.pdns)?;
         self.half("mend_zone").await?;
-        if let Some(seen) = self.world().zones.get_mut(&zone.domain) {
-            let planned = |set: &RecordSet| zone.records.iter().any(|planned| planned.name == set.name && planned.kind == set.kind);
-            seen.records.retain(|set| !planned(set) && !zone.contradicts(set));
-            seen.records.extend(zone.records.iter().cloned());
-        }
+        let mut world = self.world();
+        let Some(seen) = world.zones.get_mut(&zone.domain) else {
+            return Err(HostError::failed(format!("correct the DNS zone {}", zone.domain))("there is none"));
+        };
+        let planned = |set: &RecordSet| zone.records.iter().any(|planned| planned.name == set.name && planned.kind == set.kind);
+        seen.records.retain(|set| !planned(set) && !zone.contradicts(set));
+        seen.records.extend(zone.records.iter().cloned());
         Ok(())
     }
 
@@ -634,17 +650,35 @@ impl Host for FakeHost {
         Ok(set.map(|set| set.contents.iter().filter_map(|address| address.parse().ok()).collect()).unwrap_or_default())
     }
 
-    async fn begin_journal(&self, operation: OperationId, line: &str) -> Result<(), HostError> {
-        // Written, and not yet fsynced with its end.
-        self.files().journals.insert(operation, line[..line.len() / 2].to_owned());
-        self.half("begin_journal").await?;
+    async fn begin_journal(&self, operation: OperationId, line: &str, room: Room) -> Result<(), HostError> {
+        {
+            let mut files = self.files();
+            if files.journals.contains_key(&operation) {
+                return taken(format!("the journal {operation}.jsonl"));
+            }
+            if files.full {
+                if room == Room::Ordinary || files.spares == 0 {
+                    return Err(HostError::failed(format!("announce the operation {operation}"))("no space left on device"));
+                }
+                files.spares -= 1;
+            }
+            // Written, and not yet fsynced with its end.
+            files.journals.insert(operation, line[..line.len() / 2].to_owned());
+        }
+        // A failure takes it back; a kill leaves it.
+        if let Err(error) = self.half("begin_journal").await {
+            self.files().journals.remove(&operation);
+            return Err(error);
+        }
         self.files().journals.insert(operation, line.to_owned());
         Ok(())
     }
 
     async fn append_journal(&self, operation: OperationId, line: &str) -> Result<(), HostError> {
-        let before = self.files().journals.get(&operation).cloned();
-        let Some(before) = before else { return Err(HostError::failed("write to a journal")("there is none")) };
+        let found = self.files().journals.get(&operation).cloned();
+        let Some(found) = found else { return Err(HostError::failed("write to a journal")("there is none")) };
+        // What a kill left of a line has not happened, and is cut off.
+        let before = found[..found.rfind('\n').map_or(0, |end| end + 1)].to_owned();
         self.files().journals.insert(operation, format!("{before}{}", &line[..line.len() / 2]));
         // A write that fails takes its half line back; one that is killed leaves it.
         if let Err(error) = self.half("append_journal").await {
@@ -655,8 +689,16 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    async fn journals(&self) -> Result<Vec<(OperationId, String)>, HostError> {
-        Ok(self.files().journals.iter().map(|(id, text)| (*id, text.clone())).collect())
+    async fn keep_spare_journals(&self) -> Result<(), HostError> {
+        let mut files = self.files();
+        if !files.full {
+            files.spares = 8;
+        }
+        Ok(())
+    }
+
+    async fn journals(&self) -> Result<Vec<(OperationId, Stored)>, HostError> {
+        Ok(self.files().journals.iter().map(|(id, text)| (*id, Ok(text.clone().into_bytes()))).collect())
     }
 
     async fn remove_journal(&self, operation: OperationId) -> Result<(), HostError> {
@@ -674,8 +716,12 @@ impl Host for FakeHost {
         Ok(self.files().accounts.get(&account).cloned())
     }
 
-    async fn accounts(&self) -> Result<Vec<(AccountId, String)>, HostError> {
-        Ok(self.files().accounts.iter().map(|(id, text)| (*id, text.clone())).collect())
+    async fn accounts(&self) -> Result<Vec<(AccountId, Stored)>, HostError> {
+        Ok(self.files().accounts.iter().map(|(id, text)| (*id, Ok(text.clone().into_bytes()))).collect())
+    }
+
+    async fn kept_uids(&self) -> Result<BTreeSet<u32>, HostError> {
+        Ok(self.world().trash.values().filter_map(|trash| trash.home.as_ref()).map(|home| home.owner).collect())
     }
 
     async fn append_head(&self, line: &str) -> Result<(), HostError> {

@@ -13,7 +13,7 @@ pub mod linux;
 
 pub use door::{
     DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, Moment, NewUser, PoolSeen, ProcessesSeen,
-    RecordSet, ShadowField, SiteSeen, UserSeen, ZonePlan, ZoneSeen,
+    RecordSet, Room, ShadowField, SiteSeen, Stored, UserSeen, ZonePlan, ZoneSeen,
 };
 #[cfg(feature = "failpoints")]
 pub use watched::with_failpoints;

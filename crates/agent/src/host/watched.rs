@@ -75,11 +75,12 @@ pub fn with_failpoints<H>(inner: H) -> Watched<H> {
             let name = format!("{call}.{}", if moment == Moment::Before { "before" } else { "after" });
             self.heed_the_file();
             // A pause blocks its thread until the process is killed, so it gets a thread of its own.
-            super::linux::blocking(move || {
+            let passed = tokio::task::spawn_blocking(move || {
                 fail::fail_point!(&name, |_| Err(HostError::failed(format!("pass the failpoint {name}"))("it says so")));
                 Ok(())
-            })
-            .await
+            });
+            // A panic is the caller's, as if the call itself had panicked.
+            passed.await.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))
         }
     }
 

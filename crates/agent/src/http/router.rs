@@ -152,6 +152,10 @@ async fn list_accounts(State(engine): State<Engine>, Query(call): Query<ListAcco
 }
 
 async fn get_account(State(engine): State<Engine>, Path(id): Path<AccountId>) -> Result<Json<AccountDetail>, Refusal> {
+    // What cannot be read is not gone.
+    if let Some(error) = engine.unreadable_account(id) {
+        return Err(error.into());
+    }
     engine.account(id).map(Json).ok_or_else(|| Refusal::not_found("account"))
 }
 
@@ -170,7 +174,8 @@ async fn get_operation(
     Path(id): Path<OperationId>,
     Query(following): Query<Following>,
 ) -> Result<Json<OperationReport>, Refusal> {
-    let watcher: Watcher = engine.operation(id).ok_or_else(|| Refusal::not_found("operation"))?;
+    let unknown = || engine.unreadable_operation(id).map_or_else(|| Refusal::not_found("operation"), Refusal::from);
+    let watcher: Watcher = engine.operation(id).ok_or_else(unknown)?;
     let decided = matches!(watcher.now().outcome, Outcome::Committed | Outcome::RolledBack);
     Ok(Json(if decided { watcher.now() } else { watcher.beyond(following.seen, wait(following.wait_ms)).await }))
 }
@@ -242,7 +247,20 @@ async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusa
             hint: Some("Look at the named files in /var/lib/opterius-agent, and restore them from a backup.".to_owned()),
         });
     }
+    let jobs = engine.jobs().health();
+    parts.extend(jobs.iter().filter(|job| job.failing).map(|job| opterius_protocol::agent::PartHealth {
+        name: "jobs".to_owned(),
+        ok: false,
+        detail: format!(
+            "The job `{}` of the Agent failed {} times since its start, the last time: {}",
+            job.name,
+            job.failures,
+            job.last_failure.as_deref().unwrap_or("it does not say why")
+        ),
+        hint: Some("It is begun again by itself. See `journalctl -u opterius-agent -n 200`.".to_owned()),
+    }));
     Ok(Json(Health {
+        jobs,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         protocol: opterius_protocol::VERSION,
         ready: engine.is_ready(),

@@ -31,8 +31,8 @@ pub(crate) async fn create(run: &Run) -> Result<(), Failure> {
         run.both(site, password).await
     };
     let names = async {
-        run.converge_if::<DnsZone>(scope.rest).await?;
-        if scope.rest { verify::dns(run).await } else { Ok(()) }
+        run.converge_if::<DnsZone>(scope.zone).await?;
+        if scope.zone { verify::dns(run).await } else { Ok(()) }
     };
     run.both(server, names).await?;
     // What a restored account came back from is thrown away once it is committed; until then the way back leads there.
@@ -49,7 +49,7 @@ pub(crate) async fn preflight(run: &Run) -> Result<(), Failure> {
         run.check_if::<PhpPool>(scope.php).await?;
         run.check_if::<VirtualHost>(scope.php || scope.site).await
     };
-    run.both(server, run.check_if::<DnsZone>(scope.rest)).await
+    run.both(server, run.check_if::<DnsZone>(scope.zone)).await
 }
 
 /// What [`create`] would change, in its order.
@@ -63,7 +63,7 @@ pub(crate) async fn plan(run: &Run) -> Plan {
     run.plan_if::<Logs>(scope.rest, &mut plan).await;
     run.plan_if::<PhpPool>(scope.php, &mut plan).await;
     run.plan_if::<VirtualHost>(scope.php || scope.site, &mut plan).await;
-    run.plan_if::<DnsZone>(scope.rest, &mut plan).await;
+    run.plan_if::<DnsZone>(scope.zone, &mut plan).await;
     run.plan_if::<Keepsake>(run.keeps_nothing(), &mut plan).await;
     plan
 }

@@ -18,7 +18,7 @@ use crate::run::Run;
 pub(crate) async fn reach(run: &Run) -> Result<(), Vec<Failure>> {
     match run.target.spec.state {
         State::Active => Box::pin(create::create(run)).await.map_err(|failure| vec![failure]),
-        State::Suspended => Box::pin(suspend::suspend(run)).await.map_err(|failure| vec![failure]),
+        State::Suspended => Box::pin(suspend::suspend(run)).await,
         State::Absent => Box::pin(terminate::terminate(run)).await,
     }
 }
@@ -26,9 +26,9 @@ pub(crate) async fn reach(run: &Run) -> Result<(), Vec<Failure>> {
 /// Looks at everything before anything is touched, and answers the first thing that cannot become what the target says.
 pub(crate) async fn preflight(run: &Run) -> Result<(), Failure> {
     match run.target.spec.state {
+        State::Suspended if run.target.closes() => suspend::preflight(run).await,
         State::Active | State::Suspended => create::preflight(run).await,
-        State::Absent if run.target.kept() => terminate::preflight(run).await,
-        // What is to leave nothing behind goes on until nothing is left, whatever is wrong now.
+        // What is not wanted goes on until nothing is left, whatever is wrong now, and what is another's is in nobody's way.
         State::Absent => Ok(()),
     }
 }

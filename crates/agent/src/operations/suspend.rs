@@ -1,7 +1,9 @@
 //! Suspending an account: its site says so at the next request, and nothing of it runs or can be started until the last hold is lifted. Its
 //! data and its DNS zone stay. Whatever else a suspended account is changed to, restored or repaired, goes the same way.
 //!
-//! What the visitor sees comes first. The site is closed before anything else is looked at, so a suspension is there within milliseconds.
+//! What closes the account comes first and waits for nothing: the site, the login and the processes within milliseconds, and each though
+//! another of them failed. phpd may be frozen by a customer; what it started is ended by its uid, and once more after phpd has closed the pool,
+//! since a phpd that thaws starts PHP for whoever waited at its socket.
 
 use opterius_protocol::agent::{Failure, Plan};
 
@@ -9,27 +11,43 @@ use super::verify;
 use crate::resources::{DnsZone, Home, Keepsake, LinuxPassword, LinuxUser, Logs, PhpPool, Sessions, VirtualHost};
 use crate::run::Run;
 
-/// The site, PHP, the login, then every process that is left; the zone beside them; then the proof.
-pub(crate) async fn suspend(run: &Run) -> Result<(), Failure> {
+/// The site; then login and processes beside the pool; what else there is of it; every process that is left; the zone beside them; then the
+/// proof. Answers every failure.
+pub(crate) async fn suspend(run: &Run) -> Result<(), Vec<Failure>> {
     let scope = run.target.scope();
     let server = async {
-        run.converge_if::<VirtualHost>(scope.site).await?;
-        run.converge_if::<PhpPool>(scope.php).await?;
+        let site = run.converge_if::<VirtualHost>(scope.site).await;
         // Nobody can come in any more, and only then whoever is in is shown out.
-        run.converge_if::<LinuxUser>(scope.login).await?;
-        run.converge_if::<Home>(scope.rest).await?;
-        run.converge_if::<Logs>(scope.rest).await?;
-        run.converge_if::<LinuxPassword>(scope.password).await?;
-        run.converge_if::<Sessions>(scope.login || scope.password).await?;
-        if scope.site { verify::suspended(run).await } else { Ok(()) }
+        let user = async {
+            let login = run.converge_if::<LinuxUser>(scope.login).await;
+            (login, run.converge_if::<Sessions>(scope.login).await)
+        };
+        let (pool, (login, ended)) = tokio::join!(run.converge_if::<PhpPool>(scope.php), user);
+        let rest = async {
+            login.clone()?;
+            run.converge_if::<Home>(scope.rest).await?;
+            run.converge_if::<Logs>(scope.rest).await?;
+            run.converge_if::<LinuxPassword>(scope.password).await
+        };
+        let rest = rest.await;
+        let left = run.converge_if::<Sessions>(scope.login || scope.password).await;
+        let proof = if scope.site { verify::suspended(run).await } else { Ok(()) };
+        [site, login, ended, pool, rest, left, proof]
     };
     let names = async {
-        run.converge_if::<DnsZone>(scope.rest).await?;
-        if scope.rest { verify::dns(run).await } else { Ok(()) }
+        run.converge_if::<DnsZone>(scope.zone).await?;
+        if scope.zone { verify::dns(run).await } else { Ok(()) }
     };
-    run.both(server, names).await?;
+    let (server, names) = tokio::join!(server, names);
+    run.failures(server.into_iter().chain([names]))?;
     // What a restored account came back from is thrown away once it is committed; until then the way back leads there.
-    run.converge_if::<Keepsake>(run.keeps_nothing()).await
+    run.converge_if::<Keepsake>(run.keeps_nothing()).await.map_err(|failure| vec![failure])
+}
+
+/// Looks whether something else is in the place of what [`suspend`] will close. Nothing that does not answer keeps an account from being suspended.
+pub(crate) async fn preflight(run: &Run) -> Result<(), Failure> {
+    run.check_for_a_conflict::<LinuxUser>().await?;
+    run.check_for_a_conflict::<VirtualHost>().await
 }
 
 /// What [`suspend`] would change, in its order.
@@ -43,7 +61,7 @@ pub(crate) async fn plan(run: &Run) -> Plan {
     run.plan_if::<Logs>(scope.rest, &mut plan).await;
     run.plan_if::<LinuxPassword>(scope.password, &mut plan).await;
     run.plan_if::<Sessions>(scope.login || scope.password, &mut plan).await;
-    run.plan_if::<DnsZone>(scope.rest, &mut plan).await;
+    run.plan_if::<DnsZone>(scope.zone, &mut plan).await;
     run.plan_if::<Keepsake>(run.keeps_nothing(), &mut plan).await;
     plan
 }

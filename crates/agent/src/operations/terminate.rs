@@ -1,46 +1,38 @@
 //! Ending an account: everything that bears its mark goes at once, and its names are free. What a restore needs is put into the trash where
 //! that is wanted, and deleted in time; where it is not, as in the undo of a create, nothing of the account is left.
 //!
-//! The keepsake is made first, while everything is there. Then the site goes, so that no visitor meets half an account, then PHP and every
-//! other process, so that nothing runs in the home while it is moved or deleted. A step that fails does not keep the others from being done.
+//! What closes the account comes first and waits for nothing: the site goes, so that no visitor meets half an account, then PHP and every other
+//! process. Each is done though another failed; phpd may be frozen by a customer, and what it started is ended by its uid. What a restore needs
+//! is made while all of it is there: neither home nor user nor zone goes before the keepsake is whole, and the home is neither moved nor deleted
+//! while phpd can start anything in it.
 
 use opterius_protocol::agent::{Failure, Plan};
 
-use crate::resources::{DnsZone, Home, Keepsake, LinuxUser, Logs, PhpPool, Sessions, VirtualHost};
+use crate::resources::{DnsZone, Home, Keepsake, LinuxUser, Login, Logs, PhpPool, Sessions, VirtualHost};
 use crate::run::Run;
 
 /// Removes it all, and answers what could not be removed.
 pub(crate) async fn terminate(run: &Run) -> Result<(), Vec<Failure>> {
-    if run.target.kept() {
-        run.converge::<Keepsake>().await.map_err(|failure| vec![failure])?;
-    }
+    let site = run.converge::<VirtualHost>().await;
+    let (pool, ended) = tokio::join!(run.converge::<PhpPool>(), run.converge::<Sessions>());
+    // Once more: phpd may have started PHP for whoever waited, until it closed the pool.
+    let sessions = if pool.is_ok() { run.converge::<Sessions>().await } else { ended.clone() };
+    let keepsake = if run.target.kept() { run.converge::<Keepsake>().await } else { Ok(()) };
     let server = async {
-        let site = run.converge::<VirtualHost>().await;
-        let pool = run.converge::<PhpPool>().await;
-        let sessions = run.converge::<Sessions>().await;
+        if [&pool, &sessions, &keepsake].into_iter().any(Result::is_err) {
+            // What waits, perhaps for days, is at least closed.
+            return vec![run.converge::<Login>().await];
+        }
         let home = run.converge::<Home>().await;
         let logs = run.converge::<Logs>().await;
         // The user goes last: while anything is left that bears its number, the number must not look free.
-        let before = [site, pool, sessions, home, logs];
-        let user = if before.iter().all(Result::is_ok) { run.converge::<LinuxUser>().await } else { Ok(()) };
-        before.into_iter().chain([user]).collect::<Vec<_>>()
+        let is_empty = [&site, &home, &logs].into_iter().all(Result::is_ok);
+        let user = if is_empty { run.converge::<LinuxUser>().await } else { Ok(()) };
+        vec![home, logs, user]
     };
-    let (server, zone) = tokio::join!(server, run.converge::<DnsZone>());
-    let failures: Vec<Failure> = server.into_iter().chain([zone]).filter_map(Result::err).collect();
-    if failures.is_empty() { Ok(()) } else { Err(failures) }
-}
-
-/// Looks at what an account that can be restored later is taken from: every service must answer, since there is no way back half-way.
-pub(crate) async fn preflight(run: &Run) -> Result<(), Failure> {
-    let server = async {
-        run.check::<Keepsake>().await?;
-        run.check::<VirtualHost>().await?;
-        run.check::<PhpPool>().await?;
-        run.check::<Home>().await?;
-        run.check::<Logs>().await?;
-        run.check::<LinuxUser>().await
-    };
-    run.both(server, run.check::<DnsZone>()).await
+    let zone = async { if keepsake.is_ok() { run.converge::<DnsZone>().await } else { Ok(()) } };
+    let (server, zone) = tokio::join!(server, zone);
+    run.failures([site, pool, ended, sessions, keepsake].into_iter().chain(server).chain([zone]))
 }
 
 /// What [`terminate`] would change, in its order.

@@ -5,6 +5,7 @@ mod dns_zone;
 mod home;
 mod keepsake;
 mod linux_user;
+mod login;
 mod logs;
 mod password;
 mod php_pool;
@@ -12,7 +13,7 @@ mod sessions;
 mod site;
 
 use async_trait::async_trait;
-use opterius_model::{Pool, Site, Spec, State, Uid};
+use opterius_model::{Limits, Pool, Site, Spec, State, Uid};
 use opterius_protocol::Micros;
 use opterius_protocol::agent::FailureKind;
 
@@ -20,6 +21,7 @@ pub(crate) use dns_zone::DnsZone;
 pub(crate) use home::Home;
 pub(crate) use keepsake::Keepsake;
 pub(crate) use linux_user::LinuxUser;
+pub(crate) use login::Login;
 pub(crate) use logs::Logs;
 pub(crate) use password::LinuxPassword;
 pub(crate) use php_pool::PhpPool;
@@ -70,6 +72,11 @@ impl Target {
         self.before.as_ref().is_some_and(|before| repairs(before, &self.spec))
     }
 
+    /// Whether an account that anybody can use is suspended.
+    pub(crate) fn closes(&self) -> bool {
+        self.before.as_ref().is_some_and(|before| closes(before, &self.spec))
+    }
+
     /// Whether a live account gets another password than it had.
     pub(crate) fn replaces_password(&self) -> bool {
         let before = self.before.as_ref().filter(|before| before.state != State::Absent);
@@ -102,24 +109,96 @@ impl Target {
     /// whatever is wrong with the rest of him. Making, restoring, repairing and removing an account concern all of it.
     pub(crate) fn scope(&self) -> Scope {
         let Some(before) = self.before.as_ref().filter(|before| before.state != State::Absent && !self.absent() && !self.repairs()) else {
-            return Scope { login: true, password: true, php: true, site: true, rest: true };
+            return Scope { login: true, password: true, php: true, site: true, zone: true, rest: true };
         };
-        let spec = &self.spec;
-        let names = (&before.username, &before.sites, &before.addresses, &before.nameservers)
-            != (&spec.username, &spec.sites, &spec.addresses, &spec.nameservers);
-        let state = before.state != spec.state;
-        let php = |spec: &Spec| (spec.pools.clone(), spec.limits.php_workers, spec.limits.php_memory_mib);
+        let differs = Differences::between(before, &self.spec);
+        let all = differs.names;
         Scope {
-            login: names || state,
-            password: names || before.password_hash != spec.password_hash,
-            php: names || state || php(before) != php(spec),
-            site: names || state,
-            rest: names,
+            // The limits that nothing on a server keeps an account to yet are of its user, so at least that must be there.
+            login: all || differs.state || differs.limits,
+            password: all || differs.password,
+            php: all || differs.state || differs.php,
+            site: all || differs.state || differs.site,
+            zone: all || differs.zone,
+            rest: all,
         }
     }
 }
 
-/// Whether the way from one Spec to the other changes nothing but the generation.
+/// What differs between two Specs of a live account, by the parts of it that are to be looked at.
+#[expect(clippy::struct_excessive_bools, reason = "a set of differences")]
+struct Differences {
+    /// By which it is found: everything of it is to be looked at.
+    names: bool,
+    state: bool,
+    password: bool,
+    /// Which pool runs a site, and where its files are.
+    site: bool,
+    php: bool,
+    limits: bool,
+    zone: bool,
+}
+
+impl Differences {
+    /// A field that is new does not compile here until somebody has decided what is looked at when it changes.
+    fn between(before: &Spec, after: &Spec) -> Self {
+        let Spec {
+            // The form, whose it is, and which of its states: nothing on a server depends on them.
+            version: _,
+            account_id: _,
+            owner_id: _,
+            generation: _,
+            uid: _,
+            // Who holds it; whether anybody does is its state.
+            holds: _,
+            // Only of an absent account.
+            kept_until: _,
+            state,
+            username,
+            password_hash,
+            sites,
+            pools,
+            addresses,
+            limits,
+            nameservers,
+            records,
+        } = after;
+        let Limits {
+            php_workers,
+            php_memory_mib,
+            disk_mib: _,
+            files: _,
+            bandwidth_gib: _,
+            cpu_percent: _,
+            memory_mib: _,
+            processes: _,
+            sub_sites: _,
+            databases: _,
+            mailboxes: _,
+        } = limits;
+        let hosts = |Site { hosts, docroot: _, pool: _, tls: _ }: &Site| hosts.clone();
+        let served = |Site { docroot, pool, tls, hosts: _ }: &Site| (*docroot, pool.clone(), *tls);
+        let of_each = |sites: &[Site]| (sites.iter().map(hosts).collect::<Vec<_>>(), sites.iter().map(served).collect::<Vec<_>>());
+        let ((hosts_before, served_before), (hosts_after, served_after)) = (of_each(&before.sites), of_each(sites));
+        Self {
+            names: (&before.username, hosts_before) != (username, hosts_after),
+            state: before.state != *state,
+            password: before.password_hash != *password_hash,
+            site: served_before != served_after,
+            php: (&before.pools, before.limits.php_workers, before.limits.php_memory_mib) != (pools, *php_workers, *php_memory_mib)
+                || served_before != served_after,
+            limits: before.limits != *limits,
+            zone: (&before.addresses, &before.nameservers, &before.records) != (addresses, nameservers, records),
+        }
+    }
+}
+
+/// Whether the way from one Spec to the other suspends an account that anybody can use.
+pub(crate) fn closes(before: &Spec, spec: &Spec) -> bool {
+    before.state == State::Active && spec.state == State::Suspended
+}
+
+/// Whether the way from one Spec to the other changes nothing but the generation. A field that is new counts by itself.
 pub(crate) fn repairs(before: &Spec, spec: &Spec) -> bool {
     spec.state != State::Absent && Spec { generation: before.generation, uid: before.uid, ..spec.clone() } == *before
 }
@@ -136,7 +215,9 @@ pub(crate) struct Scope {
     pub(crate) php: bool,
     /// The site.
     pub(crate) site: bool,
-    /// Home, logs and DNS zone.
+    /// The DNS zone.
+    pub(crate) zone: bool,
+    /// Home and logs.
     pub(crate) rest: bool,
 }
 

@@ -1,19 +1,34 @@
 //! The Agent's own files: one of JSON lines an operation, one of JSON an account, and one of JSON lines with the heads of the Activity. An operator can read both with `cat`.
 
-use std::fs::{self, OpenOptions};
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use opterius_model::{AccountId, OperationId};
+use opterius_protocol::bounded;
 use rustix::fs::FallocateFlags;
 
-use super::{Paths, disk};
-use crate::host::HostError;
+use super::{Paths, disk, trash};
+use crate::engine::journal::LONGEST;
+use crate::host::{HostError, Room, Stored};
 
 /// Disk space that every operation has for its further lines from the moment it is announced, in bytes, so that a disk that fills up
-/// meanwhile cannot keep it from turning back.
+/// meanwhile cannot keep it from turning back. It lies behind what is written.
 const RESERVED: u64 = 64 * 1024;
+
+/// Files with room for an announcement and [`RESERVED`], for operations that must be possible on a full disk.
+const SPARES: usize = 8;
+
+/// The size of each, in bytes.
+const SPARE: u64 = 2 * RESERVED;
+
+/// More files than a server ever has of one kind.
+const MANY: usize = 1_000_000;
+
+/// More than the heads of the Activity, which are thinned out, ever take, in bytes.
+const HEADS: u64 = 64 * bounded::MIB;
 
 fn operations(paths: &Paths) -> PathBuf {
     paths.state.join("operations")
@@ -27,63 +42,167 @@ fn operation_file(paths: &Paths, operation: OperationId) -> PathBuf {
     operations(paths).join(format!("{operation}.jsonl"))
 }
 
-pub(super) fn begin(paths: &Paths, operation: OperationId, line: &str) -> Result<(), HostError> {
+fn spare_file(paths: &Paths, number: usize) -> PathBuf {
+    operations(paths).join(format!(".spare-{number}"))
+}
+
+/// Gives a file disk space from an offset on, without making it longer.
+fn reserve(file: &File, from: u64, bytes: u64) -> io::Result<()> {
+    Ok(rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, from, bytes)?)
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+fn ensure_operations(paths: &Paths) -> io::Result<()> {
+    disk::ensure_dir(&paths.state, 0o700)?;
+    disk::ensure_dir(&operations(paths), 0o700)
+}
+
+pub(super) fn begin(paths: &Paths, operation: OperationId, line: &str, room: Room) -> Result<(), HostError> {
+    let doing = || format!("announce the operation {operation}");
+    ensure_operations(paths).map_err(HostError::failed(doing()))?;
     let path = operation_file(paths, operation);
-    let write = || -> io::Result<()> {
-        disk::ensure_dir(&paths.state, 0o700)?;
-        disk::ensure_dir(&operations(paths), 0o700)?;
-        let mut file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path)?;
-        let written = (|| {
-            rustix::fs::fallocate(&file, FallocateFlags::KEEP_SIZE, 0, RESERVED)?;
-            file.write_all(line.as_bytes())?;
-            file.sync_all()?;
-            disk::sync_dir(&operations(paths))
-        })();
-        if written.is_err() {
-            // What was not announced must not be found at the next start.
-            let _ = fs::remove_file(&path);
-        }
-        written
+    let begun = match begin_in_a_new_file(paths, &path, line) {
+        Err(error) if room == Room::Spare && is_full(&error) => begin_in_a_spare_file(paths, &path, line, error),
+        begun => begun,
     };
-    write().map_err(HostError::failed(format!("announce the operation {operation}")))
+    begun.map_err(|error| {
+        if error.kind() == io::ErrorKind::AlreadyExists {
+            HostError::Taken { what: format!("the journal {}", path.display()) }
+        } else {
+            HostError::failed(doing())(error)
+        }
+    })
+}
+
+fn begin_in_a_new_file(paths: &Paths, path: &Path, line: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
+    let written = (|| {
+        reserve(&file, 0, line.len() as u64 + RESERVED)?;
+        file.write_all(line.as_bytes())?;
+        file.sync_all()?;
+        disk::sync_dir(&operations(paths))
+    })();
+    if written.is_err() {
+        // What was not announced must not be found at the next start.
+        let _ = fs::remove_file(path);
+    }
+    written
+}
+
+/// The same on a disk that is `full`: in a file that was made while there was room.
+fn begin_in_a_spare_file(paths: &Paths, path: &Path, line: &str, full: io::Error) -> io::Result<()> {
+    if line.len() as u64 > SPARE - RESERVED {
+        return Err(full);
+    }
+    for number in 0..SPARES {
+        let spare = spare_file(paths, number);
+        let file = match OpenOptions::new().write(true).open(&spare) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        file.write_all_at(line.as_bytes(), 0)?;
+        // What an earlier use left behind, that a power cut stopped before the file had its name.
+        if file.metadata()?.len() > line.len() as u64 {
+            file.set_len(line.len() as u64)?;
+        }
+        file.sync_all()?;
+        disk::rename_exclusively(&spare, path)?;
+        return disk::sync_dir(&operations(paths));
+    }
+    Err(full)
+}
+
+pub(super) fn keep_spares(paths: &Paths) -> Result<(), HostError> {
+    let make = |spare: &Path| -> io::Result<()> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(spare)?;
+        if file.metadata()?.blocks() * 512 >= SPARE {
+            return Ok(());
+        }
+        reserve(&file, 0, SPARE)?;
+        file.sync_all()
+    };
+    let make_all = || -> io::Result<()> {
+        ensure_operations(paths)?;
+        for spare in (0..SPARES).map(|number| spare_file(paths, number)) {
+            match make(&spare) {
+                // What cannot be had is not wanted in part: whoever fills the disk needs it more.
+                Err(error) if is_full(&error) => {
+                    let _ = fs::remove_file(&spare);
+                    break;
+                }
+                made => made?,
+            }
+        }
+        disk::sync_dir(&operations(paths))
+    };
+    make_all().map_err(HostError::failed("keep room for operations on a full disk"))
 }
 
 pub(super) fn append(paths: &Paths, operation: OperationId, line: &str) -> Result<(), HostError> {
     let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().append(true).open(operation_file(paths, operation))?;
-        let whole = file.metadata()?.len();
-        let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
+        let file = OpenOptions::new().read(true).write(true).open(operation_file(paths, operation))?;
+        let whole = end_of_lines(&file)?;
+        // What was written in part when the machine stopped has not happened, and would make nonsense of this line.
+        cut(&file, whole)?;
+        // Made again with each line, as a file that was put back from a backup has none. A disk without room may still have the one from before.
+        let _ = reserve(&file, whole, line.len() as u64 + RESERVED);
+        let written = file.write_all_at(line.as_bytes(), whole).and_then(|()| file.sync_data());
         if written.is_err() {
-            // Half a line would make nonsense of the next one.
-            file.set_len(whole)?;
+            cut(&file, whole)?;
         }
         written
     };
     write().map_err(HostError::failed(format!("write to the journal of operation {operation}")))
 }
 
-/// Every file named `<id>.<ending>` in a directory, as text.
-fn read_all<T>(dir: &Path, ending: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<(T, String)>, HostError> {
-    let doing = || format!("read {}", dir.display());
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
+/// Cuts off what is behind `whole`, and keeps the file's reserve, which goes with it.
+fn cut(file: &File, whole: u64) -> io::Result<()> {
+    if file.metadata()?.len() > whole {
+        file.set_len(whole)?;
+        // Whatever took the room in this moment needs it as much.
+        let _ = reserve(file, whole, RESERVED);
+    }
+    Ok(())
+}
+
+/// The offset behind the last line that has its end.
+fn end_of_lines(file: &File) -> io::Result<u64> {
+    let mut buffer = [0; 4096];
+    let mut end = file.metadata()?.len();
+    while end > 0 {
+        let count = buffer.len().min(usize::try_from(end).unwrap_or(usize::MAX));
+        let start = end - count as u64;
+        file.read_exact_at(&mut buffer[..count], start)?;
+        if let Some(last) = buffer[..count].iter().rposition(|byte| *byte == b'\n') {
+            return Ok(start + last as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+/// Every file named `<id>.<ending>` in a directory.
+fn read_all<T>(dir: &Path, ending: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<(T, Stored)>, HostError> {
+    let names = match bounded::names(dir, MANY) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(HostError::failed(doing())(error)),
+        names => names.map_err(HostError::failed(format!("read {}", dir.display())))?,
     };
     let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(HostError::failed(doing()))?;
-        let name = entry.file_name();
-        if let Some(id) = name.to_str().and_then(|name| name.strip_suffix(ending)).and_then(&parse) {
-            // Bytes that are no text make one unreadable file, not an unreadable directory.
-            let bytes = fs::read(entry.path()).map_err(HostError::failed(format!("read {}", entry.path().display())))?;
-            found.push((id, String::from_utf8_lossy(&bytes).into_owned()));
+    for name in names {
+        let Some(id) = name.to_str().and_then(|name| name.strip_suffix(ending)).and_then(&parse) else { continue };
+        match bounded::file(dir.join(&name), LONGEST as u64) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            read => found.push((id, read.map_err(|error| error.to_string()))),
         }
     }
     Ok(found)
 }
 
-pub(super) fn all(paths: &Paths) -> Result<Vec<(OperationId, String)>, HostError> {
+pub(super) fn all(paths: &Paths) -> Result<Vec<(OperationId, Stored)>, HostError> {
     read_all(&operations(paths), ".jsonl", |id| OperationId::parse(id).ok())
 }
 
@@ -106,15 +225,20 @@ pub(super) fn write_account(paths: &Paths, account: AccountId, json: &str) -> Re
 
 pub(super) fn account(paths: &Paths, account: AccountId) -> Result<Option<String>, HostError> {
     let path = records(paths).join(format!("{account}.json"));
-    match fs::read(&path) {
+    match bounded::file(&path, LONGEST as u64) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(HostError::failed(format!("read {}", path.display()))(error)),
     }
 }
 
-pub(super) fn accounts(paths: &Paths) -> Result<Vec<(AccountId, String)>, HostError> {
+pub(super) fn accounts(paths: &Paths) -> Result<Vec<(AccountId, Stored)>, HostError> {
     read_all(&records(paths), ".json", |id| AccountId::parse(id).ok())
+}
+
+/// The owners of what is in the trash.
+pub(super) fn kept_uids(paths: &Paths) -> Result<BTreeSet<u32>, HostError> {
+    trash::owners(paths).map_err(HostError::failed("look whose homes are in the trash"))
 }
 
 fn heads_file(paths: &Paths) -> PathBuf {
@@ -148,7 +272,7 @@ pub(super) fn replace_heads(paths: &Paths, text: &str) -> Result<(), HostError> 
 }
 
 pub(super) fn heads(paths: &Paths) -> Result<String, HostError> {
-    match fs::read(heads_file(paths)) {
+    match bounded::file(heads_file(paths), HEADS) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         Err(error) => Err(HostError::failed("read the heads of the Activity")(error)),
@@ -157,7 +281,7 @@ pub(super) fn heads(paths: &Paths) -> Result<String, HostError> {
 
 /// The kernel's id of this boot.
 fn boot_id() -> io::Result<String> {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+    bounded::text("/proc/sys/kernel/random/boot_id", bounded::KIB)
 }
 
 /// The file in which the Agent notes the boot it runs in, and an empty line once it has ended in good order.
@@ -168,7 +292,7 @@ fn boot_file(paths: &Paths) -> PathBuf {
 pub(super) fn was_cut_off(paths: &Paths) -> Result<bool, HostError> {
     let look = || -> io::Result<bool> {
         disk::ensure_dir(&paths.state, 0o700)?;
-        let noted = fs::read_to_string(boot_file(paths)).unwrap_or_default();
+        let noted = bounded::text(boot_file(paths), bounded::KIB).unwrap_or_default();
         let boot = boot_id()?;
         note_boot(paths, &boot)?;
         Ok(!noted.trim().is_empty() && noted != boot)
@@ -189,8 +313,6 @@ pub fn farewell(paths: &Paths) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt as _;
-
     use super::*;
 
     fn places() -> (tempfile::TempDir, Paths) {
@@ -210,7 +332,7 @@ mod tests {
         let (_dir, paths) = places();
         let id = OperationId::generate();
         let line = format!("{}\n", "x".repeat(100_000));
-        begin(&paths, id, &line).expect("begun");
+        begin(&paths, id, &line, Room::Ordinary).expect("begun");
         let (length, room_now) = room(&paths, id);
         assert!(length == 100_001 && room_now >= length + RESERVED, "{length} bytes have {room_now}");
         append(&paths, id, "more\n").expect("added");
@@ -222,12 +344,12 @@ mod tests {
     fn what_was_half_written_is_cut_off_before_the_next_line_and_the_reserve_stays() {
         let (_dir, paths) = places();
         let id = OperationId::generate();
-        begin(&paths, id, "{\"one\":1}\n").expect("begun");
+        begin(&paths, id, "{\"one\":1}\n", Room::Ordinary).expect("begun");
         for half in ["{\"tw", "{\"two\":2, and much more than what comes in its place", "{\0\0\0"] {
             let mut file = OpenOptions::new().append(true).open(operation_file(&paths, id)).expect("the journal");
             file.write_all(half.as_bytes()).expect("written");
             append(&paths, id, "{\"two\":2}\n").expect("added");
-            let text = fs::read_to_string(operation_file(&paths, id)).expect("text");
+            let text = bounded::text(operation_file(&paths, id), bounded::MIB).expect("text");
             assert!(text.ends_with("}\n{\"two\":2}\n") && text.starts_with("{\"one\":1}\n"), "{text:?}");
             assert!(!text.contains("more") && text.lines().all(|line| line.ends_with('}')), "{text:?}");
             let (length, room_now) = room(&paths, id);
@@ -239,8 +361,8 @@ mod tests {
     fn a_journal_is_begun_once() {
         let (_dir, paths) = places();
         let id = OperationId::generate();
-        begin(&paths, id, "one\n").expect("begun");
-        assert!(matches!(begin(&paths, id, "two\n"), Err(HostError::Taken { .. })));
+        begin(&paths, id, "one\n", Room::Ordinary).expect("begun");
+        assert!(matches!(begin(&paths, id, "two\n", Room::Spare), Err(HostError::Taken { .. })));
         assert_eq!(all(&paths).expect("read").len(), 1);
         assert_eq!(room(&paths, id).0, 4, "it stays as it is");
     }
@@ -248,10 +370,37 @@ mod tests {
     #[test]
     fn one_file_that_cannot_be_read_keeps_no_other_from_being_read() {
         let (_dir, paths) = places();
-        begin(&paths, OperationId::generate(), "one\n").expect("begun");
+        begin(&paths, OperationId::generate(), "one\n", Room::Ordinary).expect("begun");
         fs::create_dir(operation_file(&paths, OperationId::generate())).expect("a directory in the place of a journal");
         let huge = operation_file(&paths, OperationId::generate());
         fs::File::create(huge).expect("a file").set_len(1 << 40).expect("a terabyte of nothing");
         assert_eq!(all(&paths).expect("read").len(), 3, "each is named");
+    }
+
+    #[test]
+    fn a_spare_journal_is_an_announcement_with_its_reserve_and_is_made_again() {
+        let (_dir, paths) = places();
+        keep_spares(&paths).expect("made");
+        let spares = || (0..SPARES).filter(|number| spare_file(&paths, *number).exists()).count();
+        assert_eq!((spares(), all(&paths).expect("read").len()), (SPARES, 0));
+        // A power cut left a longer line in the first.
+        fs::write(spare_file(&paths, 0), "something that was announced to nobody\n").expect("written");
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        for number in 0..SPARES {
+            let id = OperationId::generate();
+            let path = operation_file(&paths, id);
+            begin_in_a_spare_file(&paths, &path, "{\"one\":1}\n", full()).expect("begun");
+            assert_eq!(spares(), SPARES - number - 1);
+            append(&paths, id, "{\"two\":2}\n").expect("added");
+            assert_eq!(bounded::text(&path, bounded::KIB).expect("text"), "{\"one\":1}\n{\"two\":2}\n");
+            let (length, room_now) = room(&paths, id);
+            assert!(room_now >= length + RESERVED, "{length} bytes have {room_now}");
+        }
+        let path = operation_file(&paths, OperationId::generate());
+        assert!(is_full(&begin_in_a_spare_file(&paths, &path, "{}\n", full()).expect_err("there is none")));
+        keep_spares(&paths).expect("made again");
+        assert_eq!(spares(), SPARES);
+        let long = "x".repeat(usize::try_from(SPARE).expect("a size"));
+        assert!(begin_in_a_spare_file(&paths, &path, &long, full()).is_err() && !path.exists());
     }
 }

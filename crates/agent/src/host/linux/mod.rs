@@ -28,8 +28,8 @@ use opterius_protocol::phpd::PoolSpec;
 pub use journal::farewell;
 
 use super::{
-    DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, NewUser, PoolSeen, ProcessesSeen, SiteSeen,
-    UserSeen, ZonePlan, ZoneSeen,
+    DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, NewUser, PoolSeen, ProcessesSeen, Room,
+    SiteSeen, Stored, UserSeen, ZonePlan, ZoneSeen,
 };
 use crate::config::Config;
 
@@ -100,6 +100,10 @@ impl LinuxHost {
 
 #[async_trait]
 impl Host for LinuxHost {
+    fn end_process(&self) {
+        std::process::abort();
+    }
+
     async fn user(&self, username: &Username) -> Result<Option<UserSeen>, HostError> {
         let username = username.clone();
         blocking(move || users::see(&username)).await
@@ -311,9 +315,9 @@ impl Host for LinuxHost {
         self.dns.ask_a(domain).await
     }
 
-    async fn begin_journal(&self, operation: OperationId, line: &str) -> Result<(), HostError> {
+    async fn begin_journal(&self, operation: OperationId, line: &str, room: Room) -> Result<(), HostError> {
         let (paths, line) = (self.paths.clone(), line.to_owned());
-        blocking(move || journal::begin(&paths, operation, &line)).await
+        blocking(move || journal::begin(&paths, operation, &line, room)).await
     }
 
     async fn append_journal(&self, operation: OperationId, line: &str) -> Result<(), HostError> {
@@ -321,9 +325,14 @@ impl Host for LinuxHost {
         blocking(move || journal::append(&paths, operation, &line)).await
     }
 
-    async fn journals(&self) -> Result<Vec<(OperationId, String)>, HostError> {
+    async fn journals(&self) -> Result<Vec<(OperationId, Stored)>, HostError> {
         let paths = self.paths.clone();
         blocking(move || journal::all(&paths)).await
+    }
+
+    async fn keep_spare_journals(&self) -> Result<(), HostError> {
+        let paths = self.paths.clone();
+        blocking(move || journal::keep_spares(&paths)).await
     }
 
     async fn remove_journal(&self, operation: OperationId) -> Result<(), HostError> {
@@ -341,9 +350,14 @@ impl Host for LinuxHost {
         blocking(move || journal::account(&paths, account)).await
     }
 
-    async fn accounts(&self) -> Result<Vec<(AccountId, String)>, HostError> {
+    async fn accounts(&self) -> Result<Vec<(AccountId, Stored)>, HostError> {
         let paths = self.paths.clone();
         blocking(move || journal::accounts(&paths)).await
+    }
+
+    async fn kept_uids(&self) -> Result<BTreeSet<u32>, HostError> {
+        let paths = self.paths.clone();
+        blocking(move || journal::kept_uids(&paths)).await
     }
 
     async fn append_head(&self, line: &str) -> Result<(), HostError> {

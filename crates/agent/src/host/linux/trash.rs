@@ -138,6 +138,18 @@ pub(super) fn see_home(paths: &Paths, account: AccountId) -> Result<(bool, bool)
     look().map_err(HostError::failed(format!("look into {}", root(paths).display())))
 }
 
+/// The owners of the homes that are kept or being deleted.
+pub(super) fn owners(paths: &Paths) -> io::Result<std::collections::BTreeSet<u32>> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let names = match opterius_protocol::bounded::names(root(paths), 1_000_000) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(std::collections::BTreeSet::new()),
+        names => names?,
+    };
+    let homes = names.into_iter().map(|name| root(paths).join(name).join(HOME));
+    Ok(homes.filter_map(|home| Some(home.symlink_metadata().ok()?.uid())).collect())
+}
+
 pub(super) fn see(paths: &Paths, account: AccountId) -> Result<KeepsakeSeen, HostError> {
     let place = of(paths, account);
     let look = || {

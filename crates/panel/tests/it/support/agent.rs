@@ -802,6 +802,7 @@ async fn health(State(agent): State<FakeAgent>) -> Json<Health> {
         kept: 0,
         deleting: 0,
         drifted: 0,
+        jobs: Vec::new(),
         pages_hash: (!knows_no_pages).then(|| pages_hash(&pages)),
         load: Some(Load {
             average_hundredths: 125,
