@@ -1,11 +1,11 @@
 //! What a Panel and its server know of the accounts, when one of them has forgotten something.
 
 use http::Method;
-use opterius_model::{DomainName, Generation, Hold, Limit, Spec, State};
+use opterius_model::{DomainName, Generation, Hold, Limit, ServerId, Spec, State};
 use opterius_protocol::agent::{FailureKind, Outcome};
 use serde_json::{Value, json};
 
-use crate::support::{Behaviour, Lab, order, until};
+use crate::support::{Behaviour, FakeAgent, Lab, order, until};
 
 async fn report(lab: &Lab) -> Value {
     lab.get("/api/resync").await.data(200)
@@ -263,4 +263,37 @@ async fn a_change_that_the_server_has_undone_and_forgotten_is_undone() {
     let now = lab.get(&path(&account)).await.data(200);
     assert_eq!((&now["status"], &now["holds"]), (&json!("active"), &json!([])));
     lab.post(&format!("{}/suspend", path(&account)), &json!({ "reason": "spam" })).await.data(200);
+}
+
+#[tokio::test]
+async fn a_server_says_nothing_of_accounts_that_are_on_another() {
+    let mut lab = Lab::new().await;
+    let before = lab.create(&order("alice")).await.data(201);
+    let spec = lab.agent.account("alice").unwrap();
+    lab.crash().await;
+    let id = ServerId::generate();
+    let pool = lab.sql().await;
+    sqlx::query("INSERT INTO server (id, owner, name, is_default, ipv4, ipv6, nameservers, created_at) SELECT $1, owner, 'other', 0, '[]', '[]', '[]', 1 FROM server")
+        .bind(id.to_string())
+        .execute(&pool)
+        .await
+        .unwrap();
+    pool.close().await;
+    let socket = lab.dir.path().join("other.sock");
+    let other = FakeAgent::start(&socket);
+    lab.agents.insert(id, socket);
+    other.has(Spec { generation: spec.generation.next().next(), ..spec.held([Hold::Abuse]) });
+    other.damage("alice", "made up");
+    lab.start().await;
+    let adopted = lab.post("/api/resync", &json!({})).await.data(200);
+    assert_eq!(adopted["adopted"], json!([]), "{adopted}");
+    let asked = other.asked_for_health();
+    until("it was asked for drift", async || other.asked_for_health() > asked + 3).await;
+    let after = lab.get(&path(&before)).await.data(200);
+    assert_eq!((&after["server"], &after["status"], &after["drift"]), (&before["server"], &before["status"], &Value::Null));
+    for action in ["account.adopt", "account.drift"] {
+        assert_eq!(lab.get(&format!("/api/activity?action={action}")).await.json()["page"]["total"], 0, "{action}");
+    }
+    lab.post(&format!("{}/suspend", path(&before)), &json!({ "reason": "spam" })).await.data(200);
+    assert_eq!(lab.agent.account("alice").unwrap().generation, spec.generation.next(), "the right server is asked, with the right number");
 }
