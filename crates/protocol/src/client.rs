@@ -76,6 +76,11 @@ impl Client {
 
     /// Makes one call and waits at most `timeout` for the whole reply.
     pub async fn call<C: Call>(&self, call: &C, timeout: Duration) -> Result<C::Reply, CallError> {
+        self.call_within(call, timeout, LONGEST_REPLY).await
+    }
+
+    /// The same, of a reply that has at most `most` bytes.
+    pub async fn call_within<C: Call>(&self, call: &C, timeout: Duration, most: u64) -> Result<C::Reply, CallError> {
         let mut request = self.http.request(C::METHOD, format!("http://localhost{}", call.target())).timeout(timeout);
         if C::METHOD != http::Method::GET {
             request = request.json(call);
@@ -87,7 +92,7 @@ impl Client {
         };
         let response = request.send().await.map_err(failed)?;
         let status = response.status();
-        let body = bounded::body(response, LONGEST_REPLY).await.map_err(|error| match error {
+        let body = bounded::body(response, most).await.map_err(|error| match error {
             BodyError::Broken(source) => failed(source),
             BodyError::TooLarge { most } => CallError::TooLong { socket: self.socket.clone(), most },
         })?;

@@ -67,6 +67,11 @@ pub(super) async fn take_over(
 ) -> Result<String, AppError> {
     let spec = &Spec { uid: detail.spec.uid.or(detail.summary.uid), ..detail.spec.clone() };
     let id = spec.account_id;
+    // A server speaks for the accounts that are on it, and answers for the one that it was asked about.
+    let elsewhere = account::by_id(&mut **write, &core.owner, id).await?.is_some_and(|account| account.server.id != server);
+    if elsewhere || detail.summary.id != id || here.is_some_and(|here| here.id != id) {
+        return Err(Refusal::not_its_account(&spec.username).into());
+    }
     let memo = detail.memo.as_ref().and_then(Memo::read);
     if spec.state != State::Absent {
         let administrator = Caller::local_administrator();

@@ -1,5 +1,6 @@
 //! Drift in the Activity: an account that is not as it was committed, or that its server has mended.
 
+use opterius_model::ServerId;
 use opterius_protocol::agent::Drift;
 
 use super::{PANEL, tell};
@@ -8,11 +9,13 @@ use crate::store::activity::{self, Entry};
 use crate::store::{self, StoreError, account};
 
 /// Puts drift down once, however often it is heard of.
-pub(crate) async fn record_drift(core: &Core, drift: &Drift) -> Result<(), StoreError> {
+pub(crate) async fn record_drift(core: &Core, server: ServerId, drift: &Drift) -> Result<(), StoreError> {
     let (action, outcome) =
         if drift.mended { ("account.drift.mended", activity::Outcome::Ok) } else { ("account.drift", activity::Outcome::Failed) };
     let mut write = core.store.write().await?;
-    let Some(account) = account::by_id(&mut *write, &core.owner, drift.account_id).await? else { return Ok(()) };
+    // A server speaks for the accounts that are on it.
+    let account = account::by_id(&mut *write, &core.owner, drift.account_id).await?.filter(|account| account.server.id == server);
+    let Some(account) = account else { return Ok(()) };
     let detail = format!("The account {} ({}) {}", account.username, account.domain, said(drift));
     // A Panel that has just started hears again of what an earlier one put down.
     if activity::last_of(&mut *write, &core.owner, drift.account_id, action)

@@ -295,6 +295,15 @@ impl Refusal {
         .hint("Run `opterius setup` on the server, or set its addresses and name servers with PUT /api/servers/{id}.")
     }
 
+    /// A server told of an account that is on another.
+    pub(crate) fn not_its_account(username: &Username) -> Self {
+        Self::new(
+            Code::UsernameTaken,
+            format!("The server has an account `{username}` that is not its own here, so nothing of it was taken over."),
+        )
+        .hint("Is it a copy of another server, or is it not yours any more? Look who reaches its Agent.")
+    }
+
     pub(crate) fn server_unreachable(server: &str, cause: &str) -> Self {
         Self::new(Code::ServerUnreachable, format!("The server `{server}` could not be reached, so nothing was begun: {}", sentence(cause)))
             .hint("Look at `systemctl status opterius-agent` on the server, then try again.")

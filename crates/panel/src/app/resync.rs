@@ -205,6 +205,10 @@ async fn look_again(core: &Core, server: &Server, id: AccountId) -> Result<(Comp
         Err(error) => return Err(unreachable(server, &error).into()),
     };
     let account = account::by_id(core.store.read(), &core.owner, id).await?;
+    // Known here, and on another server: this one has nothing to say of it, and a person should know that it does.
+    if account.as_ref().is_some_and(|account| account.server.id != server.id) {
+        return Ok((Compared::Differ(Difference::Different), account, detail));
+    }
     let generation = |account: &Option<Account>| account.as_ref().map(|account| account.generation);
     if generation(&before) != generation(&account) {
         return Ok((Compared::Differ(Difference::Busy), account, detail));

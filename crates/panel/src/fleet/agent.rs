@@ -1,11 +1,12 @@
 //! The door to an Agent. What comes in through it was perhaps written by a customer, and perhaps by whoever took the server over: its texts
 //! are cleaned here, once, before anything of the Panel sees them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use opterius_model::clean;
 use opterius_protocol::Call;
+use opterius_protocol::bounded::MIB;
 use opterius_protocol::client::{CallError, Client};
 use serde::Serialize;
 use serde::de::Error as _;
@@ -16,18 +17,26 @@ const LONGEST: usize = 4000;
 
 /// The Agent of one server.
 #[derive(Debug, Clone)]
-pub(crate) struct Agent(Client);
+pub(crate) struct Agent {
+    client: Client,
+    socket: PathBuf,
+}
 
 impl Agent {
     pub(crate) fn new(socket: &Path) -> Self {
-        Self(Client::new(socket))
+        Self { client: Client::new(socket), socket: socket.to_owned() }
     }
 
     /// As [`Client::call`]; every text of the answer is one line of bounded length without control characters, but those of a Spec, which
     /// have types of their own.
     pub(crate) async fn call<C: Call<Reply: Serialize>>(&self, call: &C, timeout: Duration) -> Result<C::Reply, CallError> {
-        match self.0.call(call, timeout).await {
-            Ok(reply) => Ok(cleaned(&reply).unwrap_or(reply)),
+        match self.client.call_within(call, timeout, longest(C::ROUTE)).await {
+            // What is not of the contract any more once it is clean never was.
+            Ok(reply) => match cleaned(&reply) {
+                Ok(None) => Ok(reply),
+                Ok(Some(clean)) => Ok(clean),
+                Err(source) => Err(CallError::NotUnderstood { socket: self.socket.clone(), status: http::StatusCode::OK, source }),
+            },
             Err(CallError::Refused(mut error)) => {
                 error.detail = clean(error.detail.as_bytes(), LONGEST);
                 Err(CallError::Refused(error))
@@ -42,13 +51,21 @@ impl Agent {
     }
 }
 
-/// Nothing, if there is nothing to clean.
-fn cleaned<T: Serialize + for<'de> serde::Deserialize<'de>>(reply: &T) -> Option<T> {
-    let mut value = serde_json::to_value(reply).ok()?;
-    if !clean_texts(&mut value) {
-        return None;
+/// The longest answer to a call, in bytes: several of them are under way at once, and one server must not take the memory of all. Only lists of
+/// all accounts are long (100,000 accounts use 16 MiB).
+fn longest(route: &str) -> u64 {
+    match route {
+        "/usage" => 32 * MIB,
+        "/drift" => 16 * MIB,
+        "/accounts" | "/activity/heads" => 4 * MIB,
+        _ => 2 * MIB,
     }
-    serde_json::from_value(value).ok()
+}
+
+/// Nothing, if there is nothing to clean.
+fn cleaned<T: Serialize + for<'de> serde::Deserialize<'de>>(reply: &T) -> Result<Option<T>, serde_json::Error> {
+    let mut value = serde_json::to_value(reply)?;
+    if clean_texts(&mut value) { serde_json::from_value(value).map(Some) } else { Ok(None) }
 }
 
 /// Says whether it changed anything.

@@ -64,7 +64,7 @@ async fn ask_for_drift(core: &Core, server: &Server) -> Result<(), Failure> {
     match core.fleet.agent(server.id).call(&GetDrift {}, TIMEOUT).await {
         Ok(report) => {
             for drift in core.fleet.learn_drift(server.id, report) {
-                record_drift(core, &drift).await?;
+                record_drift(core, server.id, &drift).await?;
             }
         }
         // An Agent of an earlier version does not look for drift.
