@@ -369,6 +369,24 @@ mod tests {
     }
 
     #[test]
+    fn a_tenants_socket_with_a_neighbours_name_is_not_the_neighbours() {
+        let (_root, sockets) = sockets();
+        let account = AccountId::generate();
+        let neighbour = sockets.create(account, &PoolName::main(), 16).expect("it is made");
+        // What a tenant does in a mount namespace of its own: a socket that is bound to the very name of another one.
+        let name = neighbour.bound().to_owned();
+        let aside = name.with_extension("aside");
+        fs::rename(&name, &aside).expect("aside");
+        let tenants = std::os::unix::net::UnixListener::bind(&name).expect("bound");
+        fs::rename(&aside, &name).expect("back");
+        if let Some((_, taken)) = sockets.recognise(tenants.into()) {
+            taken.close();
+        }
+        assert!(neighbour.in_place(), "the neighbour's files are still there");
+        UnixStream::connect(neighbour.path()).expect("and lead to the neighbour");
+    }
+
+    #[test]
     fn a_closed_socket_is_gone_for_everybody() {
         let (_root, sockets) = sockets();
         let account = AccountId::generate();
