@@ -241,7 +241,9 @@ fn a_customer_who_writes_to_the_log_without_an_end_fills_no_disk() {
     let largest = "largest=0; while [ ! -e /tmp/over ]; do now=$(du -sk /var/log/opterius/accounts/alice | cut -f1); \
                    [ \"$now\" -le \"$largest\" ] || largest=$now; done; echo $largest";
     let watch = server.spawn(&["sh", "-c", largest]);
-    let flood = format!("for i in 1 2 3 4; do timeout 10 sh -c 'while :; do head -c 50000000 /dev/zero | tr \"\\\\0\" \"x\" | fold -w 1000 >>{log}; done' 2>/dev/null & done; wait");
+    let flood = format!(
+        "for i in 1 2 3 4; do timeout 10 sh -c 'while :; do head -c 50000000 /dev/zero | tr \"\\\\0\" \"x\" | fold -w 1000 >>{log}; done' 2>/dev/null & done; wait"
+    );
     alice.inside(&server, &flood);
     assert_eq!(server.get("alice.test", "/says.php").text(), "said", "nobody waits for the log");
     server.sh("touch /tmp/over");
