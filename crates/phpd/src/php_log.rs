@@ -327,7 +327,7 @@ mod tests {
     fn a_log_that_grew_too_large_is_cut_and_its_end_is_kept() {
         let root = tempfile::tempdir().expect("a directory");
         let log = log_in(root.path());
-        let text: String = (0..300_000).map(|number| format!("line {number}\n")).collect();
+        let text = (0..300_000).map(|number| format!("line {number}\n")).collect::<Vec<_>>().concat();
         log.append(text.as_bytes(), MIB).expect("written");
         log.append(b"after\n", MIB).expect("written");
         assert_eq!(fs::read_to_string(root.path().join("alice/php.log")).expect("read"), "after\n");

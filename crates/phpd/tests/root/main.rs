@@ -5,6 +5,7 @@ mod measure;
 mod server;
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 use opterius_model::{Generation, Limit};
@@ -125,7 +126,6 @@ async fn what_goes_wrong_is_in_php_log() {
     })
     .await;
     assert!(server.php(&spec, "echo file_get_contents('/var/log/opterius/accounts/alice/php.log');").await.contains("from error_log"));
-    use std::os::unix::fs::MetadataExt as _;
     let found = fs::metadata(&log).expect("there");
     assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (0, spec.uid.get(), 0o640), "its owner reads it, and root writes it");
 }
@@ -166,10 +166,10 @@ async fn no_sandbox_reaches_into_other_processes() {
     let spec = server.account("alice");
     server.put(&spec).await;
     // ptrace(PTRACE_TRACEME), pidfd_getfd, process_vm_readv, keyctl, io_uring_setup, and pidfd_getfd of the x32 ABI, by their numbers on x86-64.
-    let code = r#"$perl = <<<'P'
+    let code = r"$perl = <<<'P'
         for my $n (101, 438, 310, 250, 425, 0x40000000 + 438) { $! = 0; syscall($n, 0, 0, 0, 0, 0); print $! + 0, q{ }; }
         P;
-        echo shell_exec('/usr/bin/perl -e ' . escapeshellarg($perl));"#;
+        echo shell_exec('/usr/bin/perl -e ' . escapeshellarg($perl));";
     assert_eq!(server.php(&spec, code).await, "1 1 1 1 1 1 ");
     // What sites do goes on: other programs, and opcache.
     let code = "$p = proc_open(['/bin/cat'], [['pipe', 'r'], ['pipe', 'w']], $io); fwrite($io[0], 'piped'); fclose($io[0]); \
