@@ -110,8 +110,10 @@ async fn put(State(registry): State<Arc<Registry>>, body: Bytes) -> Answer<PoolS
 
 /// What looks at files, on a thread that may wait for them.
 async fn looked<T: Send + 'static>(registry: Arc<Registry>, look: impl FnOnce(&Registry) -> T + Send + 'static) -> Result<T, Refused> {
-    let looked = tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(move || look(&registry))).await;
-    looked.map_err(io::Error::from).and_then(|joined| joined.map_err(io::Error::other)).map_err(|error| {
+    let look = move || registry.panics().guard_blocking("a look at the pools", || look(&registry));
+    let looked = tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(look)).await.map_err(io::Error::from);
+    let looked = looked.and_then(|joined| joined.map_err(io::Error::other)?.ok_or_else(|| io::Error::other("phpd made a mistake")));
+    looked.map_err(|error| {
         tracing::error!("could not look at the pools: {error}");
         Refused::new(WireCode::Internal, format!("could not look at the pools: {error}"))
     })

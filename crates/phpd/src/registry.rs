@@ -11,6 +11,7 @@ use opterius_protocol::{WireCode, WireError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::launch::Sandbox;
+use crate::panics::Panics;
 use crate::pool::{Command, Pool, Seen, Shown, Surroundings};
 use crate::sockets::Socket;
 use crate::store::Unreadable;
@@ -49,6 +50,11 @@ impl Registry {
     pub fn new(around: Arc<Surroundings>, unreadable: Vec<Unreadable>) -> Self {
         let unreadable = unreadable.into_iter().map(|Unreadable { path, detail }| (path, detail)).collect();
         Self { around, pools: Mutex::default(), unreadable: Mutex::new(unreadable) }
+    }
+
+    /// What went wrong in phpd itself.
+    pub fn panics(&self) -> &Panics {
+        &self.around.panics
     }
 
     /// Takes up a pool that is on disk.
