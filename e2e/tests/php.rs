@@ -182,8 +182,10 @@ fn requests_reach_scripts_as_an_application_expects_them() {
     alice.put(&server, "wrong.php", "<?php error_log('to-the-log'); throw new Exception('secret-detail');");
     let wrong = server.get("alice.test", "/wrong.php");
     assert!(wrong.status == 500 && !wrong.text().contains("secret-detail"), "{}", wrong.text());
-    let log = server.sh("cat /var/log/opterius/accounts/alice/php.log");
-    assert!(log.contains("to-the-log") && log.contains("secret-detail"), "{log}");
+    eventually("it is in the log", || {
+        let log = server.sh("cat /var/log/opterius/accounts/alice/php.log");
+        (log.contains("to-the-log") && log.contains("secret-detail")).then_some(())
+    });
     alice.put(&server, "warns.php", "<?php file_put_contents('php://stderr', \"from-stderr\\n\"); echo $nothing; echo 'fine';");
     assert_eq!(server.get("alice.test", "/warns.php").text(), "fine");
     eventually("standard error is in the log too", || {

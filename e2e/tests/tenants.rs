@@ -163,7 +163,7 @@ fn a_tenants_php_can_write_to_its_home_its_log_and_its_tmp_and_nowhere_else() {
         &server,
         "find / \\( -path /proc -o -path /home/alice -o -path /tmp -o -path /dev \\) -prune -o ! -type l -writable -print 2>/dev/null",
     );
-    assert_eq!(writable.trim(), "/var/log/opterius/accounts/alice/php.log");
+    assert_eq!(writable.trim(), "/var/log/opterius/new/php.log");
     // By stat: bubblewrap's devices are mounts over files, which is what `find` takes them for.
     let (_, devices) = alice.inside(
         &server,

@@ -7,20 +7,20 @@
 //! whose master was killed would go on accepting for ever (seen), and what a tenant left in the background ends with its PHP.
 
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use opterius_model::{AccountId, PhpVersion, PoolName};
-use opterius_protocol::phpd::PoolSpec;
+use opterius_protocol::{bounded, phpd::PoolSpec};
 use rustix::process::Signal;
-use serde::Deserialize;
-use tokio::io::AsyncReadExt as _;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::Instant;
 
 use crate::cgroup::Cgroups;
@@ -28,9 +28,10 @@ use crate::config::Config;
 use crate::enter::{self, Enter};
 use crate::fpm_config;
 use crate::launch::{Launcher, Sandbox};
-use crate::php_log::{self, PhpLog};
+use crate::panics::Panics;
+use crate::php_log::{self, Live, PhpLog};
 use crate::process::{self, Process};
-use crate::runs::{Processes, Record, Run, Runs};
+use crate::runs::{Processes, Record, Report, Run, Runs};
 use crate::sockets::Socket;
 use crate::view::{self, View};
 
@@ -43,12 +44,19 @@ const START_LOOK: Duration = Duration::from_millis(3);
 /// How long to wait for what an ended process said last.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// How much of it is kept, in bytes.
+const SAID: usize = 64 * 1024;
+
+/// How long the end of a sandbox may take that has no process left: its log, its directory, its cgroup.
+const CLEARING: Duration = Duration::from_secs(5);
+
 /// Starts FPM in bubblewrap.
 #[derive(Debug)]
 pub struct Bubblewrap {
     config: Arc<Config>,
     runs: Runs,
     cgroups: Arc<Cgroups>,
+    panics: Panics,
 }
 
 /// One FPM in bubblewrap.
@@ -62,34 +70,49 @@ pub struct Bubble {
     outer: tokio::sync::Mutex<Option<Child>>,
     /// Since when what stands in the log is of this run.
     since: SystemTime,
-    log: Option<PhpLog>,
-    log_bytes: u64,
+    log: Option<Arc<Live>>,
     cgroups: Arc<Cgroups>,
+    panics: Panics,
 }
 
-/// What bubblewrap reports.
-#[derive(Deserialize)]
-struct Report {
-    #[serde(rename = "child-pid")]
-    child_pid: u32,
+/// What is there of a start before it works.
+struct Begun {
+    run: Run,
+    record: Record,
+    outer: Child,
+    log: Option<PhpLog>,
 }
 
 impl Bubblewrap {
     /// With the directory of the runs.
-    pub fn new(config: Arc<Config>, runs: Runs) -> Self {
+    pub fn new(config: Arc<Config>, runs: Runs, panics: Panics) -> Self {
         let cgroups = Arc::new(Cgroups::new(config.accounts_cgroup.clone()));
-        Self { config, runs, cgroups }
+        Self { config, runs, cgroups, panics }
     }
 
-    /// The sandbox of an earlier phpd, if it still runs. One that runs without its master does not count.
+    /// The sandbox of an earlier phpd, if it still runs. One that runs without its master does not count, nor does a process that is not what
+    /// the record says: a child of the first process, with the account's uid.
     pub fn adopt(&self, run: Run, record: Record) -> Option<Bubble> {
         let Processes { first, master } = record.processes?;
         let (first, master) = (Process::reopen(first)?, Process::reopen(master)?);
-        let log = self.log(&record.spec).ok();
+        let (uid, parent) = master.uid_and_parent()?;
+        if (uid, parent) != (record.spec.uid.get(), first.id().pid) {
+            tracing::error!(account.id = %record.spec.account_id, "process {} is not the PHP of {}", master.id().pid, record.spec.username);
+            return None;
+        }
+        let log = self.log(&record.spec);
         Some(self.bubble(run, record, first, master, None, log))
     }
 
     fn bubble(&self, run: Run, record: Record, first: Process, master: Process, outer: Option<Child>, log: Option<PhpLog>) -> Bubble {
+        let most = u64::from(self.config.php_log_mib) * opterius_model::MIB;
+        let live = log.and_then(|log| match Live::of(&first, log, most) {
+            Ok(live) => Some(Arc::new(live)),
+            Err(error) => {
+                tracing::warn!(account.id = %record.spec.account_id, "PHP of {} runs without a log: {error}", record.spec.username);
+                None
+            }
+        });
         Bubble {
             run,
             record: Mutex::new(record),
@@ -97,40 +120,44 @@ impl Bubblewrap {
             master,
             outer: tokio::sync::Mutex::new(outer),
             since: SystemTime::now(),
-            log,
-            log_bytes: u64::from(self.config.php_log_mib) * opterius_model::MIB,
+            log: live,
             cgroups: Arc::clone(&self.cgroups),
+            panics: self.panics.clone(),
         }
     }
 
-    fn log(&self, spec: &PoolSpec) -> std::io::Result<PhpLog> {
-        PhpLog::open(&self.config.logs, &spec.username, spec.uid, spec.account_id)
-    }
-
-    async fn start(&self, spec: &PoolSpec, socket: &Socket) -> Result<Bubble, String> {
-        let home = self.config.homes.join(spec.username.as_str());
-        // The directory above belongs to root, so the home stays what it is here until it is mounted.
-        match fs::symlink_metadata(&home) {
-            Ok(found) if found.is_dir() && found.uid() == spec.uid.get() => {}
-            Ok(_) => return Err(format!("{} is not a directory of uid {}", home.display(), spec.uid.get())),
-            Err(error) => return Err(format!("could not look at {}: {error}", home.display())),
-        }
-        let log = match self.log(spec) {
+    fn log(&self, spec: &PoolSpec) -> Option<PhpLog> {
+        match PhpLog::open(&self.config.logs, &spec.username, spec.uid, spec.account_id) {
             Ok(log) => Some(log),
             Err(error) => {
                 tracing::warn!(account.id = %spec.account_id, "PHP of {} runs without a log: {error}", spec.username);
                 None
             }
-        };
-        let mut record = Record::new(spec.clone(), socket.bound().to_owned());
-        let run = self.runs.begin(&record).map_err(|error| format!("could not record the start: {error}"))?;
-        let mut outer = self.spawn(spec, socket, &home, log.as_ref(), &run).inspect_err(|_| run.end())?;
-        let stderr = Stderr::collect(&mut outer);
-        let Some((first, master)) = tokio::time::timeout(START, processes(&mut outer)).await.ok().flatten() else {
-            // Nothing is left of a bubblewrap that failed before it made the namespace; one that hangs in between is found by its name.
+        }
+    }
+
+    async fn start(self: &Arc<Self>, spec: &PoolSpec, socket: &Socket) -> Result<Bubble, String> {
+        let until = Instant::now() + START;
+        let inherited = socket.duplicate().map_err(|error| format!("could not duplicate the socket: {error}"))?;
+        let (this, of, bound, path, cookie) = (Arc::clone(self), spec.clone(), socket.bound(), socket.path(), socket.cookie());
+        // Disks can hang. Where this is given up, what it leaves is a leftover.
+        let given_up = GivenUp::default();
+        let gave_up = Arc::clone(&given_up.0);
+        let begun = tokio::task::spawn_blocking(move || {
+            let begun = this.begin(&of, Record::new(of.clone(), bound, cookie), &path, inherited)?;
+            if gave_up.load(Ordering::SeqCst) {
+                tokio::runtime::Handle::current().block_on(kill_run(&begun.run, None));
+                return Err("it was given up".to_owned());
+            }
+            Ok(begun)
+        });
+        let begun = tokio::time::timeout_at(until, begun).await.map_err(|_| slow("begin"))?;
+        let Begun { run, mut record, mut outer, log } = begun.map_err(|error| format!("could not begin: {error}"))??;
+        let stderr = Stderr::collect(&mut outer, &self.panics);
+        let Some((first, master)) = tokio::time::timeout_at(until, processes(&run, &mut outer)).await.ok().flatten() else {
+            let _ = tokio::time::timeout(CLEARING, kill_unfinished(&run)).await;
             drop(outer.start_kill());
-            let status = outer.wait().await.ok();
-            kill_by_name(&run).await;
+            let status = tokio::time::timeout(LAST_WORDS, outer.wait()).await.ok().and_then(Result::ok);
             run.end();
             return Err(format!("the sandbox could not be made: {}", stderr.last_line().await.unwrap_or_else(|| sentence(status))));
         };
@@ -139,7 +166,7 @@ impl Bubblewrap {
             tracing::error!(account.id = %spec.account_id, "could not record the PHP of {}: {error}", spec.username);
         }
         let bubble = self.bubble(run, record, first, master, Some(outer), log);
-        match bubble.wait_until_up(socket).await {
+        match bubble.wait_until_up(socket, until).await {
             Ok(()) => Ok(bubble),
             Err(how) => match stderr.last_line().await {
                 Some(line) => Err(format!("{how}; it said {line}")),
@@ -148,9 +175,32 @@ impl Bubblewrap {
         }
     }
 
-    fn spawn(&self, spec: &PoolSpec, socket: &Socket, home: &std::path::Path, log: Option<&PhpLog>, run: &Run) -> Result<Child, String> {
+    /// All of a start that asks a disk for something, up to the new process. Blocks.
+    fn begin(&self, spec: &PoolSpec, record: Record, listen: &std::path::Path, socket: OwnedFd) -> Result<Begun, String> {
+        let home = self.config.homes.join(spec.username.as_str());
+        // The directory above belongs to root, so the home stays what it is here until it is mounted.
+        match fs::symlink_metadata(&home) {
+            Ok(found) if found.is_dir() && found.uid() == spec.uid.get() => {}
+            Ok(_) => return Err(format!("{} is not a directory of uid {}", home.display(), spec.uid.get())),
+            Err(error) => return Err(format!("could not look at {}: {error}", home.display())),
+        }
+        let log = self.log(spec);
+        let run = self.runs.begin(&record).map_err(|error| format!("could not record the start: {error}"))?;
+        let outer = self.spawn(spec, listen, socket, &home, log.as_ref(), &run).inspect_err(|_| run.end())?;
+        Ok(Begun { run, record, outer, log })
+    }
+
+    fn spawn(
+        &self,
+        spec: &PoolSpec,
+        listen: &std::path::Path,
+        socket: OwnedFd,
+        home: &std::path::Path,
+        log: Option<&PhpLog>,
+        run: &Run,
+    ) -> Result<Child, String> {
         let failed = |what: &'static str| move |error: std::io::Error| format!("could not {what}: {error}");
-        let conf = fpm_config::render(spec, &self.config, socket.path(), log.is_some());
+        let conf = fpm_config::render(spec, &self.config, listen, log.is_some());
         run.put(view::FPM_CONF_FILE, &conf).map_err(failed("write FPM's configuration"))?;
         for (name, text) in view::files(&spec.username, spec.uid) {
             run.put(name, &text).map_err(failed("write the sandbox's files"))?;
@@ -168,10 +218,10 @@ impl Bubblewrap {
         let cgroups = self.cgroups.prepare(spec.account_id, &spec.pool);
         // This very program, also when an upgrade has put another one in its place.
         Command::new("/proc/self/exe")
-            .args(Enter::arguments(socket.path(), &cgroups, arguments))
+            .args(Enter::arguments(run.path(), listen, &cgroups, arguments))
             .env_clear()
-            .stdin(Stdio::from(socket.duplicate().map_err(failed("duplicate the socket"))?))
-            .stdout(Stdio::piped())
+            .stdin(Stdio::from(socket))
+            .stdout(Stdio::from(run.report_file().map_err(failed("make the file for bubblewrap's report"))?))
             .stderr(Stdio::piped())
             .current_dir("/")
             .kill_on_drop(false)
@@ -180,14 +230,32 @@ impl Bubblewrap {
     }
 }
 
-impl Launcher for Bubblewrap {
+/// Tells the thread that begins a start that nobody waits for it any more.
+#[derive(Default)]
+struct GivenUp(Arc<AtomicBool>);
+
+impl Drop for GivenUp {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+fn slow(what: &str) -> String {
+    format!("could not {what} within {} seconds", START.as_secs())
+}
+
+/// [`Bubblewrap`], as pools use it.
+#[derive(Debug, Clone)]
+pub struct Bubbles(pub Arc<Bubblewrap>);
+
+impl Launcher for Bubbles {
     fn has_php(&self, version: &PhpVersion) -> bool {
         view::php_fpm(version).is_file()
     }
 
     fn launch<'a>(&'a self, spec: &'a PoolSpec, socket: &'a Socket) -> BoxFuture<'a, Result<Arc<dyn Sandbox>, String>> {
         async move {
-            let bubble: Arc<dyn Sandbox> = Arc::new(self.start(spec, socket).await?);
+            let bubble: Arc<dyn Sandbox> = Arc::new(self.0.start(spec, socket).await?);
             Ok(bubble)
         }
         .boxed()
@@ -195,20 +263,21 @@ impl Launcher for Bubblewrap {
 
     fn kill_leftovers<'a>(&'a self, account: AccountId, pool: &'a PoolName) -> BoxFuture<'a, ()> {
         async move {
-            for run in self.runs.of(account, pool) {
+            for run in self.0.runs.of(account, pool) {
                 kill_run(&run, run.read().as_ref()).await;
             }
-            self.cgroups.forget(account, pool);
+            let (cgroups, pool) = (Arc::clone(&self.0.cgroups), pool.clone());
+            let _ = tokio::task::spawn_blocking(move || cgroups.forget(account, &pool)).await;
         }
         .boxed()
     }
 
     fn cgroups(&self) -> String {
-        self.cgroups.sentence()
+        self.0.cgroups.sentence()
     }
 }
 
-/// Ends whatever a run may have left, and forgets it.
+/// Ends whatever a run may have left, and forgets it. Waits for as long as that takes.
 pub async fn kill_run(run: &Run, record: Option<&Record>) {
     match record.and_then(|record| record.processes) {
         Some(Processes { first, .. }) => {
@@ -217,28 +286,46 @@ pub async fn kill_run(run: &Run, record: Option<&Record>) {
                 first.ended().await;
             }
         }
-        None => kill_by_name(run).await,
+        None => kill_unfinished(run).await,
     }
     run.end();
 }
 
-/// Ends the processes that have the run's directory on their command line: the sandbox of a start that was not finished.
-async fn kill_by_name(run: &Run) {
-    let Some(path) = run.path().to_str() else { return };
-    for pid in process::with_argument(path) {
-        if let Ok(process) = Process::open(pid) {
-            process.signal(Signal::KILL);
-            process.ended().await;
+/// Ends the sandbox of a start that was not finished: the first process of its namespace, and with it all others.
+async fn kill_unfinished(run: &Run) {
+    if let Some(outer) = run.starter().and_then(Process::reopen) {
+        // It stands still, so that it has no child in a moment that it does not have now.
+        outer.stop().await;
+        for child in process::children(outer.id().pid) {
+            if let Ok(child) = Process::open(child) {
+                child.signal(Signal::KILL);
+                child.ended().await;
+            }
         }
+        outer.signal(Signal::KILL);
+        outer.ended().await;
+    }
+    if let Some(Report { child_pid, pid_namespace: Some(namespace) }) = run.report()
+        && let Ok(first) = Process::open(child_pid)
+        && process::pid_namespace(child_pid) == Some(namespace)
+        && !first.has_ended()
+    {
+        first.signal(Signal::KILL);
+        first.ended().await;
     }
 }
 
 /// The first process in the new PID namespace, as bubblewrap reports it, and its child, which becomes FPM's master.
-async fn processes(outer: &mut Child) -> Option<(Process, Process)> {
-    let mut pipe = outer.stdout.take()?;
-    let mut report = Vec::new();
-    pipe.read_to_end(&mut report).await.ok()?;
-    let Report { child_pid } = serde_json::from_slice(&report).ok()?;
+async fn processes(run: &Run, outer: &mut Child) -> Option<(Process, Process)> {
+    let child_pid = loop {
+        if let Some(Report { child_pid, .. }) = run.report() {
+            break child_pid;
+        }
+        if !matches!(outer.try_wait(), Ok(None)) {
+            return None;
+        }
+        tokio::time::sleep(START_LOOK).await;
+    };
     let first = Process::open(child_pid).ok()?;
     loop {
         if let Some(child) = process::children(child_pid).first() {
@@ -264,14 +351,11 @@ impl<T> Drop for AbortOnDrop<T> {
 }
 
 impl Stderr {
-    fn collect(outer: &mut Child) -> Self {
-        let pipe = outer.stderr.take();
+    fn collect(outer: &mut Child, panics: &Panics) -> Self {
+        let (pipe, panics) = (outer.stderr.take(), panics.clone());
         Self(AbortOnDrop(tokio::spawn(async move {
-            let mut said = Vec::new();
-            if let Some(pipe) = pipe {
-                drop(pipe.take(64 * 1024).read_to_end(&mut said).await);
-            }
-            said
+            let said = panics.guard("the reader of what a start says", read_some(pipe)).await;
+            said.unwrap_or_default()
         })))
     }
 
@@ -279,6 +363,13 @@ impl Stderr {
     async fn last_line(mut self) -> Option<String> {
         let said = tokio::time::timeout(LAST_WORDS, &mut self.0.0).await.ok()?.ok()?;
         php_log::last_line_of(&said).map(|line| format!("`{line}`"))
+    }
+}
+
+async fn read_some(pipe: Option<ChildStderr>) -> Vec<u8> {
+    match pipe {
+        Some(pipe) => bounded::drain(pipe, SAID).await.unwrap_or_default(),
+        None => Vec::new(),
     }
 }
 
@@ -294,13 +385,13 @@ fn sentence(status: Option<std::process::ExitStatus>) -> String {
 
 impl Bubble {
     /// The descriptor of its socket, taken back from FPM's master.
-    pub fn socket(&self) -> Option<std::os::fd::OwnedFd> {
+    /// What it is by now is its tenant's choice, down to how long it takes to close it, so this is nothing for a thread of the runtime.
+    pub fn socket(&self) -> Option<OwnedFd> {
         self.master.descriptor(enter::SOCKET_FD).ok()
     }
 
     /// Returns when FPM has a worker, or has taken the connection that woke it.
-    async fn wait_until_up(&self, socket: &Socket) -> Result<(), String> {
-        let until = Instant::now() + START;
+    async fn wait_until_up(&self, socket: &Socket, until: Instant) -> Result<(), String> {
         loop {
             if self.master.has_ended() {
                 return Err(self.ended().await);
@@ -357,13 +448,7 @@ impl Sandbox for Bubble {
             };
             self.first.signal(Signal::KILL);
             self.first.ended().await;
-            let said = self.log.as_ref().and_then(|log| log.last_line(self.since));
-            self.run.end();
-            let (account, pool) = {
-                let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
-                (record.spec.account_id, record.spec.pool.clone())
-            };
-            self.cgroups.forget(account, &pool);
+            let said = self.clear_away().await;
             let sentence = sentence(status);
             said.map_or_else(|| sentence.clone(), |said| format!("{sentence}; the last line it wrote is `{said}`"))
         }
@@ -372,9 +457,45 @@ impl Sandbox for Bubble {
 
     fn tidy(&self) {
         if let Some(log) = &self.log
-            && let Err(error) = log.cut(self.log_bytes)
+            && log.begin()
         {
-            tracing::warn!("could not cut the log in {}: {error}", log.path().display());
+            let (log, panics) = (Arc::clone(log), self.panics.clone());
+            drop(tokio::task::spawn_blocking(move || panics.guard_blocking("the log of an account", || take(&log, false))));
         }
+    }
+}
+
+impl Bubble {
+    /// What remains to be done when no process is left; the last line that PHP wrote.
+    async fn clear_away(&self) -> Option<String> {
+        let (account, pool) = {
+            let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
+            (record.spec.account_id, record.spec.pool.clone())
+        };
+        let (log, since, run, cgroups) = (self.log.clone(), self.since, self.run.clone(), Arc::clone(&self.cgroups));
+        let clearing = tokio::task::spawn_blocking(move || {
+            let said = log.and_then(|log| {
+                take(&log, true);
+                log.log().last_line(since)
+            });
+            run.end();
+            cgroups.forget(account, &pool);
+            said
+        });
+        match tokio::time::timeout(CLEARING, clearing).await {
+            Ok(Ok(said)) => said,
+            Ok(Err(error)) if error.is_panic() => {
+                self.panics.note("the end of a sandbox", &*error.into_panic());
+                None
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Takes what is new into the log.
+fn take(log: &Live, ended: bool) {
+    if let Err(error) = log.take(ended) {
+        tracing::warn!("could not write the log in {}: {error}", log.log().path().display());
     }
 }

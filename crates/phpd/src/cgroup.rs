@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use opterius_model::{AccountId, PoolName};
+use opterius_protocol::bounded;
 
 const UNIT: &str = "opterius-accounts.service";
 
@@ -49,12 +50,12 @@ impl Cgroups {
         let (candidates, advice) = if let Some(configured) = &self.configured {
             (vec![configured.clone()], format!("{} is not there", configured.display()))
         } else {
-            let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+            let own = bounded::text("/proc/self/cgroup", bounded::MIB).unwrap_or_default();
             (own.lines().filter_map(beside).collect(), format!("{UNIT} has none beside phpd's own; start it"))
         };
         let found: Vec<PathBuf> = candidates.into_iter().filter(|path| path.is_dir()).collect();
         if found.is_empty() {
-            return Err(format!("Sandboxes run without cgroups of their own: {advice}."));
+            return Err(format!("Sandboxes share phpd's cgroup and its limit of memory: {advice}."));
         }
         Ok(found)
     }
@@ -63,8 +64,9 @@ impl Cgroups {
         let roots = self.roots()?;
         for root in &roots {
             let trial = root.join(format!("probe-{}", std::process::id()));
-            let refused =
-                |error: io::Error| format!("Sandboxes run without cgroups of their own: {} refused one: {error}.", root.display());
+            let refused = |error: io::Error| {
+                format!("Sandboxes share phpd's cgroup and its limit of memory: {} refused one: {error}.", root.display())
+            };
             fs::create_dir(&trial).map_err(refused)?;
             let writable = fs::OpenOptions::new().write(true).open(trial.join("cgroup.procs"));
             drop(fs::remove_dir(&trial));
@@ -78,8 +80,9 @@ impl Cgroups {
         let made = self.roots().and_then(|roots| {
             let leaves: Vec<PathBuf> = roots.iter().map(|root| leaf(root, account, pool)).collect();
             for leaf in &leaves {
-                fs::create_dir_all(leaf)
-                    .map_err(|error| format!("Sandboxes run without cgroups of their own: could not make {}: {error}.", leaf.display()))?;
+                fs::create_dir_all(leaf).map_err(|error| {
+                    format!("Sandboxes share phpd's cgroup and its limit of memory: could not make {}: {error}.", leaf.display())
+                })?;
             }
             Ok((works(&roots), leaves))
         });
@@ -145,7 +148,7 @@ mod tests {
     #[test]
     fn where_there_is_none_the_health_says_so() {
         let cgroups = Cgroups::new(Some("/nowhere".into()));
-        assert_eq!(cgroups.sentence(), "Sandboxes run without cgroups of their own: /nowhere is not there.");
+        assert_eq!(cgroups.sentence(), "Sandboxes share phpd's cgroup and its limit of memory: /nowhere is not there.");
         assert!(cgroups.prepare(AccountId::generate(), &PoolName::main()).is_empty() && !Path::new("/nowhere").exists());
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use opterius_protocol::phpd;
+use opterius_protocol::{bounded, phpd};
 use serde::Deserialize;
 
 /// What an operator may set.
@@ -100,7 +100,7 @@ pub enum InvalidConfig {
 impl Config {
     /// Reads `path`; the defaults where there is no such file.
     pub fn load(path: &Path) -> Result<Self, InvalidConfig> {
-        let text = match std::fs::read_to_string(path) {
+        let text = match bounded::text(path, bounded::MIB) {
             Ok(text) => text,
             Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(source) => return Err(InvalidConfig::Unreadable { path: path.to_owned(), source }),

@@ -1,23 +1,28 @@
 //! `opterius-phpd enter-sandbox`: the step between phpd and bubblewrap. It runs in the new process, so that what must happen there before
-//! exec needs no code between fork and exec, and no race: it joins the cgroup, lets go of every descriptor but the two that are meant
-//! to be inherited, and becomes bubblewrap.
+//! exec needs no code between fork and exec, and no race: it writes down which process it is, joins the cgroup, lets go of every descriptor
+//! but those that are meant to be inherited, gives up the system calls that no sandbox may make, and becomes bubblewrap.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use opterius_protocol::bounded;
 use rustix::fs::Mode;
 use rustix::io::FdFlags;
 
-use crate::view;
+use crate::runs::Run;
+use crate::{syscalls, view};
 
-/// What phpd passes: the listening socket as standard input, the pipe for bubblewrap's report as standard output, and these.
+/// What phpd passes: the listening socket as standard input, the file for bubblewrap's report as standard output, and these.
 #[derive(Debug, clap::Args)]
 pub struct Enter {
+    /// The directory of the run.
+    #[arg(long)]
+    run: PathBuf,
     /// The name under which FPM knows the inherited socket.
     #[arg(long)]
     listen: PathBuf,
@@ -31,8 +36,8 @@ pub struct Enter {
 
 impl Enter {
     /// The arguments with which phpd starts itself for this.
-    pub fn arguments(listen: &Path, cgroups: &[PathBuf], bwrap: Vec<OsString>) -> Vec<OsString> {
-        let mut arguments: Vec<OsString> = vec!["enter-sandbox".into(), "--listen".into(), listen.into()];
+    pub fn arguments(run: &Path, listen: &Path, cgroups: &[PathBuf], bwrap: Vec<OsString>) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["enter-sandbox".into(), "--run".into(), run.into(), "--listen".into(), listen.into()];
         arguments.extend(cgroups.iter().flat_map(|cgroup| ["--cgroup".into(), cgroup.into()]));
         arguments.push("--".into());
         arguments.extend(bwrap);
@@ -49,6 +54,7 @@ impl Enter {
 
     #[expect(clippy::print_stderr, reason = "standard error is where phpd looks for what went wrong here")]
     fn prepare(self) -> io::Result<Command> {
+        Run::begun_by_this_process(&self.run)?;
         for cgroup in &self.cgroup {
             // A site without its cgroup is better than no site.
             if let Err(error) = join(cgroup) {
@@ -65,6 +71,8 @@ impl Enter {
         close_the_rest()?;
         let socket = inheritable(io::stdin())?;
         let report = inheritable(io::stdout())?;
+        // Bubblewrap copies it into the empty file that it makes, and closes it.
+        let nothing = inheritable(File::open("/dev/null")?)?;
         let mut command = Command::new(view::BWRAP);
         command
             .env_clear()
@@ -77,9 +85,16 @@ impl Enter {
                 sockets.push(format!("={}", socket.as_raw_fd()));
                 sockets
             })
-            .args(self.arguments);
-        // Both stay open across exec, and so on into the sandbox; bubblewrap closes its report itself.
-        std::mem::forget((socket, report));
+            .args(
+                self.arguments.into_iter().map(
+                    |argument| {
+                        if argument == view::NOTHING { nothing.as_raw_fd().to_string().into() } else { argument }
+                    },
+                ),
+            );
+        // They stay open across exec; of the three only the socket gets into the sandbox.
+        std::mem::forget((socket, report, nothing));
+        syscalls::refuse()?;
         Ok(command)
     }
 }
@@ -105,11 +120,8 @@ fn join(cgroup: &Path) -> io::Result<()> {
 /// Closes what this process inherited beyond the three standard descriptors. phpd opens everything close-on-exec; this is for what whoever
 /// started phpd may have left open.
 fn close_the_rest() -> io::Result<()> {
-    let open: Vec<i32> = fs::read_dir("/proc/self/fd")?
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|fd| *fd > 2)
-        .collect();
+    let names = bounded::names("/proc/self/fd", 1_000_000)?;
+    let open: Vec<i32> = names.iter().filter_map(|name| name.to_str()?.parse().ok()).filter(|fd| *fd > 2).collect();
     for fd in open {
         // The directory itself was among them and is closed by now; that error means nothing.
         let _ = nix::unistd::close(fd);

@@ -28,10 +28,10 @@ pub fn render(spec: &PoolSpec, config: &Config, listen: &Path, log: bool) -> Str
     let PoolSpec { pool, username, .. } = spec;
     let home = view::home(username);
     let tmp = home.join("tmp");
-    let log = if log { view::php_log(username) } else { "/dev/null".into() };
+    let log = if log { view::PHP_LOG } else { "/dev/null" };
     let memory = spec.memory_mib.get().map_or_else(|| "-1".to_owned(), |mib| format!("{mib}M"));
     let seconds = config.request_seconds;
-    let (home, tmp, log) = (home.display(), tmp.display(), log.display());
+    let (home, tmp) = (home.display(), tmp.display());
     let mut text = String::with_capacity(2048);
     let mut section = |name: &str, lines: &[(&str, String)]| {
         writeln!(text, "[{name}]").expect("writing to a String");

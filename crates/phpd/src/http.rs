@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -23,6 +24,9 @@ use crate::registry::Registry;
 
 /// The largest request: a Spec is a few hundred bytes.
 const LARGEST: usize = 64 * 1024;
+
+/// How long a look may take.
+const PATIENCE: Duration = Duration::from_secs(12);
 
 /// The uid at the other end; nothing where the kernel does not say.
 #[derive(Debug, Clone, Copy)]
@@ -104,8 +108,19 @@ async fn put(State(registry): State<Arc<Registry>>, body: Bytes) -> Answer<PoolS
     Ok(Json(registry.put(spec).await?))
 }
 
-async fn list(State(registry): State<Arc<Registry>>) -> Json<Vec<PoolStatus>> {
-    Json(registry.list())
+/// What looks at files, on a thread that may wait for them.
+async fn looked<T: Send + 'static>(registry: Arc<Registry>, look: impl FnOnce(&Registry) -> T + Send + 'static) -> Result<T, Refused> {
+    let look = move || registry.panics().guard_blocking("a look at the pools", || look(&registry));
+    let looked = tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(look)).await.map_err(io::Error::from);
+    let looked = looked.and_then(|joined| joined.map_err(io::Error::other)?.ok_or_else(|| io::Error::other("phpd made a mistake")));
+    looked.map_err(|error| {
+        tracing::error!("could not look at the pools: {error}");
+        Refused::new(WireCode::Internal, format!("could not look at the pools: {error}"))
+    })
+}
+
+async fn list(State(registry): State<Arc<Registry>>) -> Answer<Vec<PoolStatus>> {
+    Ok(Json(looked(registry, Registry::list).await?))
 }
 
 /// The names in the path, which are refused if they are none.
@@ -116,7 +131,8 @@ fn names((account, pool): (String, String)) -> Result<(AccountId, PoolName), Ref
 
 async fn get_pool(State(registry): State<Arc<Registry>>, Segments(path): Segments<(String, String)>) -> Answer<PoolStatus> {
     let (account, pool) = names(path)?;
-    let found = registry.get(account, &pool);
+    let name = pool.clone();
+    let found = looked(registry, move |registry| registry.get(account, &name)).await?;
     found.map(Json).ok_or_else(|| Refused::new(WireCode::NotFound, format!("account {account} has no pool {pool}")))
 }
 
@@ -125,6 +141,6 @@ async fn delete(State(registry): State<Arc<Registry>>, Segments(path): Segments<
     Ok(Json(registry.delete(account, &pool).await?))
 }
 
-async fn health(State(registry): State<Arc<Registry>>) -> Json<Health> {
-    Json(registry.health())
+async fn health(State(registry): State<Arc<Registry>>) -> Answer<Health> {
+    Ok(Json(looked(registry, Registry::health).await?))
 }

@@ -13,10 +13,12 @@ pub trait Launcher: Send + Sync + 'static {
     /// Whether this PHP is installed.
     fn has_php(&self, version: &PhpVersion) -> bool;
 
-    /// Starts a sandbox with FPM on the socket and waits until it takes connections. The error is a sentence.
+    /// Starts a sandbox with FPM on the socket and waits until it takes connections. The error is a sentence. When this is dropped, what it began
+    /// is a leftover.
     fn launch<'a>(&'a self, spec: &'a PoolSpec, socket: &'a Socket) -> BoxFuture<'a, Result<Arc<dyn Sandbox>, String>>;
 
-    /// Ends at once every process of a pool that nobody holds a [`Sandbox`] of, and waits until they are gone.
+    /// Ends at once every process of a pool that nobody holds a [`Sandbox`] of, and waits until they are gone, for as long as it takes. May be
+    /// dropped and asked again.
     fn kill_leftovers<'a>(&'a self, account: AccountId, pool: &'a PoolName) -> BoxFuture<'a, ()>;
 
     /// Whether sandboxes get cgroups of their own, in a sentence.
@@ -41,6 +43,6 @@ pub trait Sandbox: Send + Sync {
     /// Waits until no process of it is left; how it ended, in a sentence. May be dropped and asked again.
     fn ended(&self) -> BoxFuture<'_, String>;
 
-    /// Keeps what it writes within bounds.
+    /// Has what it wrote since taken into its log. Returns at once.
     fn tidy(&self);
 }

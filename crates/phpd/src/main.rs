@@ -36,11 +36,14 @@ fn main() -> anyhow::Result<()> {
     let given = fd_store::take();
     // Two threads are plenty: a pool costs a wake-up when its PHP starts, stops, or once in a few seconds while it runs, and nothing
     // per request. The second one keeps the control socket quick while the first reads /proc.
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("phpd")
         .enable_all()
         .build()
-        .context("could not start the runtime")?
-        .block_on(startup::run(config, given))
+        .context("could not start the runtime")?;
+    let ended = runtime.block_on(startup::run(config, given));
+    // Without waiting for a thread that a disk, or a tenant, holds up.
+    runtime.shutdown_background();
+    ended
 }

@@ -3,7 +3,7 @@
 //! While the pool sleeps the task waits for the socket to become readable, and never accepts: FPM does. While PHP runs the task does not
 //! watch the socket at all, so a request costs phpd nothing; it looks every second whether there are workers.
 
-use std::os::fd::AsFd as _;
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::fd_store;
 use crate::fpm_config;
 use crate::launch::{Launcher, Sandbox};
+use crate::panics::{self, Panics};
 use crate::retire::Retiring;
 use crate::sockets::{self, Socket, Sockets};
 use crate::store::Store;
@@ -32,8 +33,14 @@ const TURNED_AWAY_PAUSE: Duration = Duration::from_millis(20);
 /// The failure of a pool whose socket a tenant has shut down: FPM's workers hold it, and so may what they start.
 const SHUT_DOWN: &str = "its socket was shut down from inside the sandbox";
 
-/// How often the log of a pool that runs is looked at.
-const TIDY: Duration = Duration::from_secs(5);
+/// How long closing a pool may take before its caller is told that something of it does not end. It goes on ending all the same.
+const ENDING: Duration = Duration::from_secs(8);
+
+/// How long what is on disk may take.
+const SAVING: Duration = Duration::from_secs(8);
+
+/// A panic that comes so long after the one before begins a new row.
+const IN_A_ROW: Duration = Duration::from_mins(10);
 
 /// What all pools use.
 pub struct Surroundings {
@@ -45,6 +52,8 @@ pub struct Surroundings {
     pub store: Store,
     /// What runs PHP.
     pub launcher: Arc<dyn Launcher>,
+    /// What went wrong in phpd itself.
+    pub panics: Panics,
 }
 
 /// A change to a pool; each answers when it is done.
@@ -72,24 +81,48 @@ impl Shown {
         Self { spec, store, state: PoolState::Asleep, master_pid: None, last_failure: None, socket: None }
     }
 
-    /// What the contract says of it.
-    pub fn status(&self) -> PoolStatus {
-        PoolStatus {
-            spec: PoolSpec::clone(&self.spec),
-            state: self.state,
-            listening: self
-                .socket
-                .as_ref()
-                .is_some_and(|(bound, path)| sockets::is_in_place(bound, path) && sockets::is_open_to_nginx_alone(path)),
-            saved: self.store.has(&self.spec),
-            master_pid: self.master_pid,
-            last_failure: self.last_failure.clone(),
+    /// Everything that it takes to say how the pool stands, which asks disks.
+    pub fn seen(&self) -> Seen {
+        let Self { spec, store, state, master_pid, last_failure, socket } = self;
+        Seen {
+            spec: Arc::clone(spec),
+            store: store.clone(),
+            state: *state,
+            master_pid: *master_pid,
+            last_failure: last_failure.clone(),
+            socket: socket.clone(),
         }
     }
 
     /// What it does.
     pub fn state(&self) -> PoolState {
         self.state
+    }
+}
+
+/// A copy of [`Shown`], for which nobody has to wait.
+pub struct Seen {
+    spec: Arc<PoolSpec>,
+    store: Store,
+    state: PoolState,
+    master_pid: Option<u32>,
+    last_failure: Option<PoolFailure>,
+    socket: Option<(PathBuf, PathBuf)>,
+}
+
+impl Seen {
+    /// What the contract says of the pool. Blocks: it looks at the socket's files and at the pool's file.
+    pub fn status(self) -> PoolStatus {
+        let listening =
+            self.socket.as_ref().is_some_and(|(bound, path)| sockets::is_in_place(bound, path) && sockets::is_open_to_nginx_alone(path));
+        PoolStatus {
+            listening,
+            saved: self.store.has(&self.spec),
+            spec: PoolSpec::clone(&self.spec),
+            state: self.state,
+            master_pid: self.master_pid,
+            last_failure: self.last_failure,
+        }
     }
 }
 
@@ -103,6 +136,10 @@ pub struct Pool {
     backoff: Backoff,
     shown: Arc<Mutex<Shown>>,
     commands: mpsc::Receiver<Command>,
+    /// Commands that came while PHP was starting.
+    pending: VecDeque<Command>,
+    /// Panics in a row, and when the last one was.
+    panicked: Option<(u32, Instant)>,
 }
 
 /// The socket, and whether the runtime watches it.
@@ -131,13 +168,13 @@ struct Running {
     sandbox: Arc<dyn Sandbox>,
     since: Instant,
     last_worked: Instant,
-    last_tidied: Instant,
     next_look: Instant,
 }
 
 enum Event {
     Told(Command),
     Abandoned,
+    Paused,
     Connection,
     Ended(String),
     Look,
@@ -157,49 +194,100 @@ impl Pool {
         ending: Vec<(Arc<dyn Sandbox>, Option<Socket>)>,
     ) -> Self {
         let now = Instant::now();
-        let running = running.map(|sandbox| Running { sandbox, since: now, last_worked: now, last_tidied: now, next_look: now });
+        let running = running.map(|sandbox| Running { sandbox, since: now, last_worked: now, next_look: now });
         let socket = socket.map(Listening::Unwatched);
-        let mut pool = Self { around, spec, socket, running, retiring: Retiring::default(), backoff: Backoff::default(), shown, commands };
+        let retiring = Retiring::new(around.panics.clone());
+        let (backoff, pending) = (Backoff::default(), VecDeque::new());
+        let mut pool = Self { around, spec, socket, running, retiring, backoff, shown, commands, pending, panicked: None };
         for (sandbox, old) in ending {
             pool.end(sandbox, old, "of before phpd was restarted");
         }
         pool
     }
 
-    /// Lives until the pool is deleted.
+    /// Lives until the pool is deleted. A panic is a mistake of ours: it is counted, what ran is ended, and the pool goes on after a pause, in
+    /// which it obeys commands.
     pub async fn live(mut self) {
-        self.show();
+        let panics = self.around.panics.clone();
         loop {
-            match self.next().await {
-                Event::Told(Command::Put(spec, reply)) => {
-                    let answer = self.put(*spec).await;
-                    self.show();
-                    drop(reply.send(answer.map(|()| self.status())));
-                }
-                Event::Told(Command::Delete(reply)) => {
-                    let answer = self.delete().await;
-                    self.show();
-                    let deleted = answer.is_ok();
-                    if deleted {
-                        // Whoever asks from now on finds a pool that has ended, and not one that will never answer.
-                        self.commands.close();
-                    }
-                    drop(reply.send(answer));
-                    if deleted {
-                        return;
+            let what = format!("pool {} of {} (account {})", self.spec.pool, self.spec.username, self.spec.account_id);
+            match panics.guard(&what, self.step()).await {
+                Some(true) => {}
+                Some(false) => return,
+                None => {
+                    let (count, _) = self.panicked.filter(|(_, at)| at.elapsed() < IN_A_ROW).unwrap_or((0, Instant::now()));
+                    self.panicked = Some((count.saturating_add(1), Instant::now()));
+                    if panics.guard(&what, self.pick_up()).await.is_none() {
+                        tracing::error!(account.id = %self.spec.account_id, "{what} could not be picked up after a panic");
                     }
                 }
-                Event::Abandoned => return,
-                Event::Connection => self.connection().await,
-                Event::Ended(how) => self.ended(&how),
-                Event::Look => self.look(),
-                Event::OneRetired => {}
             }
-            self.show();
         }
     }
 
+    /// After a panic nobody knows what is half done. So everything that runs is ended, and the pool gets a socket if it has none.
+    async fn pick_up(&mut self) {
+        let (account, pool) = (self.spec.account_id, self.spec.pool.clone());
+        if let Some(running) = self.running.take() {
+            running.sandbox.kill();
+        }
+        let ended = async {
+            self.retiring.kill().await;
+            self.around.launcher.kill_leftovers(account, &pool).await;
+        };
+        if tokio::time::timeout(ENDING, ended).await.is_err() {
+            tracing::error!(account.id = %account, "something of pool {pool} does not end");
+        }
+        if self.socket.is_none() {
+            self.renew_or_say("after a panic");
+        }
+        self.show();
+    }
+
+    /// Until when a pool that panicked does nothing of itself.
+    fn pause(&self) -> Option<Instant> {
+        let (count, at) = self.panicked?;
+        Some(at + panics::pause(count)).filter(|until| Instant::now() < *until)
+    }
+
+    /// One event; whether the pool goes on.
+    async fn step(&mut self) -> bool {
+        self.show();
+        match self.next().await {
+            Event::Told(Command::Put(spec, reply)) => {
+                let answer = self.put(*spec).await;
+                self.show();
+                let status = match answer {
+                    Ok(()) => self.status().await,
+                    Err(error) => Err(error),
+                };
+                drop(reply.send(status));
+            }
+            Event::Told(Command::Delete(reply)) => {
+                let answer = self.delete().await;
+                self.show();
+                let deleted = answer.is_ok();
+                if deleted {
+                    // Whoever asks from now on finds a pool that has ended, and not one that will never answer.
+                    self.commands.close();
+                }
+                drop(reply.send(answer));
+                return !deleted;
+            }
+            Event::Abandoned => return false,
+            Event::Connection => self.connection().await,
+            Event::Ended(how) => self.ended(&how),
+            Event::Look => self.look(),
+            Event::OneRetired | Event::Paused => {}
+        }
+        true
+    }
+
     async fn next(&mut self) -> Event {
+        if let Some(command) = self.pending.pop_front() {
+            return Event::Told(command);
+        }
+        let pause = self.pause();
         // What runs at the same time below must not need the whole of `self`.
         self.watch(self.running.is_none());
         let Self { socket, running, retiring, commands, .. } = self;
@@ -209,6 +297,13 @@ impl Pool {
                 None => Event::Abandoned,
             }
         };
+        if let Some(until) = pause {
+            return tokio::select! {
+                biased;
+                event = told => event,
+                () = tokio::time::sleep_until(until) => Event::Paused,
+            };
+        }
         tokio::select! {
             biased;
             event = told => event,
@@ -237,8 +332,13 @@ impl Pool {
         };
     }
 
-    fn status(&self) -> PoolStatus {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner).status()
+    async fn status(&self) -> Result<PoolStatus, WireError> {
+        let seen = self.shown.lock().unwrap_or_else(PoisonError::into_inner).seen();
+        let status = tokio::time::timeout(SAVING, tokio::task::spawn_blocking(|| seen.status())).await;
+        status.map_err(std::io::Error::from).and_then(|joined| joined.map_err(std::io::Error::other)).map_err(|error| {
+            let PoolSpec { pool, username, .. } = &*self.spec;
+            internal(&format!("could not look at pool {pool} of {username}: {error}"))
+        })
     }
 
     /// Lets everybody see how the pool stands.
@@ -259,9 +359,7 @@ impl Pool {
         shown.master_pid = self.running.as_ref().map(|running| running.sandbox.master_pid());
         shown.last_failure = self.backoff.last();
         let socket = self.socket.as_ref().map(Listening::socket);
-        if shown.socket.as_ref().map(|(bound, _)| bound.as_path()) != socket.map(Socket::bound) {
-            shown.socket = socket.map(|socket| (socket.bound().to_owned(), socket.path().to_owned()));
-        }
+        shown.socket = socket.map(|socket| (socket.bound(), socket.path()));
     }
 
     async fn connection(&mut self) {
@@ -274,9 +372,14 @@ impl Pool {
             return;
         }
         if self.backoff.must_wait(Instant::now()) {
-            for _ in 0..TURNED_AWAY_AT_ONCE {
-                if socket.accept_now().is_none() {
-                    break;
+            if socket.is_handed_out() {
+                // Whoever accepts on it may wait for ever, so what comes from now on comes to one that nobody else holds.
+                self.renew_or_say("which does not stay up");
+            } else {
+                for _ in 0..TURNED_AWAY_AT_ONCE {
+                    if socket.accept_own().is_none() {
+                        break;
+                    }
                 }
             }
             tokio::time::sleep(TURNED_AWAY_PAUSE).await;
@@ -290,9 +393,25 @@ impl Pool {
             self.show_as(PoolState::Running);
         }
         self.watch(false);
-        let Some(socket) = self.socket.as_ref().map(Listening::socket) else { return };
+        let Self { socket, commands, pending, spec, around, .. } = self;
+        let Some(socket) = socket.as_ref().map(Listening::socket) else { return };
         let before = Instant::now();
-        let launched = self.around.launcher.launch(&self.spec, socket).await;
+        let mut launch = around.launcher.launch(spec, socket);
+        let launched = loop {
+            tokio::select! {
+                launched = &mut launch => break launched,
+                command = commands.recv() => match command {
+                    Some(command @ Command::Put(..)) => pending.push_back(command),
+                    // What was begun is ended with the rest.
+                    Some(command @ Command::Delete(_)) => {
+                        pending.push_back(command);
+                        return;
+                    }
+                    None => return,
+                },
+            }
+        };
+        drop(launch);
         let now = Instant::now();
         match launched {
             Ok(sandbox) => {
@@ -307,7 +426,7 @@ impl Pool {
                     );
                 }
                 let next_look = now + self.around.config.look_every();
-                self.running = Some(Running { sandbox, since: now, last_worked: now, last_tidied: now, next_look });
+                self.running = Some(Running { sandbox, since: now, last_worked: now, next_look });
             }
             Err(detail) => self.failed(&detail),
         }
@@ -362,10 +481,7 @@ impl Pool {
         let Some(running) = self.running.as_mut() else { return };
         let Some(socket) = self.socket.as_ref().map(Listening::socket) else { return };
         running.next_look = now + config.look_every();
-        if now - running.last_tidied >= TIDY {
-            running.last_tidied = now;
-            running.sandbox.tidy();
-        }
+        running.sandbox.tidy();
         let stays = now - running.since >= SOON;
         let (works, awaited) = (running.sandbox.has_workers(), socket.has_connection());
         if works || awaited {
@@ -398,11 +514,11 @@ impl Pool {
     fn renew(&mut self, why: &str) -> std::io::Result<()> {
         let PoolSpec { account_id, pool, .. } = &*self.spec;
         let socket = self.around.sockets.create(*account_id, pool, fpm_config::backlog(&self.spec, &self.around.config))?;
-        fd_store::keep(socket.as_fd());
+        fd_store::keep(&socket.shared());
         let old = self.socket.replace(Listening::Unwatched(socket)).map(Listening::into_socket);
         match self.running.take() {
             Some(running) => self.end(running.sandbox, old, why),
-            None => old.into_iter().for_each(Socket::close),
+            None => old.into_iter().for_each(|old| self.retiring.close(old)),
         }
         Ok(())
     }
@@ -426,17 +542,15 @@ impl Pool {
 
     async fn put(&mut self, spec: PoolSpec) -> Result<(), WireError> {
         let socket = self.socket.as_ref().map(Listening::socket);
-        let listening = socket.is_some_and(|socket| socket.in_place() && sockets::is_open_to_nginx_alone(socket.path()));
-        let status = self.status();
+        let listening = socket.is_some_and(|socket| socket.in_place() && sockets::is_open_to_nginx_alone(&socket.path()));
+        let status = self.status().await?;
         if listening && *self.spec == spec && status.listening && status.saved {
             return Ok(());
         }
         let spec = Arc::new(spec);
         let (around, saved) = (Arc::clone(&self.around), Arc::clone(&spec));
-        tokio::task::spawn_blocking(move || around.store.save(&saved))
+        on_disk(move || around.store.save(&saved))
             .await
-            .map_err(std::io::Error::other)
-            .flatten()
             .map_err(|error| internal(&format!("could not put pool {} of {} on disk: {error}", spec.pool, spec.username)))?;
         let changed = *self.spec != *spec;
         self.spec = spec;
@@ -461,24 +575,32 @@ impl Pool {
     }
 
     async fn delete(&mut self) -> Result<Deleted, WireError> {
-        let PoolSpec { account_id, pool, username, .. } = &*self.spec;
+        let spec = Arc::clone(&self.spec);
+        let PoolSpec { account_id, pool, username, .. } = &*spec;
         let (account, pool) = (*account_id, pool.clone());
         // From here on the pool is gone: a phpd that is killed below finds no file and clears the rest away when it starts.
         let (around, name) = (Arc::clone(&self.around), pool.clone());
-        let existed = tokio::task::spawn_blocking(move || around.store.remove(account, &name))
+        let existed = on_disk(move || around.store.remove(account, &name))
             .await
-            .map_err(std::io::Error::other)
-            .flatten()
             .map_err(|error| internal(&format!("could not forget pool {pool} of {username}: {error}")))?;
         if let Some(listening) = self.socket.take() {
             listening.into_socket().close();
         }
         if let Some(running) = self.running.take() {
             running.sandbox.kill();
-            running.sandbox.ended().await;
+            // It is held until it is gone, also if that takes longer than this call may.
+            self.end(running.sandbox, None, "since its pool was deleted");
         }
-        self.retiring.kill().await;
-        self.around.launcher.kill_leftovers(account, &pool).await;
+        let ended = async {
+            self.retiring.kill().await;
+            self.around.launcher.kill_leftovers(account, &pool).await;
+        };
+        if tokio::time::timeout(ENDING, ended).await.is_err() {
+            let seconds = ENDING.as_secs();
+            return Err(internal(&format!(
+                "pool {pool} of {username} is closed, but a process of it has not ended within {seconds} seconds after SIGKILL"
+            )));
+        }
         self.around.sockets.forget(account);
         tracing::info!(account.id = %account, account.username = %self.spec.username, pool = %pool, "deleted pool {pool} of {}", self.spec.username);
         Ok(Deleted { existed })
@@ -499,6 +621,11 @@ async fn connection(socket: Option<&Listening>) {
         Some(Listening::Unwatched(_)) => tokio::time::sleep(Duration::from_secs(1)).await,
         None => std::future::pending().await,
     }
+}
+
+/// What asks a disk, on a thread that may wait for it, for so long as a caller may.
+async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> std::io::Result<T> {
+    tokio::time::timeout(SAVING, tokio::task::spawn_blocking(work)).await?.map_err(std::io::Error::other)?
 }
 
 fn internal(detail: &str) -> WireError {

@@ -3,11 +3,16 @@
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 
+use opterius_protocol::bounded;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal};
 use serde::{Deserialize, Serialize};
 use tokio::io::unix::AsyncFd;
 
 use crate::watch;
+
+/// More than a file of `/proc` about one process holds that we read. None of those read here touches the memory of the process, which is its
+/// owner's and can hold up who reads it (`cmdline`, `environ`).
+const MOST: u64 = 4096;
 
 /// The name of a process that no other one ever has until the next boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +21,14 @@ pub struct ProcessId {
     pub pid: u32,
     /// When it began, in clock ticks since the boot.
     pub start_time: u64,
+}
+
+impl ProcessId {
+    /// Of this very process.
+    pub fn own() -> io::Result<Self> {
+        let pid = std::process::id();
+        Ok(Self { pid, start_time: start_time(pid)? })
+    }
 }
 
 /// One process, held.
@@ -68,6 +81,30 @@ impl Process {
         }
     }
 
+    /// Whose it is, its real uid, and the number of its parent.
+    pub fn uid_and_parent(&self) -> Option<(u32, u32)> {
+        let status = bounded::file(format!("/proc/{}/status", self.id.pid), 64 * 1024).ok()?;
+        let status = String::from_utf8_lossy(&status);
+        // A name of a program cannot hold a line end here: proc(5) escapes it.
+        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.split_ascii_whitespace().next()?.parse().ok());
+        let told = (field("Uid:")?, field("PPid:")?);
+        // Only now it is sure that the number was still this process's.
+        (!self.has_ended()).then_some(told)
+    }
+
+    /// Stops it, and waits a moment until it stands still.
+    pub async fn stop(&self) {
+        self.signal(Signal::STOP);
+        for _ in 0..100 {
+            let stat = bounded::file(format!("/proc/{}/stat", self.id.pid), MOST).unwrap_or_default();
+            let after_name = stat.iter().rposition(|byte| *byte == b')').and_then(|end| stat.get(end + 2));
+            if after_name.is_none_or(|state| matches!(state, b'T' | b'Z' | b'X')) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+
     /// A duplicate of its descriptor `fd`. Needs the right to trace it.
     pub fn descriptor(&self, fd: RawFd) -> io::Result<OwnedFd> {
         Ok(rustix::process::pidfd_getfd(self.pidfd.get_ref(), fd, PidfdGetfdFlags::empty())?)
@@ -80,28 +117,26 @@ fn number(pid: u32) -> io::Result<Pid> {
 
 /// When the process `pid` began, in clock ticks since the boot.
 fn start_time(pid: u32) -> io::Result<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let stat = bounded::file(format!("/proc/{pid}/stat"), MOST)?;
+    let stat = String::from_utf8_lossy(&stat);
     // The name of the program, in brackets, may itself hold spaces and brackets; the fields after it cannot. proc(5): starttime is the
     // 22nd field, and the first one after the name is the third.
     let after_name = stat.rfind(')').and_then(|end| stat.get(end + 1..)).unwrap_or_default();
     after_name.split_ascii_whitespace().nth(19).and_then(|field| field.parse().ok()).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-/// The children of the process `pid` now; none if it has ended.
+/// Children of the process `pid` now: the first few hundred; none if it has ended.
 pub fn children(pid: u32) -> Vec<u32> {
-    std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))
-        .map(|list| list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect())
-        .unwrap_or_default()
+    let path = format!("/proc/{pid}/task/{pid}/children");
+    let list = std::fs::File::open(path).and_then(|file| bounded::head(file, MOST)).unwrap_or_default();
+    let whole = if list.len() as u64 == MOST { list.rsplitn(2, |byte| *byte == b' ').nth(1).unwrap_or_default() } else { &list };
+    String::from_utf8_lossy(whole).split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
 }
 
-/// Every process whose command line has an argument that contains `needle`.
-pub fn with_argument(needle: &str) -> Vec<u32> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let holds = |pid: &u32| {
-        std::fs::read(format!("/proc/{pid}/cmdline"))
-            .is_ok_and(|line| line.split(|byte| *byte == 0).any(|argument| String::from_utf8_lossy(argument).contains(needle)))
-    };
-    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(holds).collect()
+/// The inode of the PID namespace that the process is in.
+pub fn pid_namespace(pid: u32) -> Option<u64> {
+    let link = std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok()?;
+    link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
 }
 
 #[cfg(test)]
@@ -119,6 +154,25 @@ mod tests {
         process.ended().await;
         assert!(process.has_ended());
         assert!(Process::reopen(process.id()).is_none(), "a zombie is not adopted");
+        child.wait().expect("it was a child");
+    }
+
+    #[tokio::test]
+    async fn a_process_tells_whose_it_is_and_stands_still() {
+        let mut child = std::process::Command::new("/bin/sh").args(["-c", "sleep 60 & sleep 60 & wait"]).spawn().expect("it starts");
+        let process = Process::open(child.id()).expect("it runs");
+        let own = ProcessId::own().expect("it is known");
+        assert_eq!(process.uid_and_parent(), Some((rustix::process::getuid().as_raw(), own.pid)));
+        assert_eq!(pid_namespace(child.id()), pid_namespace(own.pid));
+        while children(child.id()).len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        process.stop().await;
+        for pid in children(child.id()) {
+            Process::open(pid).expect("it runs").signal(Signal::KILL);
+        }
+        process.signal(Signal::KILL);
+        process.ended().await;
         child.wait().expect("it was a child");
     }
 }

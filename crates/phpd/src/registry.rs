@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use opterius_model::{AccountId, PoolName};
 use opterius_protocol::phpd::{Deleted, Health, PoolSpec, PoolState, PoolStatus};
@@ -10,9 +11,13 @@ use opterius_protocol::{WireCode, WireError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::launch::Sandbox;
-use crate::pool::{Command, Pool, Shown, Surroundings};
+use crate::panics::Panics;
+use crate::pool::{Command, Pool, Seen, Shown, Surroundings};
 use crate::sockets::Socket;
 use crate::store::Unreadable;
+
+/// How long a caller waits for a pool, less than the Agent waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(12);
 
 type Key = (AccountId, PoolName);
 
@@ -45,6 +50,11 @@ impl Registry {
     pub fn new(around: Arc<Surroundings>, unreadable: Vec<Unreadable>) -> Self {
         let unreadable = unreadable.into_iter().map(|Unreadable { path, detail }| (path, detail)).collect();
         Self { around, pools: Mutex::default(), unreadable: Mutex::new(unreadable) }
+    }
+
+    /// What went wrong in phpd itself.
+    pub fn panics(&self) -> &Panics {
+        &self.around.panics
     }
 
     /// Takes up a pool that is on disk.
@@ -96,9 +106,7 @@ impl Registry {
             };
             let (reply, answer) = oneshot::channel();
             // A pool that is deleted at this very moment takes no more commands; the next round makes a new one.
-            if handle.commands.send(Command::Put(Box::new(spec.clone()), reply)).await.is_ok()
-                && let Ok(answer) = answer.await
-            {
+            if let Some(answer) = handle.ask(Command::Put(Box::new(spec.clone()), reply), answer).await? {
                 self.mended(&key);
                 return answer;
             }
@@ -110,19 +118,23 @@ impl Registry {
         let key = (account, pool.clone());
         while let Some(handle) = self.handle(&key) {
             let (reply, answer) = oneshot::channel();
-            if handle.commands.send(Command::Delete(reply)).await.is_ok()
-                && let Ok(answer) = answer.await
-            {
+            if let Some(answer) = handle.ask(Command::Delete(reply), answer).await? {
                 self.mended(&key);
                 return answer;
             }
         }
         // Nobody holds it, but a file that could not be read may be there.
-        let existed = self.around.store.remove(account, pool).map_err(|error| WireError {
+        let (around, name) = (Arc::clone(&self.around), pool.clone());
+        let existed = async {
+            let removed = tokio::task::spawn_blocking(move || around.store.remove(account, &name)).await;
+            let existed = removed.map_err(std::io::Error::other)??;
+            self.around.launcher.kill_leftovers(account, pool).await;
+            std::io::Result::Ok(existed)
+        };
+        let existed = tokio::time::timeout(PATIENCE, existed).await.map_err(std::io::Error::from).flatten().map_err(|error| WireError {
             code: WireCode::Internal,
             detail: format!("could not forget pool {pool} of account {account}: {error}"),
         })?;
-        self.around.launcher.kill_leftovers(account, pool).await;
         self.mended(&key);
         Ok(Deleted { existed })
     }
@@ -132,15 +144,16 @@ impl Registry {
         self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).remove(&path);
     }
 
-    /// One pool as it stands.
+    /// One pool as it stands. Blocks: it looks at files.
     pub fn get(&self, account: AccountId, pool: &PoolName) -> Option<PoolStatus> {
         let handle = self.handle(&(account, pool.clone()))?;
-        Some(handle.shown.lock().unwrap_or_else(PoisonError::into_inner).status())
+        let seen = handle.shown.lock().unwrap_or_else(PoisonError::into_inner).seen();
+        Some(seen.status())
     }
 
-    /// Every pool, ordered by account and name.
+    /// Every pool, ordered by account and name. Blocks: it looks at files.
     pub fn list(&self) -> Vec<PoolStatus> {
-        self.shown(|shown| Some(shown.status()))
+        self.shown(|shown| Some(shown.seen())).into_iter().map(Seen::status).collect()
     }
 
     fn shown<T>(&self, mut pick: impl FnMut(&Shown) -> Option<T>) -> Vec<T> {
@@ -149,17 +162,47 @@ impl Registry {
         live.filter_map(|handle| pick(&handle.shown.lock().unwrap_or_else(PoisonError::into_inner))).collect()
     }
 
-    /// How phpd stands.
+    /// How phpd stands. Blocks: it looks at files.
     pub fn health(&self) -> Health {
         let states = self.shown(|shown| Some(shown.state()));
         let count = |state: PoolState| states.iter().filter(|one| **one == state).count() as u64;
+        let backing_off = self.shown(|shown| (shown.state() == PoolState::BackingOff).then(|| shown.seen()));
+        let (panics, last_panic) = self.around.panics.told();
         Health {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pools: states.len() as u64,
             running: count(PoolState::Running),
-            backing_off: self.shown(|shown| (shown.state() == PoolState::BackingOff).then(|| shown.status())),
+            backing_off: backing_off.into_iter().map(Seen::status).collect(),
             cgroups: self.around.launcher.cgroups(),
             unreadable: self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect(),
+            panics,
+            last_panic,
+        }
+    }
+}
+
+impl Handle {
+    /// Has the pool's task do something. No answer if the pool was deleted meanwhile.
+    async fn ask<T>(
+        &self,
+        command: Command,
+        answer: oneshot::Receiver<Result<T, WireError>>,
+    ) -> Result<Option<Result<T, WireError>>, WireError> {
+        let refused = |code, detail: &str| WireError { code, detail: detail.to_owned() };
+        let asked = async {
+            if self.commands.send(command).await.is_err() {
+                return None;
+            }
+            Some(answer.await)
+        };
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Err(_) => {
+                Err(refused(WireCode::Internal, "the pool is busy with something that takes too long; see the journal of opterius-phpd"))
+            }
+            Ok(None) => Ok(None),
+            Ok(Some(Ok(answer))) => Ok(Some(answer)),
+            Ok(Some(Err(_))) if self.commands.is_closed() => Ok(None),
+            Ok(Some(Err(_))) => Err(refused(WireCode::Internal, "phpd made a mistake in this call; see the journal of opterius-phpd")),
         }
     }
 }

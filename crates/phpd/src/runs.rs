@@ -1,7 +1,8 @@
 //! The record of every sandbox that runs, in a directory of its own on a tmpfs, so that a phpd that was restarted knows them again.
 //!
-//! The record is there before the process: a phpd that is killed between the two leaves a record without a process number, and the
-//! process is then found by the directory's name on its command line.
+//! The record is there before the process: a phpd that is killed between the two leaves a record without process numbers. What it started is
+//! found by two files that do not need phpd: the process that becomes bubblewrap writes down its own name first, and bubblewrap that of the
+//! sandbox's first process.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -9,13 +10,23 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use opterius_model::{AccountId, PoolName};
-use opterius_protocol::{Micros, phpd::PoolSpec};
+use opterius_protocol::{Micros, bounded, phpd::PoolSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::process::ProcessId;
 
 const VERSION: u32 = 1;
 const RECORD: &str = "record.json";
+const STARTER: &str = "starter.json";
+const REPORT: &str = "report.json";
+
+/// A record is a few hundred bytes.
+const MOST: u64 = 64 * 1024;
+const MOST_RUNS: usize = 1_000_000;
+
+/// The way in which sandboxes are made now. One that was made in another way ends after its requests when phpd is restarted, so that what
+/// holds for new ones holds for all.
+const MAKE: u32 = 1;
 
 /// All runs.
 #[derive(Debug, Clone)]
@@ -41,6 +52,23 @@ pub struct Record {
     pub processes: Option<Processes>,
     /// Whether it was told to end.
     pub retiring: bool,
+    /// The number of its socket ([`crate::sockets::Socket::cookie`]).
+    #[serde(default)]
+    pub socket: Option<u64>,
+    /// How it was made.
+    #[serde(default)]
+    make: u32,
+}
+
+/// What bubblewrap reports of what it started.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Report {
+    /// The first process of the PID namespace, as the server sees it.
+    #[serde(rename = "child-pid")]
+    pub child_pid: u32,
+    /// The inode of that namespace; bubblewrap tells it since 0.5.
+    #[serde(rename = "pid-namespace", default)]
+    pub pid_namespace: Option<u64>,
 }
 
 /// The two processes that phpd holds.
@@ -54,8 +82,13 @@ pub struct Processes {
 
 impl Record {
     /// The record of a sandbox that is about to start.
-    pub fn new(spec: PoolSpec, bound: PathBuf) -> Self {
-        Self { version: VERSION, spec, bound, processes: None, retiring: false }
+    pub fn new(spec: PoolSpec, bound: PathBuf, socket: u64) -> Self {
+        Self { version: VERSION, spec, bound, processes: None, retiring: false, socket: Some(socket), make: MAKE }
+    }
+
+    /// Whether it was made as sandboxes are made now.
+    pub fn is_of_now(&self) -> bool {
+        self.make == MAKE
     }
 }
 
@@ -80,14 +113,14 @@ impl Runs {
 
     /// Every run.
     pub fn all(&self) -> io::Result<Vec<Run>> {
-        fs::read_dir(&self.root)?.map(|entry| Ok(Run { path: entry?.path() })).collect()
+        Ok(bounded::names(&self.root, MOST_RUNS)?.into_iter().map(|name| Run { path: self.root.join(name) }).collect())
     }
 
     /// The runs of one pool.
     pub fn of(&self, account: AccountId, pool: &PoolName) -> Vec<Run> {
         let prefix = format!("{account}.{pool}.");
-        let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
-        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix)).map(|entry| Run { path: entry.path() }).collect()
+        let names = bounded::names(&self.root, MOST_RUNS).unwrap_or_default().into_iter();
+        names.filter(|name| name.to_string_lossy().starts_with(&prefix)).map(|name| Run { path: self.root.join(name) }).collect()
     }
 }
 
@@ -113,8 +146,28 @@ impl Run {
 
     /// The record; nothing if it is not there or not of this version.
     pub fn read(&self) -> Option<Record> {
-        let text = fs::read(self.path.join(RECORD)).ok()?;
+        let text = bounded::file(self.path.join(RECORD), MOST).ok()?;
         serde_json::from_slice::<Record>(&text).ok().filter(|record| record.version == VERSION)
+    }
+
+    /// Writes down the process that calls this, which becomes bubblewrap.
+    pub fn begun_by_this_process(path: &Path) -> io::Result<()> {
+        fs::write(path.join(STARTER), serde_json::to_vec(&ProcessId::own()?)?)
+    }
+
+    /// The process that became bubblewrap.
+    pub fn starter(&self) -> Option<ProcessId> {
+        serde_json::from_slice(&bounded::file(self.path.join(STARTER), MOST).ok()?).ok()
+    }
+
+    /// The file for bubblewrap's report.
+    pub fn report_file(&self) -> io::Result<fs::File> {
+        fs::File::create(self.path.join(REPORT))
+    }
+
+    /// Bubblewrap's report, once it is whole.
+    pub fn report(&self) -> Option<Report> {
+        serde_json::from_slice(&bounded::file(self.path.join(REPORT), MOST).ok()?).ok()
     }
 
     /// Forgets the run.
@@ -133,10 +186,20 @@ mod tests {
     use crate::fpm_config::tests::spec;
 
     #[test]
+    fn a_record_of_an_earlier_phpd_loads_and_is_not_of_now() {
+        let mut record = serde_json::to_value(Record::new(spec(), "/run/x/.main.0".into(), 7)).expect("JSON");
+        for field in ["socket", "make"] {
+            record.as_object_mut().expect("an object").remove(field);
+        }
+        let record: Record = serde_json::from_value(record).expect("it loads");
+        assert!(!record.is_of_now() && record.socket.is_none());
+    }
+
+    #[test]
     fn a_record_comes_back_and_a_torn_one_is_none() {
         let root = tempfile::tempdir().expect("a directory");
         let runs = Runs::open(root.path()).expect("it opens");
-        let mut record = Record::new(spec(), "/run/x/.main.0".into());
+        let mut record = Record::new(spec(), "/run/x/.main.7".into(), 7);
         let run = runs.begin(&record).expect("it begins");
         let id = ProcessId { pid: 7, start_time: 8 };
         record.processes = Some(Processes { first: id, master: id });
@@ -146,6 +209,14 @@ mod tests {
         assert_eq!(all.len(), 2);
         assert_eq!(all.iter().filter_map(Run::read).collect::<Vec<_>>(), [record.clone()]);
         assert_eq!(runs.of(record.spec.account_id, &record.spec.pool).len(), 1);
+        assert!(run.report().is_none() && run.starter().is_none());
+        Run::begun_by_this_process(run.path()).expect("written");
+        assert_eq!(run.starter(), Some(ProcessId::own().expect("known")));
+        fs::write(run.path().join(REPORT), "{\n    \"child-pid\": 9").expect("written");
+        assert!(run.report().is_none(), "bubblewrap is still writing");
+        fs::write(run.path().join(REPORT), "{\n    \"child-pid\": 9,\n \"pid-namespace\": 11\n}\n").expect("written");
+        let report = run.report().expect("it is whole");
+        assert_eq!((report.child_pid, report.pid_namespace), (9, Some(11)));
         run.end();
         assert!(runs.of(record.spec.account_id, &record.spec.pool).is_empty());
     }

@@ -1,8 +1,15 @@
 //! The listening sockets.
 //!
-//! A socket is bound to a name of its own, `.main.0`, and then hard-linked to the pool's path, `main.sock`, by a rename. So a socket is
-//! replaced without an instant at which nobody listens, and after a restart the descriptors tell by themselves what they are:
-//! `getsockname` names the account, the pool and the binding, and the one whose file is also at the pool's path is the one in use.
+//! A socket is bound to a name of its own, `.main.<cookie>`, and then hard-linked to the pool's path, `main.sock`, by a rename. So a socket is
+//! replaced without an instant at which nobody listens.
+//!
+//! The cookie (SO_COOKIE) is the number that the kernel gave to this one socket, and gives to no other until the next boot. The file with
+//! that number, in a directory that only root may change, is our record that we made it: after a restart a descriptor is known by it. The
+//! name that `getsockname` tells is no proof, since a tenant can bind a socket to any name in a mount namespace of its own (seen).
+//!
+//! Once a sandbox got a socket, its tenant holds the same open file as we do, may hand it to anybody, and may change all of its state at any
+//! moment: O_NONBLOCK, SO_RCVTIMEO, the backlog. So whoever accepts on it can be made to wait without an end. phpd accepts only on a
+//! socket that no sandbox ever got ([`Socket::accept_own`]), or on a thread of its own with a deadline ([`crate::retire`]).
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, Permissions};
@@ -12,30 +19,36 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use opterius_model::{AccountId, PoolName};
+use opterius_protocol::bounded;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::OFlags;
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+
+/// More entries than this has no directory of ours: one account's sockets, and all accounts.
+const MOST_FILES: usize = 10_000;
+const MOST_ACCOUNTS: usize = 1_000_000;
 
 /// The directory of all sockets, and who may connect.
 #[derive(Debug, Clone)]
 pub struct Sockets {
-    root: PathBuf,
+    root: Arc<Path>,
     web_gid: u32,
-    /// The number of the next binding. None is given twice while a socket of it is held: an older one, whose file somebody deleted, would
-    /// take the newer one's away when it is closed (seen).
-    next: Arc<AtomicU32>,
 }
 
-/// One listening socket of one pool.
+/// One listening socket of one pool. Its paths are made of the account, the pool and the cookie, so none of them lies elsewhere.
 #[derive(Debug)]
 pub struct Socket {
     fd: Arc<OwnedFd>,
-    bound: PathBuf,
-    path: PathBuf,
+    sockets: Sockets,
+    whose: Whose,
+    cookie: u64,
+    file: FileId,
+    /// Whether a sandbox got it.
+    handed_out: AtomicBool,
 }
 
 /// Whose socket a descriptor is.
@@ -47,10 +60,39 @@ pub struct Whose {
     pub pool: PoolName,
 }
 
+/// What tells one file from all others: its device and its inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileId(u64, u64);
+
+/// An account's directory, open. What is below it is named by one component, and never followed.
+struct Directory(OwnedFd);
+
+impl Directory {
+    fn file(&self, name: &str) -> Option<FileId> {
+        let found = rustix::fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        Some(FileId(found.st_dev, found.st_ino))
+    }
+
+    /// Removes the name if it is this very file.
+    fn remove(&self, name: &str, file: FileId) {
+        if self.file(name) == Some(file) {
+            let _ = rustix::fs::unlinkat(&self.0, name, AtFlags::empty());
+        }
+    }
+}
+
+fn link_name(pool: &PoolName) -> String {
+    format!("{pool}.sock")
+}
+
+fn bound_name(pool: &PoolName, cookie: u64) -> String {
+    format!(".{pool}.{cookie}")
+}
+
 impl Sockets {
     /// The sockets below `root`, for the group `web_gid`. Makes the directory, or sets its owner and mode right.
     pub fn open(root: &Path, web_gid: u32) -> io::Result<Self> {
-        let sockets = Self { root: root.to_owned(), web_gid, next: Arc::default() };
+        let sockets = Self { root: root.into(), web_gid };
         if let Some(parent) = root.parent() {
             DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
         }
@@ -60,7 +102,7 @@ impl Sockets {
 
     /// The path at which nginx finds a pool.
     pub fn path(&self, account: AccountId, pool: &PoolName) -> PathBuf {
-        self.root.join(account.to_string()).join(format!("{pool}.sock"))
+        self.root.join(account.to_string()).join(link_name(pool))
     }
 
     /// A directory that only root may change and only the web server may enter.
@@ -81,15 +123,35 @@ impl Sockets {
         Ok(())
     }
 
+    /// An account's directory, if it is there.
+    fn of(&self, account: AccountId) -> io::Result<Directory> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let root = rustix::fs::open(&*self.root, flags, Mode::empty())?;
+        Ok(Directory(rustix::fs::openat(&root, account.to_string(), flags, Mode::empty())?))
+    }
+
     /// A new listening socket in the pool's place. Whatever was there before is replaced in one step.
     pub fn create(&self, account: AccountId, pool: &PoolName, backlog: i32) -> io::Result<Socket> {
-        let path = self.path(account, pool);
-        let directory = self.root.join(account.to_string());
-        self.directory(&directory)?;
-        let fd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-        let bound = self.bind(&fd, &directory, pool)?;
-        let socket = Socket { fd: Arc::new(fd), bound, path };
-        match self.place(&socket, backlog) {
+        self.directory(&self.root.join(account.to_string()))?;
+        let directory = self.of(account)?;
+        // Not blocking, for as long as it is ours alone.
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let fd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        let cookie = sockopt::socket_cookie(&fd)?;
+        let name = bound_name(pool, cookie);
+        let address = SocketAddrUnix::new(self.root.join(account.to_string()).join(&name))?;
+        match rustix::net::bind(&fd, &address) {
+            Err(Errno::ADDRINUSE) => {
+                // Of before the boot: no other socket of this one has the number.
+                rustix::fs::unlinkat(&directory.0, &name, AtFlags::empty())?;
+                rustix::net::bind(&fd, &address)?;
+            }
+            bound => bound?,
+        }
+        let file = directory.file(&name).ok_or(io::ErrorKind::NotFound)?;
+        let whose = Whose { account, pool: pool.clone() };
+        let socket = Socket { fd: Arc::new(fd), sockets: self.clone(), whose, cookie, file, handed_out: AtomicBool::new(false) };
+        match self.place(&directory, &socket, backlog) {
             Ok(()) => Ok(socket),
             Err(error) => {
                 socket.close();
@@ -98,59 +160,58 @@ impl Sockets {
         }
     }
 
-    /// Binds to a name that is free. Binding is exclusive: a name that is taken is never taken over.
-    fn bind(&self, fd: &OwnedFd, directory: &Path, pool: &PoolName) -> io::Result<PathBuf> {
-        for _ in 0..10_000 {
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
-            let bound = directory.join(format!(".{pool}.{number}"));
-            match rustix::net::bind(fd, &SocketAddrUnix::new(&bound)?) {
-                Ok(()) => return Ok(bound),
-                Err(Errno::ADDRINUSE) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(io::Error::new(io::ErrorKind::AddrInUse, format!("10,000 names of pool {pool} in {} are taken", directory.display())))
-    }
-
-    fn place(&self, socket: &Socket, backlog: i32) -> io::Result<()> {
-        std::os::unix::fs::lchown(&socket.bound, None, Some(self.web_gid))?;
-        fs::set_permissions(&socket.bound, Permissions::from_mode(0o660))?;
+    fn place(&self, directory: &Directory, socket: &Socket, backlog: i32) -> io::Result<()> {
+        let bound = socket.bound();
+        std::os::unix::fs::lchown(&bound, None, Some(self.web_gid))?;
+        fs::set_permissions(&bound, Permissions::from_mode(0o660))?;
         rustix::net::listen(&socket.fd, backlog)?;
-        let link = with_suffix(&socket.bound, ".new");
-        drop(fs::remove_file(&link));
-        fs::hard_link(&socket.bound, &link)?;
-        fs::rename(&link, &socket.path)
+        let name = bound_name(&socket.whose.pool, socket.cookie);
+        let link = format!("{name}.new");
+        let _ = rustix::fs::unlinkat(&directory.0, &link, AtFlags::empty());
+        rustix::fs::linkat(&directory.0, &name, &directory.0, &link, AtFlags::empty())?;
+        Ok(rustix::fs::renameat(&directory.0, &link, &directory.0, link_name(&socket.whose.pool))?)
     }
 
-    /// The socket behind a descriptor that came from an earlier phpd, and whose it is; nothing if it is none of ours.
+    /// The socket behind a descriptor that came from an earlier phpd, or from a sandbox, and whose it is. Nothing unless we made it: the
+    /// descriptor is closed then, and nothing else happens.
+    ///
+    /// What a sandbox did with it since is unknown, so it counts as handed out.
     pub fn recognise(&self, fd: OwnedFd) -> Option<(Whose, Socket)> {
+        let cookie = sockopt::socket_cookie(&fd).ok()?;
         let address = SocketAddrUnix::try_from(rustix::net::getsockname(&fd).ok()?).ok()?;
         let bound = PathBuf::from(std::ffi::OsStr::from_bytes(address.path_bytes()?));
-        let mut parts = bound.strip_prefix(&self.root).ok()?.to_str()?.split('/');
+        // Where to look for the record. That it is there is what counts.
+        let mut parts = bound.strip_prefix(&*self.root).ok()?.to_str()?.split('/');
         let (account, file, None) = (parts.next()?, parts.next()?, parts.next()) else { return None };
         let account = AccountId::parse(account).ok()?;
         let (pool, number) = file.strip_prefix('.')?.split_once('.')?;
-        let number = number.parse::<u32>().ok()?;
-        self.next.fetch_max(number.saturating_add(1), Ordering::Relaxed);
         let pool = PoolName::parse(pool).ok()?;
-        let path = self.path(account, &pool);
-        Some((Whose { account, pool }, Socket { fd: Arc::new(fd), bound, path }))
+        if number.parse::<u64>().ok()? != cookie {
+            return None;
+        }
+        let file = self.of(account).ok()?.file(&bound_name(&pool, cookie))?;
+        let whose = Whose { account, pool };
+        let socket =
+            Socket { fd: Arc::new(fd), sockets: self.clone(), whose: whose.clone(), cookie, file, handed_out: AtomicBool::new(true) };
+        Some((whose, socket))
     }
 
     /// Removes every file that is not of `keep`, and every directory that is empty then.
     pub fn sweep(&self, keep: &HashSet<PathBuf>) -> io::Result<()> {
-        for account in fs::read_dir(&self.root)?.flatten() {
+        for name in bounded::names(&*self.root, MOST_ACCOUNTS)? {
+            let path = self.root.join(&name);
+            let account = name.to_str().and_then(|name| AccountId::parse(name).ok());
+            let Some(directory) = account.and_then(|account| self.of(account).ok()) else { continue };
             let mut kept = false;
-            for file in fs::read_dir(account.path()).into_iter().flatten().flatten() {
-                let path = file.path();
-                if keep.contains(&path) {
+            for file in bounded::names(&path, MOST_FILES).unwrap_or_default() {
+                if keep.contains(&path.join(&file)) {
                     kept = true;
                 } else {
-                    drop(fs::remove_file(path));
+                    let _ = rustix::fs::unlinkat(&directory.0, &*file, AtFlags::empty());
                 }
             }
             if !kept {
-                drop(fs::remove_dir(account.path()));
+                drop(fs::remove_dir(path));
             }
         }
         Ok(())
@@ -160,12 +221,6 @@ impl Sockets {
     pub fn forget(&self, account: AccountId) {
         drop(fs::remove_dir(self.root.join(account.to_string())));
     }
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// Whether `a` and `b` are one file.
@@ -196,18 +251,24 @@ pub fn is_open_to_nginx_alone(path: &Path) -> bool {
 
 impl Socket {
     /// The name it was bound to.
-    pub fn bound(&self) -> &Path {
-        &self.bound
+    pub fn bound(&self) -> PathBuf {
+        self.sockets.root.join(self.whose.account.to_string()).join(bound_name(&self.whose.pool, self.cookie))
     }
 
     /// The pool's path.
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn path(&self) -> PathBuf {
+        self.sockets.path(self.whose.account, &self.whose.pool)
+    }
+
+    /// The number that no other socket has until the next boot.
+    pub fn cookie(&self) -> u64 {
+        self.cookie
     }
 
     /// Whether a connection to the pool's path reaches this socket.
     pub fn in_place(&self) -> bool {
-        is_in_place(&self.bound, &self.path) && !self.is_dead()
+        let linked = self.sockets.of(self.whose.account).ok().and_then(|directory| directory.file(&link_name(&self.whose.pool)));
+        linked == Some(self.file) && !self.is_dead()
     }
 
     /// Whether a connection waits.
@@ -231,7 +292,7 @@ impl Socket {
     /// Sets how many connections may wait.
     pub fn set_backlog(&self, backlog: i32) {
         if let Err(error) = rustix::net::listen(&self.fd, backlog) {
-            tracing::warn!("could not set the backlog of {}: {error}", self.path.display());
+            tracing::warn!("could not set the backlog of {}: {error}", self.path().display());
         }
     }
 
@@ -242,31 +303,24 @@ impl Socket {
     pub fn nudge(&self) {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let nudged = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
-            .and_then(|fd| rustix::net::connect(&fd, &SocketAddrUnix::new(&self.path)?));
+            .and_then(|fd| rustix::net::connect(&fd, &SocketAddrUnix::new(self.path())?));
         if let Err(error) = nudged {
-            tracing::debug!("could not nudge {}: {error}", self.path.display());
+            tracing::debug!("could not nudge {}: {error}", self.path().display());
         }
     }
 
-    /// Takes one waiting connection, if there is one, without ever waiting.
-    ///
-    /// FPM needs the socket to be blocking, and the flag belongs to the socket, not to the descriptor. So this is only called while no
-    /// FPM accepts on it.
-    pub fn accept_now(&self) -> Option<OwnedFd> {
-        let flags = rustix::fs::fcntl_getfl(&self.fd).ok()?;
-        rustix::fs::fcntl_setfl(&self.fd, flags | OFlags::NONBLOCK).ok()?;
-        let accepted = rustix::net::accept_with(&self.fd, SocketFlags::CLOEXEC);
-        self.make_blocking();
-        accepted.ok()
+    /// Whether a sandbox got it, so that its state is the tenant's to change.
+    pub fn is_handed_out(&self) -> bool {
+        self.handed_out.load(Ordering::SeqCst)
     }
 
-    /// Takes away what a phpd that was killed in [`Self::accept_now`] may have left.
-    pub fn make_blocking(&self) {
-        if let Ok(flags) = rustix::fs::fcntl_getfl(&self.fd)
-            && flags.contains(OFlags::NONBLOCK)
-        {
-            let _ = rustix::fs::fcntl_setfl(&self.fd, flags - OFlags::NONBLOCK);
+    /// Takes one waiting connection, if there is one, without ever waiting. Takes none from a socket that was handed out, where nobody could
+    /// promise that.
+    pub fn accept_own(&self) -> Option<OwnedFd> {
+        if self.is_handed_out() {
+            return None;
         }
+        rustix::net::accept_with(&self.fd, SocketFlags::CLOEXEC).ok()
     }
 
     /// The descriptor itself, to be held for a while longer than the socket may be.
@@ -274,19 +328,37 @@ impl Socket {
         Arc::clone(&self.fd)
     }
 
-    /// A second descriptor of it, to be handed to a sandbox.
+    /// A second descriptor of it, to be handed to a sandbox. FPM needs it to be blocking, which holds for all descriptors of it.
     pub fn duplicate(&self) -> io::Result<OwnedFd> {
+        self.handed_out.store(true, Ordering::SeqCst);
+        set_blocking(&self.fd, true);
         self.fd.try_clone()
+    }
+
+    /// Ends it for everybody who holds it.
+    pub fn shut_down(&self) {
+        let _ = rustix::net::shutdown(&self.fd, Shutdown::Both);
     }
 
     /// Ends it for everybody who holds it, and removes its files. The shutdown also makes systemd drop its copy from the store: all
     /// copies share one name there, so one alone could not be removed by name, but one that hangs up goes by itself.
     pub fn close(self) {
-        let _ = rustix::net::shutdown(&self.fd, Shutdown::Both);
-        if is_in_place(&self.bound, &self.path) {
-            drop(fs::remove_file(&self.path));
+        self.shut_down();
+        let Whose { account, pool } = &self.whose;
+        if let Ok(directory) = self.sockets.of(*account) {
+            directory.remove(&link_name(pool), self.file);
+            directory.remove(&bound_name(pool, self.cookie), self.file);
         }
-        drop(fs::remove_file(&self.bound));
+    }
+}
+
+/// Sets or takes away O_NONBLOCK, which belongs to the open file and not to the descriptor. It never waits.
+pub(crate) fn set_blocking(fd: impl AsFd, blocking: bool) {
+    if let Ok(flags) = rustix::fs::fcntl_getfl(&fd) {
+        let wanted = if blocking { flags - OFlags::NONBLOCK } else { flags | OFlags::NONBLOCK };
+        if wanted != flags {
+            let _ = rustix::fs::fcntl_setfl(&fd, wanted);
+        }
     }
 }
 
@@ -321,7 +393,7 @@ mod tests {
         let account = AccountId::generate();
         let socket = sockets.create(account, &PoolName::main(), 16).expect("it is made");
         let mode = |path: &Path| fs::metadata(path).expect("it is there").mode() & 0o7777;
-        assert_eq!(mode(socket.path()), 0o660);
+        assert_eq!(mode(&socket.path()), 0o660);
         assert_eq!(mode(socket.path().parent().expect("a directory")), 0o750);
         assert_eq!(mode(&sockets.root), 0o750);
     }
@@ -333,7 +405,7 @@ mod tests {
         let old = sockets.create(account, &PoolName::main(), 16).expect("it is made");
         fs::remove_dir_all(old.path().parent().expect("a directory")).expect("it is deleted");
         let again = Sockets::open(&sockets.root, sockets.web_gid).expect("it opens");
-        let (_, old) = again.recognise(old.duplicate().expect("a descriptor")).expect("it is one of ours");
+        assert!(again.recognise(old.duplicate().expect("a descriptor")).is_none(), "its record is gone");
         let new = again.create(account, &PoolName::main(), 16).expect("it is made");
         assert!(new.in_place() && !old.in_place());
         old.close();
@@ -350,8 +422,8 @@ mod tests {
         let new = sockets.create(account, &PoolName::main(), 16).expect("it is made");
         assert!(new.in_place() && !old.in_place());
         let _second = UnixStream::connect(new.path()).expect("somebody listens");
-        assert!(old.accept_now().is_some() && old.accept_now().is_none());
-        assert!(new.accept_now().is_some() && new.accept_now().is_none());
+        assert!(old.accept_own().is_some() && old.accept_own().is_none());
+        assert!(new.accept_own().is_some() && new.accept_own().is_none());
         old.close();
         assert!(new.in_place());
     }
@@ -369,12 +441,55 @@ mod tests {
     }
 
     #[test]
+    fn a_tenants_socket_with_a_neighbours_name_is_not_the_neighbours() {
+        let (_root, sockets) = sockets();
+        let account = AccountId::generate();
+        let neighbour = sockets.create(account, &PoolName::main(), 16).expect("it is made");
+        // What a tenant does in a mount namespace of its own: a socket that is bound to the very name of another one.
+        let name = neighbour.bound();
+        let aside = name.with_extension("aside");
+        fs::rename(&name, &aside).expect("aside");
+        let tenants = std::os::unix::net::UnixListener::bind(&name).expect("bound");
+        fs::rename(&aside, &name).expect("back");
+        if let Some((_, taken)) = sockets.recognise(tenants.into()) {
+            taken.close();
+        }
+        assert!(neighbour.in_place(), "the neighbour's files are still there");
+        UnixStream::connect(neighbour.path()).expect("and lead to the neighbour");
+    }
+
+    #[test]
+    fn a_socket_that_was_handed_out_is_never_accepted_on() {
+        let (_root, sockets) = sockets();
+        let socket = sockets.create(AccountId::generate(), &PoolName::main(), 16).expect("it is made");
+        let _waits = UnixStream::connect(socket.path()).expect("somebody listens");
+        let copy = socket.duplicate().expect("a copy");
+        assert!(socket.has_connection() && socket.accept_own().is_none());
+        let (_, again) = sockets.recognise(copy).expect("it is ours");
+        assert!(again.has_connection() && again.accept_own().is_none(), "nobody knows what became of it");
+    }
+
+    #[test]
+    fn only_its_own_files_go_with_a_socket() {
+        let (_root, sockets) = sockets();
+        let account = AccountId::generate();
+        let socket = sockets.create(account, &PoolName::main(), 16).expect("it is made");
+        let (bound, path) = (socket.bound(), socket.path());
+        for file in [&bound, &path] {
+            fs::remove_file(file).expect("removed");
+            fs::write(file, "another file").expect("written");
+        }
+        socket.close();
+        assert!(bound.exists() && path.exists());
+    }
+
+    #[test]
     fn a_closed_socket_is_gone_for_everybody() {
         let (_root, sockets) = sockets();
         let account = AccountId::generate();
         let socket = sockets.create(account, &PoolName::main(), 16).expect("it is made");
         let (_, copy) = sockets.recognise(socket.duplicate().expect("a copy")).expect("it is ours");
-        let path = socket.path().to_owned();
+        let path = socket.path();
         socket.close();
         sockets.forget(account);
         assert!(copy.is_dead(), "systemd sees a hang-up and drops its copy");
@@ -388,7 +503,7 @@ mod tests {
         let account = AccountId::generate();
         drop(sockets.create(account, &PoolName::main(), 16).expect("it is made"));
         let socket = sockets.create(account, &PoolName::main(), 16).expect("a stale socket is no obstacle");
-        sockets.sweep(&HashSet::from([socket.bound().to_owned(), socket.path().to_owned()])).expect("swept");
+        sockets.sweep(&HashSet::from([socket.bound(), socket.path()])).expect("swept");
         let left: Vec<_> = fs::read_dir(sockets.root.join(account.to_string())).expect("it is there").flatten().collect();
         assert_eq!(left.len(), 2, "the binding and the path");
         assert!(socket.in_place());

@@ -3,23 +3,31 @@
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use opterius_model::{AccountId, PoolName};
 use opterius_protocol::phpd::PoolSpec;
 
-use crate::bubblewrap::{self, Bubble, Bubblewrap};
+use crate::bubblewrap::{self, Bubble, Bubbles, Bubblewrap};
 use crate::config::Config;
 use crate::fd_store;
 use crate::fpm_config;
 use crate::http;
 use crate::launch::Sandbox as _;
+use crate::panics::Panics;
 use crate::pool::Surroundings;
 use crate::registry::{Found, Registry};
 use crate::runs::{Record, Runs};
 use crate::sockets::{Socket, Sockets, Whose};
 use crate::store::Store;
+use tokio::task::JoinSet;
+
+/// How long taking sockets back from sandboxes may hold up a start. What is not there by then is made anew.
+const TAKING_BACK: Duration = Duration::from_secs(3);
+
+/// How long a start waits for the end of what it has killed. It goes on ending all the same.
+const CLEARING: Duration = Duration::from_secs(2);
 
 type Key = (AccountId, PoolName);
 
@@ -36,16 +44,23 @@ pub async fn run(config: Config, given: Vec<OwnedFd>) -> anyhow::Result<()> {
         tracing::error!("a pool does not listen: {}", bad.detail);
     }
 
-    let launcher = Arc::new(Bubblewrap::new(Arc::clone(&config), runs.clone()));
-    let mut left = Left::gather(&sockets, given, &launcher, &runs).await?;
-    let around =
-        Arc::new(Surroundings { config: Arc::clone(&config), sockets: sockets.clone(), store: store.clone(), launcher: launcher.clone() });
+    let panics = Panics::default();
+    fd_store::keep_up(panics.clone()).context("could not start a thread")?;
+    let launcher = Arc::new(Bubblewrap::new(Arc::clone(&config), runs.clone(), panics.clone()));
+    let mut left = Left::gather(&sockets, given, &launcher, &runs, &panics)?;
+    let around = Arc::new(Surroundings {
+        config: Arc::clone(&config),
+        sockets: sockets.clone(),
+        store: store.clone(),
+        launcher: Arc::new(Bubbles(Arc::clone(&launcher))),
+        panics,
+    });
     let registry = Arc::new(Registry::new(Arc::clone(&around), unreadable));
 
     let (mut pools, mut deaf, mut running) = (0_usize, 0_usize, 0_usize);
-    let (mut fresh, mut kept) = (Vec::new(), HashSet::new());
+    let (mut fresh, mut kept) = (std::mem::take(&mut left.taken_back), HashSet::new());
     for spec in specs {
-        let mut found = left.of(&sockets, &spec);
+        let mut found = left.of(&spec);
         if found.socket.is_none() {
             match sockets.create(spec.account_id, &spec.pool, fpm_config::backlog(&spec, &config)) {
                 Ok(socket) => {
@@ -59,7 +74,7 @@ pub async fn run(config: Config, given: Vec<OwnedFd>) -> anyhow::Result<()> {
             }
         }
         let in_use = found.socket.iter().chain(found.ending.iter().filter_map(|(_, socket)| socket.as_ref()));
-        kept.extend(in_use.flat_map(|socket| [socket.bound().to_owned(), socket.path().to_owned()]));
+        kept.extend(in_use.flat_map(|socket| [socket.bound(), socket.path()]));
         pools += 1;
         running += usize::from(found.running.is_some());
         registry.adopt(spec, found);
@@ -70,11 +85,7 @@ pub async fn run(config: Config, given: Vec<OwnedFd>) -> anyhow::Result<()> {
     let control =
         http::listen(&config.control_socket).with_context(|| format!("could not listen on {}", config.control_socket.display()))?;
     fd_store::ready();
-    // A thread of its own, for which the end of phpd does not wait.
-    std::thread::Builder::new()
-        .name("fd-store".to_owned())
-        .spawn(move || fd_store::keep_all(&fresh))
-        .context("could not start a thread")?;
+    fd_store::keep_all(&fresh);
     let ms = begun.elapsed().as_millis();
     tracing::info!("{pools} pools listen ({deaf} could not), {running} of them with a PHP that was running already, after {ms} ms");
     tokio::select! {
@@ -104,14 +115,24 @@ fn web_gid(config: &Config) -> anyhow::Result<u32> {
 /// What an earlier phpd left: sockets in systemd's store, and sandboxes.
 struct Left {
     sockets: HashMap<Key, Vec<Socket>>,
-    sandboxes: HashMap<Key, Vec<(Record, Bubble)>>,
+    sandboxes: HashMap<Key, Vec<(Record, Arc<Bubble>)>>,
+    /// Sockets that systemd does not have, as after a stop of the unit.
+    taken_back: Vec<Arc<OwnedFd>>,
+    /// What was killed.
+    ending: JoinSet<()>,
+    panics: Panics,
 }
 
 impl Left {
-    async fn gather(sockets: &Sockets, given: Vec<OwnedFd>, launcher: &Bubblewrap, runs: &Runs) -> anyhow::Result<Self> {
-        let mut left = Self { sockets: HashMap::new(), sandboxes: HashMap::new() };
+    fn gather(sockets: &Sockets, given: Vec<OwnedFd>, launcher: &Bubblewrap, runs: &Runs, panics: &Panics) -> anyhow::Result<Self> {
+        let mut left = Self {
+            sockets: HashMap::new(),
+            sandboxes: HashMap::new(),
+            taken_back: Vec::new(),
+            ending: JoinSet::new(),
+            panics: panics.clone(),
+        };
         for (Whose { account, pool }, socket) in given.into_iter().filter_map(|fd| sockets.recognise(fd)) {
-            socket.make_blocking();
             left.sockets.entry((account, pool)).or_default().push(socket);
         }
         for run in runs.all().context("could not read the records of what runs")? {
@@ -120,40 +141,69 @@ impl Left {
             match adopted {
                 Some((bubble, record)) => {
                     let key = (record.spec.account_id, record.spec.pool.clone());
-                    left.sandboxes.entry(key).or_default().push((record, bubble));
+                    left.sandboxes.entry(key).or_default().push((record, Arc::new(bubble)));
                 }
-                None => bubblewrap::kill_run(&run, record.as_ref()).await,
+                None => left.end(async move { bubblewrap::kill_run(&run, record.as_ref()).await }),
             }
         }
+        left.take_back(sockets);
         Ok(left)
     }
 
+    fn end(&mut self, work: impl Future<Output = ()> + Send + 'static) {
+        let panics = self.panics.clone();
+        self.ending.spawn(async move {
+            panics.guard("the end of what an earlier phpd left", work).await;
+        });
+    }
+
+    /// Without systemd's store a socket lives on in the FPM that listens on it. What a tenant has there by now is its own choice, so it counts
+    /// only if it is the very socket that this sandbox got, and each is looked at on a thread of its own: closing what somebody else made can
+    /// take long.
+    fn take_back(&mut self, sockets: &Sockets) {
+        let (sender, taken) = std::sync::mpsc::channel();
+        for (key, sandboxes) in &self.sandboxes {
+            let given = self.sockets.get(key).map(Vec::as_slice).unwrap_or_default();
+            for (record, bubble) in sandboxes {
+                let Some(cookie) = record.socket.filter(|cookie| !given.iter().any(|socket| socket.cookie() == *cookie)) else { continue };
+                let (sockets, bubble, sender, key) = (sockets.clone(), Arc::clone(bubble), sender.clone(), key.clone());
+                let take = move || {
+                    if let Some((Whose { account, pool }, socket)) = bubble.socket().and_then(|fd| sockets.recognise(fd))
+                        && (account, pool) == key
+                        && socket.cookie() == cookie
+                    {
+                        let _ = sender.send((key, socket));
+                    }
+                };
+                if let Err(error) = std::thread::Builder::new().name("take-back".to_owned()).spawn(take) {
+                    tracing::error!("could not start a thread to take a socket back: {error}");
+                }
+            }
+        }
+        drop(sender);
+        let until = Instant::now() + TAKING_BACK;
+        while let Ok((key, socket)) = taken.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            self.taken_back.push(socket.shared());
+            self.sockets.entry(key).or_default().push(socket);
+        }
+    }
+
     /// What is left of one pool.
-    fn of(&mut self, sockets: &Sockets, spec: &PoolSpec) -> Found {
+    fn of(&mut self, spec: &PoolSpec) -> Found {
         let key = (spec.account_id, spec.pool.clone());
         let mut given = self.sockets.remove(&key).unwrap_or_default();
         let sandboxes = self.sandboxes.remove(&key).unwrap_or_default();
-        // Without systemd's store a socket lives on in the FPM that listens on it.
-        for (record, bubble) in &sandboxes {
-            if !given.iter().any(|socket| socket.bound() == record.bound)
-                && let Some((_, socket)) = bubble.socket().and_then(|fd| sockets.recognise(fd))
-            {
-                socket.make_blocking();
-                given.push(socket);
-            }
-        }
         let mut current = given.iter().position(Socket::in_place).map(|index| given.swap_remove(index));
         let mut found = Found::default();
         for (record, bubble) in sandboxes {
-            let on_current = current.as_ref().is_some_and(|socket| socket.bound() == record.bound);
-            let bubble = Arc::new(bubble);
-            if on_current && !record.retiring && record.spec == *spec && found.running.is_none() {
+            let on_current = current.as_ref().is_some_and(|socket| record.socket == Some(socket.cookie()));
+            if on_current && !record.retiring && record.is_of_now() && record.spec == *spec && found.running.is_none() {
                 found.running = Some(bubble);
             } else if on_current && !record.retiring {
                 // It has another Spec and does not know yet that it is to end, so what it may still accept must not be on the pool's socket.
                 found.ending.push((bubble, current.take()));
             } else {
-                let old = given.iter().position(|socket| socket.bound() == record.bound).map(|index| given.swap_remove(index));
+                let old = given.iter().position(|socket| record.socket == Some(socket.cookie())).map(|index| given.swap_remove(index));
                 found.ending.push((bubble, old));
             }
         }
@@ -162,12 +212,12 @@ impl Left {
         found
     }
 
-    /// Ends what is left of pools that are no more.
-    async fn clear(self, store: &Store) {
-        for socket in self.sockets.into_values().flatten() {
+    /// Ends what is left of pools that are no more, and waits a while for what was killed.
+    async fn clear(mut self, store: &Store) {
+        for socket in std::mem::take(&mut self.sockets).into_values().flatten() {
             socket.close();
         }
-        for ((account, pool), sandboxes) in self.sandboxes {
+        for ((account, pool), sandboxes) in std::mem::take(&mut self.sandboxes) {
             // A pool without a file was being deleted. One with a file that cannot be read may be answering somebody just now.
             let unreadable = store.path(account, &pool).exists();
             for (record, bubble) in sandboxes {
@@ -176,9 +226,14 @@ impl Left {
                     bubble.retire();
                 } else {
                     bubble.kill();
-                    bubble.ended().await;
+                    self.end(async move { drop(bubble.ended().await) });
                 }
             }
+        }
+        let all = async { while self.ending.join_next().await.is_some() {} };
+        if tokio::time::timeout(CLEARING, all).await.is_err() {
+            tracing::error!("something of an earlier phpd has not ended {} seconds after SIGKILL", CLEARING.as_secs());
+            self.ending.detach_all();
         }
     }
 }

@@ -6,8 +6,13 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use opterius_model::{AccountId, PoolName};
-use opterius_protocol::phpd::PoolSpec;
+use opterius_protocol::{bounded, phpd::PoolSpec};
 use serde::{Deserialize, Serialize};
+
+/// A pool is a few hundred bytes, and an account has a few of them.
+const MOST: u64 = 64 * 1024;
+const MOST_POOLS: usize = 1_000;
+const MOST_ACCOUNTS: usize = 1_000_000;
 
 /// The version of the files that this build writes.
 const VERSION: u32 = 1;
@@ -54,17 +59,17 @@ impl Store {
     /// Every pool, and every file that is none. One bad file stops no other.
     pub fn load(&self) -> io::Result<(Vec<PoolSpec>, Vec<Unreadable>)> {
         let (mut specs, mut unreadable) = (Vec::new(), Vec::new());
-        for account in fs::read_dir(&self.root)? {
-            let account = account?.path();
-            let files = match fs::read_dir(&account) {
+        for account in bounded::names(&self.root, MOST_ACCOUNTS)? {
+            let account = self.root.join(account);
+            let files = match bounded::names(&account, MOST_POOLS) {
                 Ok(files) => files,
                 Err(error) => {
                     unreadable.push(Unreadable { detail: format!("could not read {}: {error}", account.display()), path: account });
                     continue;
                 }
             };
-            for file in files.flatten() {
-                let path = file.path();
+            for file in files {
+                let path = account.join(file);
                 // What a crash left half-written has never been promised to anybody.
                 if path.extension().is_some_and(|extension| extension == "new") {
                     continue;
@@ -80,7 +85,7 @@ impl Store {
 
     fn read(&self, path: &Path) -> Result<PoolSpec, String> {
         let shown = path.display();
-        let text = fs::read(path).map_err(|error| format!("could not read {shown}: {error}"))?;
+        let text = bounded::file(path, MOST).map_err(|error| format!("could not read {shown}: {error}"))?;
         let Versioned { version } = serde_json::from_slice(&text).map_err(|error| format!("{shown} is not a pool: {error}"))?;
         if version != VERSION {
             return Err(format!("{shown} has version {version}, and this phpd knows version {VERSION}"));
@@ -112,7 +117,7 @@ impl Store {
 
     /// Whether the pool is on disk just so.
     pub fn has(&self, spec: &PoolSpec) -> bool {
-        let text = fs::read(self.path(spec.account_id, &spec.pool)).unwrap_or_default();
+        let text = bounded::file(self.path(spec.account_id, &spec.pool), MOST).unwrap_or_default();
         serde_json::from_slice::<Stored>(&text).is_ok_and(|stored| stored.version == VERSION && stored.spec == *spec)
     }
 

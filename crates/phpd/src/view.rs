@@ -57,7 +57,7 @@ pub struct View<'a> {
     pub php_version: &'a PhpVersion,
     /// The home on the server.
     pub home: &'a Path,
-    /// The account's log directory on the server, with a `php.log` in it, where there is one.
+    /// The account's log directory on the server, where there is one.
     pub logs: Option<&'a Path>,
     /// Where [`files`] were written.
     pub files: &'a Path,
@@ -73,10 +73,15 @@ pub fn logs(username: &Username) -> PathBuf {
     Path::new("/var/log/opterius/accounts").join(username.as_str())
 }
 
-/// `php.log` as the account sees it.
-pub fn php_log(username: &Username) -> PathBuf {
-    logs(username).join("php.log")
-}
+/// Where the account's PHP writes its log: a small file system of the sandbox's own with this one file in it, which phpd empties into
+/// `php.log` ([`crate::php_log`]).
+pub const PHP_LOG: &str = "/var/log/opterius/new/php.log";
+
+/// The size of that file system: the kernel refuses what is written beyond it.
+pub const PHP_LOG_BYTES: u64 = 2 * 1024 * 1024;
+
+/// Stands for the descriptor of an empty file in the arguments of bubblewrap.
+pub const NOTHING: &str = "{nothing}";
 
 /// The program of a PHP.
 pub fn php_fpm(version: &PhpVersion) -> PathBuf {
@@ -128,7 +133,9 @@ impl View<'_> {
         view.mount("--symlink", Path::new("../tmp"), Path::new("/var/tmp"));
         if let Some(source) = self.logs {
             view.mount("--ro-bind", source, &logs(self.username));
-            view.mount("--bind", &source.join("php.log"), &php_log(self.username));
+            view.add(["--perms", "0755", "--size", &PHP_LOG_BYTES.to_string(), "--tmpfs", "/var/log/opterius/new"]);
+            // Root's, so that its owner cannot change its mode, move it, or take a lease on it. Nobody reads what phpd has taken away.
+            view.add(["--perms", "0222", "--file", NOTHING, PHP_LOG]);
         }
         let home = home(self.username);
         view.mount("--bind", self.home, &home);
@@ -221,9 +228,16 @@ mod tests {
     }
 
     #[test]
-    fn only_the_home_and_php_log_can_be_written() {
+    fn of_the_server_only_the_home_can_be_written() {
         assert_eq!(writable(&shown(None)), ["/home/alice"]);
-        assert_eq!(writable(&shown(Some(Path::new("/logs/alice")))), ["/logs/alice/php.log", "/home/alice"]);
+        assert_eq!(writable(&shown(Some(Path::new("/logs/alice")))), ["/home/alice"]);
+    }
+
+    #[test]
+    fn every_file_system_in_memory_has_a_size() {
+        let arguments = shown(Some(Path::new("/logs/alice")));
+        let unbounded = arguments.windows(3).filter(|three| three[2] == "--tmpfs" && three[0] != "--size").count();
+        assert_eq!(unbounded, 0, "{arguments:?}");
     }
 
     #[test]

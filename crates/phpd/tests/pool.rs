@@ -1,7 +1,8 @@
 //! The life of a pool and the control socket, with a stand-in for PHP and simulated time. Needs no root.
 
 use std::io::Read as _;
-use std::os::unix::net::UnixStream;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,6 +14,7 @@ use opterius_model::{AccountId, Generation, Limit, PhpVersion, PoolName};
 use opterius_phpd::config::Config;
 use opterius_phpd::http;
 use opterius_phpd::launch::{Launcher, Sandbox};
+use opterius_phpd::panics::Panics;
 use opterius_phpd::pool::Surroundings;
 use opterius_phpd::registry::Registry;
 use opterius_phpd::sockets::{Socket, Sockets};
@@ -82,6 +84,17 @@ struct Fake {
     started: Mutex<Vec<(PoolSpec, Arc<Php>)>>,
     attempts: Mutex<u32>,
     broken: AtomicBool,
+    panics: AtomicBool,
+    /// A tenant's copies of the sockets that its PHP got: it can keep them for as long as it likes, and hand them to others.
+    stolen: Mutex<Vec<OwnedFd>>,
+}
+
+/// Takes the connections that wait, as FPM would.
+fn take_what_waits(socket: &Socket) {
+    let listener = UnixListener::from(socket.duplicate().expect("a copy"));
+    listener.set_nonblocking(true).expect("set");
+    while listener.accept().is_ok() {}
+    listener.set_nonblocking(false).expect("set");
 }
 
 impl Launcher for Fake {
@@ -92,11 +105,12 @@ impl Launcher for Fake {
     fn launch<'a>(&'a self, spec: &'a PoolSpec, socket: &'a Socket) -> BoxFuture<'a, Result<Arc<dyn Sandbox>, String>> {
         async move {
             *self.attempts.lock().expect("not poisoned") += 1;
+            self.stolen.lock().expect("not poisoned").push(socket.duplicate().expect("a copy"));
+            assert!(!self.panics.load(Ordering::SeqCst), "the launcher panics");
             if self.broken.load(Ordering::SeqCst) {
                 return Err("it is broken".to_owned());
             }
-            // As FPM would, it takes the connections that wait.
-            while socket.accept_now().is_some() {}
+            take_what_waits(socket);
             let php = Arc::new(Php::default());
             self.started.lock().expect("not poisoned").push((spec.clone(), Arc::clone(&php)));
             let sandbox: Arc<dyn Sandbox> = php;
@@ -129,6 +143,7 @@ impl World {
             sockets: Sockets::open(&root.path().join("php"), nix::unistd::getgid().as_raw()).expect("it opens"),
             store: Store::open(&root.path().join("pools")).expect("it opens"),
             launcher: fake.clone(),
+            panics: Panics::default(),
         };
         Self { root, fake, registry: Arc::new(Registry::new(Arc::new(around), Vec::new())) }
     }
@@ -341,6 +356,116 @@ async fn puts_and_deletes_at_the_same_time_leave_one_truth() {
     assert_eq!(world.registry.list().len(), 1);
     let files = std::fs::read_dir(world.socket(&spec).parent().expect("a directory")).expect("it is there");
     assert_eq!(files.count(), 2, "the binding and the path of one socket");
+}
+
+/// Flips the socket to blocking, over and over, as a tenant who holds a copy of it can. Ends when it is dropped.
+struct Flipper(Arc<AtomicBool>);
+
+impl Flipper {
+    fn of(copy: OwnedFd) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&over);
+        std::thread::spawn(move || {
+            let listener = UnixListener::from(copy);
+            while !told.load(Ordering::Relaxed) {
+                listener.set_nonblocking(false).expect("set");
+            }
+            drop(listener);
+        });
+        Self(over)
+    }
+}
+
+impl Drop for Flipper {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Runs a test on two threads, as phpd does, and fails if it does not end: then a tenant has frozen phpd.
+fn within_a_minute<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
+    let (done, over) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+        runtime.block_on(test());
+        runtime.shutdown_background();
+        let _ = done.send(());
+    });
+    over.recv_timeout(Duration::from_mins(1)).expect("it ends");
+}
+
+#[test]
+fn a_tenant_who_makes_its_socket_blocking_holds_nobody_up_while_it_backs_off() {
+    within_a_minute(async || {
+        let (world, spec) = (World::new(), spec());
+        world.registry.put(spec.clone()).await.expect("it is put");
+        world.fake.broken.store(true, Ordering::SeqCst);
+        let _waits = world.connect(&spec);
+        world.until(&spec, PoolState::BackingOff).await;
+        let copies = std::mem::take(&mut *world.fake.stolen.lock().expect("not poisoned"));
+        let flippers: Vec<Flipper> = copies.into_iter().map(Flipper::of).collect();
+        for _ in 0..200 {
+            let mut turned_away = world.connect(&spec);
+            turned_away.set_nonblocking(true).expect("set");
+            eventually("the request is turned away", || matches!(turned_away.read(&mut [0]), Ok(0))).await;
+        }
+        let other = PoolSpec { account_id: AccountId::generate(), ..spec.clone() };
+        world.registry.put(other).await.expect("others are served");
+        world.registry.delete(spec.account_id, &spec.pool).await.expect("it is deleted");
+        drop(flippers);
+    });
+}
+
+#[test]
+fn a_tenant_who_makes_its_socket_blocking_holds_nobody_up_while_it_is_replaced() {
+    within_a_minute(async || {
+        let (world, mut spec) = (World::new(), spec());
+        world.registry.put(spec.clone()).await.expect("it is put");
+        let mut flippers = Vec::new();
+        // Few enough for the queue: PHP here takes only what waits when it starts.
+        for _ in 0..3 {
+            let _request = world.connect(&spec);
+            world.until(&spec, PoolState::Running).await;
+            let copies = std::mem::take(&mut *world.fake.stolen.lock().expect("not poisoned"));
+            flippers = copies.into_iter().map(Flipper::of).collect();
+            // PHP takes none of these, so they are carried; somebody who holds the socket takes some of them away meanwhile.
+            let waits: Vec<UnixStream> = (0..3).map(|_| world.connect(&spec)).collect();
+            spec.generation = spec.generation.next();
+            world.registry.put(spec.clone()).await.expect("it is put");
+            drop(waits);
+        }
+        drop(flippers);
+        let other = PoolSpec { account_id: AccountId::generate(), ..spec.clone() };
+        world.registry.put(other).await.expect("others are served");
+        world.registry.delete(spec.account_id, &spec.pool).await.expect("it is deleted");
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_one_pool_is_counted_told_and_survived() {
+    let (world, spec) = (World::new(), spec());
+    let other = PoolSpec { account_id: AccountId::generate(), ..spec.clone() };
+    world.registry.put(spec.clone()).await.expect("it is put");
+    world.registry.put(other.clone()).await.expect("it is put");
+    world.fake.panics.store(true, Ordering::SeqCst);
+    let _request = world.connect(&spec);
+    let health = || serde_json::to_value(world.registry.health()).expect("it is JSON");
+    eventually("the panic is counted", || health()["panics"].as_u64().is_some_and(|count| count > 0)).await;
+    assert!(health()["last_panic"].as_str().is_some_and(|told| told.contains("the launcher panics")), "{}", health());
+
+    // Somebody asks all the time, and yet it panics less and less often.
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    let count = health()["panics"].as_u64().expect("a number");
+    assert!((3..30).contains(&count), "{count} panics in ten minutes");
+    // Meanwhile the pool obeys, and the others work.
+    assert!(world.registry.put(spec.clone()).await.expect("it is put").listening);
+    world.fake.panics.store(false, Ordering::SeqCst);
+    let _request = world.connect(&other);
+    world.until(&other, PoolState::Running).await;
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    let _request = world.connect(&spec);
+    world.until(&spec, PoolState::Running).await;
+    assert!(world.registry.delete(spec.account_id, &spec.pool).await.expect("it is deleted").existed);
 }
 
 /// The control socket of a world, and its client.

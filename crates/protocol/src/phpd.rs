@@ -194,4 +194,10 @@ pub struct Health {
     /// What phpd could not read when it started, a sentence each. Those pools do not listen until they are put again.
     #[serde(default)]
     pub unreadable: Vec<String>,
+    /// How often something in phpd panicked since it started: mistakes of phpd, which it survived.
+    #[serde(default)]
+    pub panics: u64,
+    /// The last of them, in a sentence.
+    #[serde(default)]
+    pub last_panic: Option<String>,
 }

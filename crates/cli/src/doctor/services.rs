@@ -57,6 +57,14 @@ pub(super) fn phpd(answers: &Answers, report: &mut Report) {
         }
     };
     report.ok("phpd", format!("holds {} pools, {} of them running; {}", health.pools, health.running, health.cgroups));
+    if health.panics > 0 {
+        let last = health.last_panic.as_ref().map(|last| format!("; the last one in {last}")).unwrap_or_default();
+        report.warning(
+            "phpd",
+            format!("panicked {} times since it started, which it survived{last}", health.panics),
+            "this is a mistake in phpd: please report it with `journalctl -u opterius-phpd`",
+        );
+    }
     for pool in &health.backing_off {
         let why = pool.last_failure.as_ref().map_or_else(
             || "it ended too soon, too often".to_owned(),

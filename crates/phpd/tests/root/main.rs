@@ -5,6 +5,7 @@ mod measure;
 mod server;
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 use opterius_model::{Generation, Limit};
@@ -78,9 +79,9 @@ async fn php_sees_its_own_account_and_nothing_else() {
     assert!(processes.split_whitespace().all(|name| ["/usr/bin/bwrap", "php-fpm:"].contains(&name)), "{processes}");
     // The descriptors of a worker are FPM's own: none leads to a file of phpd.
     let open = server.php(&spec, "foreach (glob('/proc/self/fd/*') as $f) echo @readlink($f), '|';").await;
-    let ours = ["socket:", "pipe:", "/dev/null", "/tmp/.ZendSem", "/home/alice/"];
+    let ours = ["socket:", "pipe:", "/dev/null", "/tmp/.ZendSem", "/home/alice/", "/var/log/opterius/new/php.log"];
     assert!(open.split('|').all(|target| target.is_empty() || ours.iter().any(|ours| target.starts_with(ours))), "{open}");
-    for path in ["/", "/etc", "/usr", "/home", "/var/log/opterius/accounts/alice", "/dev/shm", "/run"] {
+    for path in ["/", "/etc", "/usr", "/home", "/var/log/opterius/accounts/alice", "/var/log/opterius/new", "/dev/shm", "/run"] {
         assert_eq!(server.php(&spec, &format!("var_dump(@file_put_contents('{path}/x', 'x'));")).await, "bool(false)\n", "{path}");
     }
     for path in ["/tmp", "/home/alice", "/home/alice/tmp", "/var/tmp"] {
@@ -125,6 +126,108 @@ async fn what_goes_wrong_is_in_php_log() {
     })
     .await;
     assert!(server.php(&spec, "echo file_get_contents('/var/log/opterius/accounts/alice/php.log');").await.contains("from error_log"));
+    let found = fs::metadata(&log).expect("there");
+    assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (0, spec.uid.get(), 0o640), "its owner reads it, and root writes it");
+}
+
+#[tokio::test]
+#[ignore = "needs root, bubblewrap and PHP-FPM"]
+async fn a_flood_of_errors_fills_nothing_and_its_last_words_are_in_the_log() {
+    let mut server = Server::start("php_log_mib = 1\nidle_seconds = 2").await;
+    let spec = server.account("alice");
+    server.put(&spec).await;
+    let flood = "$f = fopen('/var/log/opterius/new/php.log', 'a'); $l = str_repeat('x', 1023) . \"\n\"; \
+                 for ($i = 0; $i < 100000; $i++) @fwrite($f, $l); echo disk_free_space('/var/log/opterius/new');";
+    for _ in 0..3 {
+        server.php(&spec, flood).await;
+        let used: u64 =
+            fs::read_dir(server.path("logs/alice")).expect("read").flatten().map(|file| file.metadata().expect("there").len()).sum();
+        assert!(used <= 3 << 20, "{used} bytes are used");
+    }
+    assert_eq!(server.php(&spec, "var_dump(@file_get_contents('/var/log/opterius/new/php.log'));").await, "bool(false)\n");
+    let log = server.path("logs/alice/php.log");
+    let told = || [log.clone(), log.with_extension("log.1")].map(|path| fs::read_to_string(path).unwrap_or_default()).concat();
+    eventually("the log says that it left something out", async || told().contains("[opterius] left out ")).await;
+    // While it is full, what is written is lost, and said to be.
+    eventually("there is room again", async || {
+        server.php(&spec, "error_log('after the flood');").await;
+        told().contains("after the flood")
+    })
+    .await;
+    server.php(&spec, "error_log('the last words');").await;
+    eventually("PHP stops", async || server.status(&spec).await.state == PoolState::Asleep && processes_of(&spec).is_empty()).await;
+    eventually("the last words are there", async || told().contains("the last words")).await;
+}
+
+#[tokio::test]
+#[ignore = "needs root, bubblewrap and PHP-FPM"]
+async fn no_sandbox_reaches_into_other_processes() {
+    let mut server = Server::start("").await;
+    let spec = server.account("alice");
+    server.put(&spec).await;
+    // ptrace(PTRACE_TRACEME), pidfd_getfd, process_vm_readv, keyctl, io_uring_setup, and pidfd_getfd of the x32 ABI, by their numbers on x86-64.
+    let code = r"$perl = <<<'P'
+        for my $n (101, 438, 310, 250, 425, 0x40000000 + 438) { $! = 0; syscall($n, 0, 0, 0, 0, 0); print $! + 0, q{ }; }
+        P;
+        echo shell_exec('/usr/bin/perl -e ' . escapeshellarg($perl));";
+    assert_eq!(server.php(&spec, code).await, "1 1 1 1 1 1 ");
+    // What sites do goes on: other programs, and opcache.
+    let code = "$p = proc_open(['/bin/cat'], [['pipe', 'r'], ['pipe', 'w']], $io); fwrite($io[0], 'piped'); fclose($io[0]); \
+                echo stream_get_contents($io[1]), proc_close($p);";
+    assert_eq!(server.php(&spec, code).await, "piped0");
+}
+
+/// What a tenant does with the descriptor that FPM inherited. In the master it is number 3, and every worker has it too.
+#[tokio::test]
+#[ignore = "needs root, bubblewrap and PHP-FPM"]
+async fn without_systemds_store_a_php_is_known_by_the_socket_that_it_got() {
+    let mut server = Server::start("").await;
+    let spec = server.account("alice");
+    let other = server.account("bobby");
+    for spec in [&spec, &other] {
+        server.put(spec).await;
+        server.ping(spec).await;
+        server.until(spec, PoolState::Running).await;
+    }
+    let masters = [server.status(&spec).await.master_pid, server.status(&other).await.master_pid];
+    let directory = server.socket(&other).parent().expect("a directory").to_owned();
+    let bound =
+        || fs::read_dir(&directory).expect("it is there").flatten().map(|file| file.file_name()).collect::<std::collections::BTreeSet<_>>();
+    let before = bound();
+    server.kill_phpd();
+    server.start_phpd().await;
+    for (spec, master) in [(&spec, masters[0]), (&other, masters[1])] {
+        let status = server.status(spec).await;
+        assert!(status.state == PoolState::Running && status.master_pid == master && status.listening, "{status:?}");
+        assert_eq!(server.ping(spec).await, spec.ping_response());
+    }
+    assert_eq!(bound(), before);
+}
+
+#[tokio::test]
+#[ignore = "needs root, bubblewrap and PHP-FPM"]
+async fn a_start_that_phpd_did_not_survive_leaves_nothing() {
+    let mut server = Server::start("").await;
+    let spec = server.account("alice");
+    server.put(&spec).await;
+    // Killed again and again in the middle of starts: whatever there is then is ended by the next one, or taken up.
+    for ms in [1, 3, 6, 10, 15, 20, 30, 45] {
+        let request = fastcgi::send(&server.socket(&spec), "/x.php").expect("connected");
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        server.kill_phpd();
+        drop(request);
+        server.start_phpd().await;
+        assert_eq!(server.ping(&spec).await, spec.ping_response());
+        assert!(server.delete(&spec).await);
+        assert!(processes_of(&spec).is_empty());
+        assert_eq!(fs::read_dir(server.path("run/phpd/runs")).expect("it is there").count(), 0);
+        server.put(&spec).await;
+    }
+    server.kill_phpd();
+    let needle = server.path("").display().to_string();
+    let left = fs::read_dir("/proc").expect("/proc").flatten().filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    let left: Vec<String> = left.map(|line| String::from_utf8_lossy(&line).into_owned()).filter(|line| line.contains(&needle)).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[tokio::test]
