@@ -201,6 +201,17 @@ mod tests {
     }
 
     #[test]
+    fn a_panic_that_phpd_survived_is_told() {
+        let mut answers = answers();
+        let health = answers.phpd.as_mut().expect("an answer");
+        (health.panics, health.last_panic) = (2, Some("pool main of alice: a mistake".to_owned()));
+        let mut report = Report::default();
+        phpd(&answers, &mut report);
+        let told = report.0.iter().find(|finding| finding.detail.contains("panicked 2 times")).expect("found");
+        assert!(told.level == Level::Warning && told.detail.ends_with("the last one in pool main of alice: a mistake"), "{told:?}");
+    }
+
+    #[test]
     fn another_version_is_a_warning_and_silence_is_a_problem() {
         let mut report = Report::default();
         versions(&answers(), &mut report);
