@@ -750,6 +750,22 @@ impl Hook for Stuck {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_journal_that_has_lost_its_announcement_is_kept_and_its_operation_is_never_begun_again() {
+    for left in ["", "{", "{\"event\":\"announ", "\0\0\0\0", "\n\n"] {
+        let host = FakeHost::new();
+        let asked = change(&new_account("alice", "example.com"));
+        host.files().journals.insert(asked.operation_id, left.to_owned());
+        let engine = engine(&host).await;
+        assert_eq!(engine.tally().unreadable.len(), 1, "{left:?}");
+        assert!(engine.unreadable_operation(asked.operation_id).is_some(), "{left:?}: it is not told as unknown");
+        let again = engine.submit(&asked, true).expect("it is known").outcome(Duration::from_hours(1)).await;
+        assert_eq!(again.outcome, Outcome::NeedsAttention, "{left:?}: {again:?}");
+        assert_eq!(host.files().journals.get(&asked.operation_id).map(String::as_str), Some(left));
+        assert_eq!(*host.world(), crate::host::fake::World::default());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_record_that_cannot_be_read_is_kept_and_its_account_is_refused_and_its_uid_not_given_away() {
     for kept in [false, true] {
         let host = FakeHost::new();

@@ -358,6 +358,17 @@ mod tests {
     }
 
     #[test]
+    fn what_was_never_announced_is_no_journal() {
+        let (_dir, paths) = places();
+        begin(&paths, OperationId::generate(), "one\n", Room::Ordinary).expect("begun");
+        // Killed in the middle of an announcement: it has no journal's name yet, and is not met again.
+        fs::write(operations(&paths).join(format!(".new-{}", OperationId::generate())), "hal").expect("written");
+        assert_eq!(all(&paths).expect("read").len(), 1);
+        let files = || fs::read_dir(operations(&paths)).expect("the directory").count();
+        assert_eq!(files(), 1, "nothing is left of it");
+    }
+
+    #[test]
     fn a_journal_is_begun_once() {
         let (_dir, paths) = places();
         let id = OperationId::generate();
