@@ -94,7 +94,7 @@ pub(crate) struct Replay {
 /// Why a journal or a record cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unreadable {
-    #[error("it is empty")]
+    #[error("it has no whole line")]
     Empty,
     #[error("line {number} is not what the Agent writes")]
     Line {

@@ -7,7 +7,7 @@ use opterius_model::State;
 use opterius_protocol::Micros;
 use opterius_protocol::client::chain;
 
-use super::journal::{AccountRecord, Remains, Replay, Unreadable};
+use super::journal::{AccountRecord, Remains, Replay};
 use super::operation::{Operation, Transition};
 use super::{Engine, Known, carry_out, drift, in_turn};
 use crate::host::{Host, HostError};
@@ -42,11 +42,6 @@ pub(super) async fn load(host: &dyn Host) -> Result<Known, HostError> {
     for (id, stored) in host.journals().await? {
         let read = match &stored {
             Ok(bytes) => match Replay::read(bytes) {
-                // A journal without a complete line announced nothing.
-                Err(Unreadable::Empty) => {
-                    drop(host.remove_journal(id).await);
-                    continue;
-                }
                 Ok(replay) if replay.operation_id != id => Err("it is the journal of another operation".to_owned()),
                 read => read.map_err(|error| chain(&error)),
             },

@@ -433,7 +433,7 @@ door! {
     change fn begin_journal(&self, operation: OperationId, line: &str, room: Room) -> ();
     /// Adds a line to an operation's journal, in the place of one that was only written in part; it survives a power cut.
     change fn append_journal(&self, operation: OperationId, line: &str) -> ();
-    /// Every operation's journal.
+    /// Every operation's journal, at a start. Each was announced, whatever is left of it.
     look fn journals(&self) -> Vec<(OperationId, Stored)>;
     /// Makes room for announcements on a full disk, as far as there is any.
     change fn keep_spare_journals(&self) -> ();

@@ -662,14 +662,9 @@ impl Host for FakeHost {
                 }
                 files.spares -= 1;
             }
-            // Written, and not yet fsynced with its end.
-            files.journals.insert(operation, line[..line.len() / 2].to_owned());
         }
-        // A failure takes it back; a kill leaves it.
-        if let Err(error) = self.half("begin_journal").await {
-            self.files().journals.remove(&operation);
-            return Err(error);
-        }
+        // Written, and without its name until it is whole.
+        self.half("begin_journal").await?;
         self.files().journals.insert(operation, line.to_owned());
         Ok(())
     }

@@ -77,17 +77,29 @@ pub(super) fn begin(paths: &Paths, operation: OperationId, line: &str, room: Roo
     })
 }
 
+/// What an announcement is called until it is on the disk.
+const NEW: &str = ".new-";
+
+/// Written under another name and renamed: whatever bears a journal's name was announced, so one that has lost its first line is known as such.
 fn begin_in_a_new_file(paths: &Paths, path: &Path, line: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
+    if disk::is_there(path)? {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let name = path.file_name().unwrap_or_default();
+    let new = operations(paths).join(format!("{NEW}{}", name.display()));
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    let mut is_renamed = false;
     let written = (|| {
         reserve(&file, 0, line.len() as u64 + RESERVED)?;
         file.write_all(line.as_bytes())?;
         file.sync_all()?;
+        disk::rename_exclusively(&new, path)?;
+        is_renamed = true;
         disk::sync_dir(&operations(paths))
     })();
     if written.is_err() {
         // What was not announced must not be found at the next start.
-        let _ = fs::remove_file(path);
+        let _ = fs::remove_file(if is_renamed { path } else { &new });
     }
     written
 }
@@ -202,7 +214,13 @@ fn read_all<T>(dir: &Path, ending: &str, parse: impl Fn(&str) -> Option<T>) -> R
     Ok(found)
 }
 
+/// Every journal, at a start: what was never announced goes.
 pub(super) fn all(paths: &Paths) -> Result<Vec<(OperationId, Stored)>, HostError> {
+    for name in bounded::names(operations(paths), MANY).unwrap_or_default() {
+        if name.to_str().is_some_and(|name| name.starts_with(NEW)) {
+            let _ = fs::remove_file(operations(paths).join(name));
+        }
+    }
     read_all(&operations(paths), ".jsonl", |id| OperationId::parse(id).ok())
 }
 
@@ -364,8 +382,7 @@ mod tests {
         // Killed in the middle of an announcement: it has no journal's name yet, and is not met again.
         fs::write(operations(&paths).join(format!(".new-{}", OperationId::generate())), "hal").expect("written");
         assert_eq!(all(&paths).expect("read").len(), 1);
-        let files = || fs::read_dir(operations(&paths)).expect("the directory").count();
-        assert_eq!(files(), 1, "nothing is left of it");
+        assert_eq!(bounded::names(operations(&paths), 10).expect("the directory").len(), 1, "nothing is left of it");
     }
 
     #[test]
