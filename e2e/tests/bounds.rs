@@ -2,39 +2,43 @@
 
 use opterius_e2e::{Server, Setup, Standing, Tenant, eventually};
 
-/// Answers FastCGI on the socket that PHP left as standard input, once PHP's own master and workers are stopped. `$ARGV[0]` says with what.
+/// Answers FastCGI on the listening socket that PHP's workers pass on to what they start. `$ARGV[0]` says with what.
 const IMPOSTOR: &str = r#"
 use Socket;
-open(my $socket, '+<&=', 0) or die "no socket: $!";
-fcntl($socket, 4, 0);
-sub record { my $bytes = shift; return pack('CCnnCC', 1, 6, 1, length $bytes, 0, 0) . $bytes }
+my $socket;
+for my $fd (3 .. 30) {
+    open(my $open, '+<&=', $fd) or next;
+    my $listens = getsockopt($open, SOL_SOCKET, 30) or next;
+    $socket = $open if unpack('i', $listens);
+    last if $socket;
+}
+$socket or die 'no socket listens';
+sub record { my ($kind, $bytes) = @_; return pack('CCnnCC', 1, $kind, 1, length $bytes, 0, 0) . $bytes }
 $SIG{PIPE} = 'IGNORE';
 while (1) {
+    my $ready = '';
+    vec($ready, fileno($socket), 1) = 1;
+    select($ready, undef, undef, undef);
     accept(my $client, $socket) or next;
     sysread($client, my $asked, 65536);
     my $head = "Content-Type: text/plain\r\n\r\n";
     if ($ARGV[0] eq 'endless') {
-        print {$client} record($head);
-        1 while syswrite($client, record('x' x 32768));
+        syswrite($client, record(6, $head));
+        1 while syswrite($client, record(6, 'x' x 32768));
     } else {
-        syswrite($client, record("$head\e]0;owned\a\e[31mred\n") . pack('CCnnCC', 1, 6, 1, 0, 0, 0) . pack('CCnnCCNCCCC', 1, 3, 1, 8, 0, 0, 0, 0, 0, 0, 0));
+        syswrite($client, record(6, "$head\e]0;owned\a\e[31mred\n") . record(6, '') . record(3, "\0" x 8));
     }
     close $client;
 }
 "#;
 
-/// Has a program of the customer's answer for the account's PHP.
+/// Has a program of the customer's answer for the account's PHP, which stands still.
 fn impersonate(server: &Server, tenant: &Tenant, how: &str) {
     tenant.put(server, "impostor.pl", IMPOSTOR);
-    let script = format!(
-        "exec 3<&0\nmaster=$(ps -o ppid= -p $PPID | tr -d ' ')\n\
-         (sleep 1; for pid in $(ls /proc | grep -x '[0-9]*'); do case $(tr '\\0' ' ' </proc/$pid/cmdline 2>/dev/null) in php-fpm*) kill -STOP $pid;; esac; done) \
-         </dev/null >/dev/null 2>&1 &\n\
-         setsid perl {}/impostor.pl {how} <&3 >/dev/null 2>&1 3<&- &\nsleep 0\n",
-        tenant.docroot()
-    );
-    tenant.inside(server, &script);
-    server.until("PHP is stopped", &format!("ps -u {} -o stat=,args= | grep -q '^T.*php-fpm'", tenant.uid));
+    tenant.inside(server, &format!("setsid perl {}/impostor.pl {how} </dev/null >/dev/null 2>&1 &", tenant.docroot()));
+    let fpm = |signal: &str| format!("pkill {signal} -u {} php-fpm", tenant.uid);
+    server.until("the program waits", &format!("pgrep -u {} -x perl", tenant.uid));
+    server.sh(&fpm("-STOP"));
 }
 
 /// The most memory that the Agent ever took, in KiB.
@@ -112,6 +116,7 @@ fn accounts_are_ended_on_a_full_disk_and_come_back_when_there_is_room() {
     assert_eq!(standing(bob), Standing::Kept);
     assert_eq!(server.sh(&format!("ls -A /home/.opterius-trash/{}", bob.account)), "home\nspec.json\nzone.json\n");
 
+    fill_homes(&server, alice);
     // What cannot be kept for want of room is not thrown away, and goes where nothing is to be kept.
     let refused = server.run(&["opterius", "account", "terminate", "erin", "--yes"]);
     let said = format!("{}{}", refused.stdout, refused.stderr);
