@@ -300,6 +300,7 @@ fn note(left_out: &[u8], full: bool) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests read what they wrote")]
 mod tests {
     use std::fs;
     use std::time::Duration;

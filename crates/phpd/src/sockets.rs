@@ -375,6 +375,7 @@ impl AsFd for Socket {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests read what they wrote")]
 mod tests {
     use std::os::unix::net::UnixStream;
 

@@ -139,6 +139,7 @@ impl Store {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests read what they wrote")]
 mod tests {
     use super::*;
 

@@ -1,4 +1,5 @@
 //! The life of a pool and the control socket, with a stand-in for PHP and simulated time. Needs no root.
+#![expect(clippy::disallowed_methods, reason = "tests read what they wrote")]
 
 use std::io::Read as _;
 use std::os::fd::OwnedFd;

@@ -4,11 +4,12 @@
 //! followed, and a log is an ordinary file.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 
 use opterius_model::{AccountId, Username};
+use opterius_protocol::bounded;
 use rustix::fs::{CWD, Mode, OFlags, openat, renameat};
 use rustix::io::Errno;
 
@@ -80,8 +81,7 @@ fn mark(directory: &File) -> io::Result<Option<AccountId>> {
         Err(Errno::NOENT) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let mut text = Vec::new();
-    file.take(64).read_to_end(&mut text)?;
+    let text = bounded::head(file, 64)?;
     Ok(std::str::from_utf8(&text).ok().and_then(|text| AccountId::parse(text.trim_end()).ok()))
 }
 
@@ -131,6 +131,7 @@ fn write(file: &mut File, lines: &[u8]) -> io::Result<()> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests read what they wrote")]
 mod tests {
     use std::fs;
     use std::path::PathBuf;

@@ -1,4 +1,5 @@
 //! phpd with real sandboxes: PHP-FPM 8.2 in bubblewrap. Needs root; ask for it with `--run-ignored all`.
+#![expect(clippy::disallowed_methods, reason = "tests read what they wrote")]
 #![expect(clippy::print_stderr, reason = "a failed test shows phpd's journal")]
 
 mod measure;

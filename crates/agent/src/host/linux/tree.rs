@@ -307,7 +307,7 @@ mod tests {
         }
 
         fn assert_kept(&self) {
-            assert_eq!(fs::read(self.keep.join("file")).unwrap(), b"kept");
+            assert_eq!(opterius_protocol::bounded::file(self.keep.join("file"), 100).unwrap(), b"kept");
         }
     }
 
