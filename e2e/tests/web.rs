@@ -72,7 +72,7 @@ fn bodies_on_the_disk_are_so_many_for_an_address_a_site_and_the_server() {
     assert_eq!(refused(&server, "127.0.2.+ alice.test 12 20000000\n127.0.3.1 bob.test 4 20000000\n"), [4, 0]);
     assert_eq!(refused(&server, "127.0.2.+ alice.test 40 100000\n127.0.3.+ bob.test 4 100000\n"), [8, 0]);
     // Many of both.
-    let all: String = sites.iter().map(|site| format!("127.0.4.+ {} 8 20000000\n", site.domain)).collect();
+    let all = sites.iter().fold(String::new(), |all, site| format!("{all}127.0.4.+ {} 8 20000000\n", site.domain));
     assert_eq!(refused(&server, &all), [0, 0, 0, 0, 8]);
     // Nothing of that stays: files of requests that were given up are gone, and everybody's uploads work.
     eventually("the files are gone", || server.sh("find /var/lib/nginx -type f").is_empty().then_some(()));
@@ -492,7 +492,7 @@ for line in sys.stdin:
     except OSError as error: print(address, port, error)
 '"#;
     let expected = |of: &str| {
-        dialled.lines().map(|line| format!("{line} {}\n", if line.ends_with(" 25") { of } else { "answers" })).collect::<String>()
+        dialled.lines().fold(String::new(), |all, line| format!("{all}{line} {}\n", if line.ends_with(" 25") { of } else { "answers" }))
     };
     assert_eq!(server.feed(&["sh", "-c", dial], dialled.clone()).stdout, expected("answers"), "root's own mail goes out");
     assert_eq!(alice.run(&server, dial, dialled.clone()).stdout, expected("refused"), "from outside of the sandbox");
