@@ -575,6 +575,9 @@ pub struct Health {
     /// What the Agent does by itself again and again; empty from an Agent of an earlier version.
     #[serde(default)]
     pub jobs: Vec<JobHealth>,
+    /// What was lost of the web server's access log before it was counted; nothing if nothing ever was.
+    #[serde(default)]
+    pub lines_lost: Option<LinesLost>,
 }
 
 /// How a job of the Agent is: something that it does by itself again and again.
@@ -592,6 +595,17 @@ pub struct JobHealth {
     pub last_failure: Option<String>,
     /// When that was.
     pub last_failure_at: Option<Micros>,
+}
+
+/// Lines of the access log that were lost before they were split and counted: traffic is too low by them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinesLost {
+    /// How often some were.
+    pub times: u64,
+    /// Bytes of the log that are known to be lost; there may be more.
+    pub bytes: u64,
+    /// When it was last noticed.
+    pub last: Micros,
 }
 
 /// How busy and how full a machine is.

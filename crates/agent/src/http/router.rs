@@ -274,5 +274,7 @@ async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusa
         // What cannot be read is what nobody has sent, so that it is sent again.
         pages_hash: Some(engine.host().pages().await.map(|pages| pages_hash(&pages.unwrap_or_default())).unwrap_or_default()),
         load: engine.host().load().await.map_err(|error| internal(&error))?,
+        // A state that cannot be read is told of in the log, and keeps nobody from asking how the rest is.
+        lines_lost: engine.host().lines_lost().await.unwrap_or_default(),
     }))
 }

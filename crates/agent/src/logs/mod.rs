@@ -5,15 +5,18 @@
 //! `/var/log/opterius/accounts/<username>/{access,error}.log` ([`account`]), and keeps how far it came together with what it counted in
 //! one file ([`state`]): `/var/lib/opterius-agent/logs.json`.
 //!
+//! Before it looks, it rotates what is large ([`rotate`]), so that what strangers send decides nothing about the disk.
+//!
 //! A batch is read, appended, and then noted. A crash in between repeats at most the lines of that batch in the accounts' logs; traffic is
 //! counted exactly once, as totals and offsets are replaced in one rename.
 
 mod account;
 mod follow;
 pub(crate) mod line;
+mod rotate;
 mod split;
 mod state;
 mod task;
 
-pub(crate) use state::traffic_in_month;
+pub(crate) use state::{lost, traffic_in_month};
 pub use task::split_for_ever;

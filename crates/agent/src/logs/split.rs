@@ -1,9 +1,10 @@
 //! One batch: what is new in nginx's two logs, to whom it belongs, and how far that was.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use opterius_model::{AccountId, Username};
 use opterius_protocol::Micros;
@@ -12,7 +13,8 @@ use opterius_protocol::client::chain;
 use super::account::{self, Log};
 use super::follow::{Follower, Limits, Step};
 use super::line;
-use super::state::{State, StateError};
+use super::rotate::{self, Keep};
+use super::state::{Files, Lost, State, StateError};
 
 /// A failure that lasts is told once in this time, for each account.
 const BETWEEN_WARNINGS: Duration = Duration::from_hours(1);
@@ -27,7 +29,14 @@ pub(super) struct Places {
     pub(super) logs: PathBuf,
     /// `/var/lib/opterius-agent`.
     pub(super) state: PathBuf,
+    /// `/run/nginx.pid`.
+    pub(super) nginx_pid: PathBuf,
 }
+
+/// nginx's logs: the two that are split, and that of what goes wrong between nginx and PHP, which is only kept small.
+const LOGS: [&str; 3] = [ACCESS, ERROR, "nginx-php.log"];
+const ACCESS: &str = "access.json";
+const ERROR: &str = "nginx-error.log";
 
 /// What a warning is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,6 +45,8 @@ enum Subject {
     Access,
     Error,
     Lines,
+    Lost,
+    Rotation,
 }
 
 /// What is new for one account.
@@ -55,14 +66,15 @@ pub(super) struct Splitter {
     ahead: bool,
     access: Follower,
     error: Follower,
+    keep: Keep,
     warned: HashMap<Subject, Instant>,
 }
 
 impl Splitter {
-    pub(super) fn new(owners: Owners, places: Places, limits: Limits) -> Self {
+    pub(super) fn new(owners: Owners, places: Places, limits: Limits, keep: Keep) -> Self {
         let follower = |name: &str| Follower::new(places.logs.join(name), limits);
-        let (access, error) = (follower("access.json"), follower("nginx-error.log"));
-        Self { owners, places, state: None, ahead: false, access, error, warned: HashMap::new() }
+        let (access, error) = (follower(ACCESS), follower(ERROR));
+        Self { owners, places, state: None, ahead: false, access, error, keep, warned: HashMap::new() }
     }
 
     /// Splits one batch. Answers whether there is more at once.
@@ -70,6 +82,7 @@ impl Splitter {
     /// A batch that could not be noted is not followed by another: the next call only tries to note it again.
     pub(super) fn round(&mut self) -> Result<bool, StateError> {
         self.note()?;
+        self.rotate();
         let more = self.advance()?;
         self.note()?;
         Ok(more)
@@ -84,6 +97,46 @@ impl Splitter {
         Ok(())
     }
 
+    /// Keeps nginx's logs small. What fails is tried again in the next round.
+    fn rotate(&mut self) {
+        let mut outcome = Ok(false);
+        for name in LOGS {
+            let log = self.places.logs.join(name);
+            let rotated = rotate::rotate(&log, &self.keep, SystemTime::now());
+            let removed = rotated.and_then(|rotated| {
+                let files = self.state.as_ref().map(|state| match name {
+                    ACCESS => &state.access_rotated,
+                    ERROR => &state.error_rotated,
+                    _ => &[][..],
+                });
+                let is_unread = |file: &rotate::Rotated| {
+                    files.into_iter().flatten().any(|position| position.file.inode == file.inode && position.left > 0 && !position.ignored)
+                };
+                Ok((rotated, rotate::remove_surplus(&log, &self.keep, SystemTime::now(), is_unread)?))
+            });
+            match removed {
+                Ok((rotated, removed)) => {
+                    outcome = outcome.map(|before| before || rotated);
+                    for file in removed {
+                        self.access.release(file.inode);
+                        self.error.release(file.inode);
+                    }
+                }
+                Err(error) => outcome = Err(error),
+            }
+        }
+        let reopened = match outcome {
+            Ok(true) => rotate::reopen(&self.places.nginx_pid),
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = reopened
+            && self.may_warn(Subject::Rotation)
+        {
+            tracing::warn!("could not rotate nginx's logs: {error}");
+        }
+    }
+
     /// Takes the next batch to its accounts, and counts it.
     fn advance(&mut self) -> Result<bool, StateError> {
         let mut state = match self.state.take() {
@@ -91,16 +144,17 @@ impl Splitter {
             None => State::load(&self.places.state)?,
         };
         let now = Micros::now();
-        let access = self.access.step(state.access, now);
-        let error = self.error.step(state.error, now);
+        let access = self.access.step(&Files { current: state.access, rotated: state.access_rotated.clone() }, now);
+        let error = self.error.step(&Files { current: state.error, rotated: state.error_rotated.clone() }, now);
         let access = self.readable(Subject::Access, access);
         let error = self.readable(Subject::Error, error);
         let mut news = BTreeMap::new();
         let mut owners = Owned { owners: &self.owners, known: HashMap::new() };
-        let mut unreadable = 0_usize;
+        let (mut unreadable, mut unreadable_bytes) = (0_usize, 0);
         for line in access.iter().flat_map(Step::lines) {
             let Some(request) = line::access(line) else {
                 unreadable += 1;
+                unreadable_bytes += line.len() as u64;
                 continue;
             };
             if let Some((account, username)) = owners.of(&request.site) {
@@ -126,21 +180,33 @@ impl Splitter {
         if unreadable > 0 && self.may_warn(Subject::Lines) {
             tracing::warn!("left out {unreadable} lines of access.json that are not in the format of http.conf");
         }
+        let mut lost: Vec<u64> = access.iter().flat_map(|step| step.lost.iter().copied()).collect();
+        if unreadable > 0 {
+            lost.push(unreadable_bytes);
+        }
+        for bytes in &lost {
+            state.lost = Some(Lost::and(state.lost, *bytes, now));
+        }
+        if let Some(Lost { times, bytes, .. }) = state.lost.filter(|_| !lost.is_empty())
+            && self.may_warn(Subject::Lost)
+        {
+            tracing::warn!(times, bytes, "lines of access.json were lost before they were counted: traffic is too low by them");
+        }
         if let Some(step) = &access {
-            state.access = Some(step.position);
+            (state.access, state.access_rotated) = (step.files.current, step.files.rotated.clone());
         }
         if let Some(step) = &error {
-            state.error = Some(step.position);
+            (state.error, state.error_rotated) = (step.files.current, step.files.rotated.clone());
         }
         self.ahead |= access.is_some() || error.is_some();
         self.state = Some(state);
         Ok(access.iter().chain(&error).any(|step| step.more))
     }
 
-    fn readable(&mut self, subject: Subject, step: std::io::Result<Option<Step>>) -> Option<Step> {
+    fn readable(&mut self, subject: Subject, step: io::Result<Option<Step>>) -> Option<Step> {
         step.unwrap_or_else(|error| {
             if self.may_warn(subject) {
-                let name = if subject == Subject::Access { "access.json" } else { "nginx-error.log" };
+                let name = if subject == Subject::Access { ACCESS } else { ERROR };
                 tracing::warn!("could not read {}: {error}", self.places.logs.join(name).display());
             }
             None
@@ -230,7 +296,8 @@ mod tests {
                 };
                 Some((account(n), Username::parse(username).expect("a username")))
             });
-            Splitter::new(owners, Places { logs: self.logs(), state: self.state() }, LIMITS)
+            let nginx_pid = self.dir.path().join("nginx.pid");
+            Splitter::new(owners, Places { logs: self.logs(), state: self.state(), nginx_pid }, LIMITS, rotate::KEEP)
         }
 
         fn add(&self, name: &str, bytes: impl AsRef<[u8]>) {
@@ -405,5 +472,59 @@ mod tests {
         run(&mut splitter);
         assert_eq!(count(&server.log("alice/access.log")), 1);
         assert_eq!(server.traffic(1).sent, 1);
+    }
+
+    #[test]
+    fn logs_are_rotated_by_size_and_every_request_of_them_is_counted() {
+        let server = Server::new();
+        let keep = Keep { size: 2000, files: 3, ..rotate::KEEP };
+        let mut splitter = server.splitter();
+        splitter.keep = keep;
+        for turn in 0..50 {
+            for _ in 0..10 {
+                server.add("access.json", request("alice.test", &format!("/{turn}"), 1));
+            }
+            server.add("nginx-php.log", "x".repeat(1000));
+            splitter.round().expect("a round");
+        }
+        run(&mut splitter);
+        assert_eq!(server.traffic(1).requests, 500);
+        let names: Vec<_> =
+            fs::read_dir(server.logs()).expect("there").map(|entry| entry.expect("one").file_name().into_string().expect("text")).collect();
+        for log in ["access.json.r", "nginx-php.log.r"] {
+            assert_eq!(names.iter().filter(|name| name.starts_with(log)).count(), 3, "{names:?}");
+        }
+        assert_eq!(State::load(&server.state()).expect("a state").lost, None);
+    }
+
+    #[test]
+    fn what_is_cut_before_it_is_read_is_counted_and_noted() {
+        let server = Server::new();
+        let keep = Keep { size: 2000, unread_bytes: 10_000, ..rotate::KEEP };
+        server.add("access.json", request("alice.test", "/first", 1));
+        let mut splitter = server.splitter();
+        run(&mut splitter);
+        // The Agent is away for a while.
+        let lines = request("alice.test", "/away", 1).repeat(100);
+        server.add("access.json", &lines);
+        splitter = server.splitter();
+        splitter.keep = keep;
+        run(&mut splitter);
+        server.add("access.json", request("alice.test", "/last", 1));
+        run(&mut splitter);
+        let lost = super::super::state::lost(&server.state()).expect("a state");
+        // It was read as far as a first batch goes, or not at all, before it was too much.
+        let counted = server.traffic(1).requests;
+        assert!(lost.is_some() || counted == 102, "{counted}: {lost:?}");
+        assert!(splitter.state.as_ref().is_some_and(|state| state.access_rotated.len() <= 14));
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_read_is_counted_as_lost() {
+        let server = Server::new();
+        server.add("access.json", "nonsense\n".to_owned() + &request("alice.test", "/a", 1) + &"x".repeat(3000) + "\n");
+        run(&mut server.splitter());
+        let lost = super::super::state::lost(&server.state()).expect("a state").expect("something");
+        assert_eq!((lost.times, lost.bytes), (2, 8 + 3000));
     }
 }

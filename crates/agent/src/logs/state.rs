@@ -11,10 +11,14 @@ use std::path::{Path, PathBuf};
 
 use opterius_model::AccountId;
 use opterius_protocol::Micros;
+use opterius_protocol::bounded::{self, MIB};
 use serde::{Deserialize, Serialize};
 
 /// The version of both forms.
 const VERSION: u32 = 1;
+
+/// The largest state that is read, in bytes: 40,000 accounts have 12 MiB.
+const LARGEST: u64 = 256 * MIB;
 
 /// Months in the file that is written after every batch: this one and the last. More would be written again and again for nothing.
 const MONTHS: usize = 2;
@@ -57,6 +61,57 @@ pub(super) struct Position {
     pub(super) skipping: bool,
     /// When this was noted.
     pub(super) at: Micros,
+    /// A hash of the bytes before the offset, by which a file is known that was emptied and has grown again; nothing if an earlier version
+    /// wrote this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) tail: Option<u64>,
+    /// Bytes behind the offset that were there when this was noted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) left: u64,
+    /// It is no part of the log, such as a copy that somebody made: nothing of it is read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) ignored: bool,
+}
+
+impl Position {
+    /// At the start of a file.
+    pub(super) fn start(file: FileId, at: Micros) -> Self {
+        Self { file, offset: 0, skipping: false, at, tail: None, left: 0, ignored: false }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// How far the files of one log are read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Files {
+    /// The one that bore the log's name last.
+    pub(super) current: Option<Position>,
+    /// Those that it was rotated to and that are still there, the oldest first.
+    pub(super) rotated: Vec<Position>,
+}
+
+/// What was lost before it was split and counted. Each loss is of at least as many bytes as were known to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lost {
+    /// How often something was.
+    pub(crate) times: u64,
+    /// Bytes of the access log that are known to be lost.
+    pub(crate) bytes: u64,
+    /// When it was last seen.
+    pub(crate) at: Micros,
+}
+
+impl Lost {
+    /// What was lost before, and these bytes now.
+    pub(super) fn and(before: Option<Self>, bytes: u64, at: Micros) -> Self {
+        let (times, sum) = before.map_or((0, 0), |before| (before.times, before.bytes));
+        Self { times: times.saturating_add(1), bytes: sum.saturating_add(bytes), at }
+    }
 }
 
 /// Traffic by account.
@@ -71,6 +126,15 @@ pub(super) struct State {
     pub(super) access: Option<Position>,
     /// Where in `nginx-error.log`.
     pub(super) error: Option<Position>,
+    /// Where in the files that `access.json` was rotated to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) access_rotated: Vec<Position>,
+    /// Where in those of `nginx-error.log`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) error_rotated: Vec<Position>,
+    /// What was lost of `access.json`, which is what traffic is counted by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lost: Option<Lost>,
     /// The last month that has a file of its own.
     archived_through: Option<String>,
     /// By UTC month, `2026-10`.
@@ -79,7 +143,16 @@ pub(super) struct State {
 
 impl Default for State {
     fn default() -> Self {
-        Self { version: VERSION, access: None, error: None, archived_through: None, months: BTreeMap::new() }
+        Self {
+            version: VERSION,
+            access: None,
+            error: None,
+            access_rotated: Vec::new(),
+            error_rotated: Vec::new(),
+            lost: None,
+            archived_through: None,
+            months: BTreeMap::new(),
+        }
     }
 }
 
@@ -123,11 +196,7 @@ impl State {
             version: u32,
         }
         let path = place(dir);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(source) => return Err(StateError::Read { path, source }),
-        };
+        let Some(bytes) = read(&path)? else { return Ok(Self::default()) };
         match serde_json::from_slice::<Versioned>(&bytes) {
             Ok(Versioned { version }) if version != VERSION => Err(StateError::Version { path, version }),
             Err(source) => Err(StateError::Form { path, source }),
@@ -159,6 +228,27 @@ pub(crate) fn traffic_in_month(dir: &Path, only: Option<AccountId>, month: &str)
     let mut month = state.months.remove(month).unwrap_or_default();
     month.retain(|account, _| only.is_none_or(|only| only == *account));
     Ok(month.into_iter().map(|(account, traffic)| (account, traffic.sent.saturating_add(traffic.received))).collect())
+}
+
+/// What was lost so far before it was counted; nothing if nothing was.
+pub(crate) fn lost(dir: &Path) -> Result<Option<Lost>, StateError> {
+    #[derive(Deserialize)]
+    struct OfIt {
+        #[serde(default)]
+        lost: Option<Lost>,
+    }
+    let path = place(dir);
+    let Some(bytes) = read(&path)? else { return Ok(None) };
+    serde_json::from_slice::<OfIt>(&bytes).map(|of_it| of_it.lost).map_err(|source| StateError::Form { path, source })
+}
+
+/// The content of a state; nothing if there is none.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
+    match bounded::file(path, LARGEST) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(StateError::Read { path: path.to_owned(), source }),
+    }
 }
 
 fn place(dir: &Path) -> PathBuf {

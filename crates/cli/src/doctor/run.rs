@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use opterius_protocol::Micros;
 use serde_json::json;
 
 use super::report::{Level, Report};
@@ -35,6 +36,7 @@ pub(super) async fn examine(system: &System, panel: &Panel) -> Report {
     host::secrets(system, r);
     services::panel(&answers, r);
     services::agent(&answers, r);
+    services::traffic(&answers, Micros::now(), r);
     services::phpd(&answers, r);
     services::nginx(system, r).await;
     services::versions(&answers, r);

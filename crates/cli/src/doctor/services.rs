@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use opterius_protocol::VERSION;
+use opterius_protocol::{Micros, VERSION};
 
 use super::answers::Answers;
 use super::report::Report;
 use crate::failure::root_cause;
+use crate::output;
 use crate::setup;
 use crate::system::System;
+
+/// 31 days in microseconds.
+const MONTH: i64 = 31 * 24 * 3600 * 1_000_000;
 
 const INSTALLED: &str = env!("CARGO_PKG_VERSION");
 
@@ -33,7 +37,7 @@ pub(super) fn agent(answers: &Answers, report: &mut Report) {
         }
     };
     if health.ready {
-        report.ok("Agent", format!("ready, {}", crate::output::count(usize::try_from(health.accounts).unwrap_or(usize::MAX), "account")));
+        report.ok("Agent", format!("ready, {}", output::count(usize::try_from(health.accounts).unwrap_or(usize::MAX), "account")));
     } else {
         report.warning("Agent", "still finishing what an earlier run left open; orders wait for it", "see `journalctl -u opterius-agent`");
     }
@@ -45,6 +49,25 @@ pub(super) fn agent(answers: &Answers, report: &mut Report) {
         } else {
             report.problem("Agent", detail, part.hint.clone().unwrap_or_else(|| "see `journalctl -u opterius-agent`".into()));
         }
+    }
+}
+
+/// Whether lines of the access log were lost within the last month, by which traffic is counted.
+pub(super) fn traffic(answers: &Answers, now: Micros, report: &mut Report) {
+    let Ok(health) = &answers.agent else { return };
+    match health.lines_lost {
+        Some(lost) if now.0.saturating_sub(lost.last.0) < MONTH => {
+            let (times, bytes, age) = (lost.times, lost.bytes, output::duration(u64::try_from(now.0 - lost.last.0).unwrap_or(0)));
+            report.warning(
+                "traffic",
+                format!(
+                    "lines of nginx's access log were lost before they were counted ({times} times, at least {bytes} bytes of it in all, last {age} ago): accounts' traffic is too low by them"
+                ),
+                "see that nothing but opterius-agent rotates, empties or removes /var/log/opterius/access.json, and `journalctl -u opterius-agent`",
+            );
+        }
+        Some(_) => report.ok("traffic", "nothing was lost within the last month before it was counted"),
+        None => report.ok("traffic", "every request was counted"),
     }
 }
 

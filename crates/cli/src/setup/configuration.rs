@@ -27,6 +27,21 @@ pub(super) fn agent(system: &System, progress: &mut Progress) -> Result<Agent, F
     Ok(Agent { pdns_api_key, probe_secret, changed: written != Written::Kept })
 }
 
+/// Puts `new` into the Agent's file in the place of the probe's secret.
+pub(super) fn replace_probe_secret(system: &System, new: &str, progress: &mut Progress) -> Result<(), Failure> {
+    #[derive(serde::Deserialize)]
+    struct Secrets {
+        probe_secret: toml::Spanned<String>,
+    }
+    let mut file = TomlFile::read(system, AGENT, "")?;
+    // The error would quote the line, and with it the secret.
+    let found = toml::from_str::<Secrets>(&file.content)
+        .map_err(|_| Failure::new(format!("`probe_secret` in {AGENT} cannot be read")).hint("run setup again"))?;
+    file.content.replace_range(found.probe_secret.span(), &format!("\"{new}\""));
+    progress.file(AGENT, system.write(AGENT, &file.content, ROOT, 0o600)?);
+    Ok(())
+}
+
 /// Writes phpd's file, which says nothing but that phpd may start. Returns whether it was changed.
 pub(super) fn phpd(system: &System, progress: &mut Progress) -> Result<bool, Failure> {
     let file = TomlFile::read(system, PHPD, "# phpd's configuration; see docs/operations.md for what may be added.\n")?;

@@ -26,6 +26,9 @@ pub(crate) struct Options {
     /// A name server of the accounts' zones; can be given several times [default: ns1 and ns2 in the host name's domain]
     #[arg(long = "nameserver", value_name = "N", value_parser = full_name)]
     pub(super) nameservers: Vec<DomainName>,
+    /// Put a new secret between nginx and the Agent in the place of the one that there is
+    #[arg(long)]
+    pub(super) new_probe_secret: bool,
 }
 
 /// What the Panel tells customers of a server, and puts into their zones.

@@ -18,6 +18,7 @@ use crate::api::Server;
 use crate::failure::Failure;
 use crate::limits;
 use crate::output::{self, Facts, Format};
+use crate::secret;
 use crate::system::System;
 
 /// What an operator, or a program, needs to know afterwards.
@@ -81,16 +82,39 @@ pub(super) async fn set_up(system: &System, options: &Options, progress: &mut Pr
     services::start(system, "opterius-phpd.service", News::restart_if(phpd_changed), progress).await.during("phpd")?;
     phpd_answers(system, progress).await.during("phpd")?;
     powerdns::set_up(system, &agent.pdns_api_key, &identity.nameservers[0], progress).await.during("PowerDNS")?;
-    nginx::set_up(system, &agent.probe_secret, progress).await.during("nginx")?;
-    services::start(system, "opterius-agent.socket", News::None, progress).await.during("Agent")?;
-    services::start(system, "opterius-agent.service", News::restart_if(agent.changed), progress).await.during("Agent")?;
-    agent_answers(system, progress).await.during("Agent")?;
+    probe(system, &agent, options.new_probe_secret, progress).await?;
 
     let panel = if had_panel { panel::client(system) } else { panel::start(system, panel_changed, progress).await.during("Panel")? };
     register::register(system, &panel, &identity, progress).await.during("registration")?;
     // Last, since its password is shown only once: nothing that could fail comes behind it.
     let admin_password = administrator::create(&panel, progress).await.during("administrator")?;
     Ok(summary(identity, pins, admin_password))
+}
+
+/// nginx and the Agent, which share a secret. A new one is known to nginx before the Agent uses it, and the old one until the Agent has
+/// stopped using it, so that the Agent can ask at any moment. Cut short anywhere, nginx knows more than one, and the next run goes on from
+/// there: the Agent's file says which is to stay.
+async fn probe(system: &System, agent: &configuration::Agent, new: bool, progress: &mut Progress) -> Result<(), Failure> {
+    let mut current = agent.probe_secret.clone();
+    let mut known = nginx::probe_secrets(system).during("nginx")?;
+    known.retain(|secret| *secret != current);
+    known.insert(0, current.clone());
+    let new = new.then(secret::key);
+    known.extend(new.clone());
+    nginx::set_up(system, &known, progress).await.during("nginx")?;
+    if let Some(new) = new {
+        configuration::replace_probe_secret(system, &new, progress).during("configuration")?;
+        current = new;
+    }
+    let changes = known.len() > 1;
+    services::start(system, "opterius-agent.socket", News::None, progress).await.during("Agent")?;
+    services::start(system, "opterius-agent.service", News::restart_if(agent.changed || changes), progress).await.during("Agent")?;
+    agent_answers(system, progress).await.during("Agent")?;
+    if changes {
+        nginx::set_up(system, &[current], progress).await.during("nginx")?;
+        progress.done("nginx and the Agent share a new secret, and the old one opens nothing");
+    }
+    Ok(())
 }
 
 /// Two setups at the same time would make each other's half-done work look finished.

@@ -86,7 +86,11 @@ impl Server {
                start|restart|reload)
                    if [ -e state/broken.$unit ]; then echo "Job for $unit failed." >&2; exit 1; fi
                    [ -e state/conditional.$unit ] || : >state/active.$unit
+                   if [ $unit = opterius-agent.service ]; then
+                       sed -n "s/^probe_secret = \"\(.*\)\"/$verb with \1/p" etc/opterius/agent.toml >>state/known
+                   fi
                    if [ $unit = nginx.service ]; then
+                       sed -n 's/.*(?:\(.*\))\$.*/\1/p' etc/nginx/opterius/probe.conf >>state/known
                        mkdir -p proc/4242 && echo 4242 >run/nginx.pid
                        echo 'nginx: master process /usr/sbin/nginx -c /etc/nginx/opterius/nginx.conf -g daemon on;' >proc/4242/cmdline
                    fi;;
@@ -213,7 +217,7 @@ async fn the_first_setup_writes_starts_and_registers_everything() {
 
     let agent: toml::Table = server.read("/etc/opterius/agent.toml").parse().expect("TOML");
     let secret = |key: &str| agent[key].as_str().expect(key).to_owned();
-    assert!(server.read("/etc/nginx/opterius/probe.conf").contains(&format!("location = /.opterius-probe/{} {{", secret("probe_secret"))));
+    assert!(server.read("/etc/nginx/opterius/probe.conf").contains(&format!("!~ \"^(?:{})$\"", secret("probe_secret"))));
     let powerdns = server.read("/etc/powerdns/pdns.d/opterius.conf");
     assert!(
         powerdns.contains(&format!("\napi-key={}\n", secret("pdns_api_key")))
@@ -336,4 +340,64 @@ async fn two_setups_at_the_same_time_are_one_too_many() {
     lock.try_lock().expect("locked");
     let failure = server.setup(&options()).await.0.err().expect("refused");
     assert_eq!(failure.detail, "another `opterius setup` is running on this server");
+}
+
+fn probe_secret(server: &Server) -> String {
+    let agent: toml::Table = server.read("/etc/opterius/agent.toml").parse().expect("TOML");
+    agent["probe_secret"].as_str().expect("a secret").to_owned()
+}
+
+/// The secrets that nginx knew, in turn, and what was restarted in between.
+fn known_by_nginx(server: &Server) -> Vec<String> {
+    let path = server.root.path().join("state/known");
+    let known = std::fs::read_to_string(&path).unwrap_or_default();
+    drop(std::fs::remove_file(path));
+    known.lines().map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_new_secret_of_the_probe_is_known_to_nginx_before_the_agent_uses_it_and_the_old_one_as_long() {
+    let server = Server::new().await;
+    server.setup(&options()).await.0.expect("ready");
+    let old = probe_secret(&server);
+    known_by_nginx(&server);
+    server.calls();
+    let change = Options { new_probe_secret: true, ..Options::default() };
+    let (result, lines) = server.setup(&change).await;
+    result.expect("ready");
+    let new = probe_secret(&server);
+    assert_ne!(new, old);
+    assert_eq!(known_by_nginx(&server), [format!("{old}|{new}"), format!("restart with {new}"), new.clone()]);
+    assert!(!lines.iter().any(|line| line.contains(&new) || line.contains(&old)), "{lines:?}");
+    assert_eq!(server.read("/etc/opterius/agent.toml").matches("probe_secret").count(), 1);
+    server.calls();
+    server.setup(&Options::default()).await.0.expect("ready");
+    assert!(!server.calls().iter().any(|call| call.contains("restart") || call.contains("reload")), "it is over");
+}
+
+#[tokio::test]
+async fn a_change_of_the_probes_secret_that_was_cut_short_is_brought_to_its_end_by_the_next_setup() {
+    let server = Server::new().await;
+    server.setup(&options()).await.0.expect("ready");
+    let first = probe_secret(&server);
+    let change = Options { new_probe_secret: true, ..Options::default() };
+    // nginx refuses: nothing of the Agent's was touched.
+    server.state("broken.nginx.service");
+    server.setup(&change).await.0.err().expect("stopped");
+    assert_eq!(probe_secret(&server), first);
+    std::fs::remove_file(server.root.path().join("state/broken.nginx.service")).expect("mended");
+    server.setup(&Options::default()).await.0.expect("ready");
+    assert!(!server.read("/etc/nginx/opterius/probe.conf").contains('|'));
+    // The Agent's file has the new one, and the Agent runs with the old one.
+    server.state("broken.opterius-agent.service");
+    server.setup(&change).await.0.err().expect("stopped");
+    let second = probe_secret(&server);
+    assert_ne!(second, first);
+    assert!(server.read("/etc/nginx/opterius/probe.conf").contains(&format!("{first}|{second}")));
+    std::fs::remove_file(server.root.path().join("state/broken.opterius-agent.service")).expect("mended");
+    known_by_nginx(&server);
+    server.setup(&Options::default()).await.0.expect("ready");
+    assert_eq!(probe_secret(&server), second, "no third one");
+    let known = known_by_nginx(&server);
+    assert_eq!(known[known.len() - 2..], [format!("restart with {second}"), second]);
 }

@@ -49,7 +49,7 @@ impl Nginx {
         let doing = || format!("see {site} answered through nginx");
         let response = self
             .http
-            .get(format!("http://{}/.opterius-probe/{}", self.address, self.probe_secret))
+            .get(format!("http://{}/.opterius-probe", self.address))
             .header(HOST, site.as_str())
             .header(PROBE_HEADER, &self.probe_secret)
             .send()

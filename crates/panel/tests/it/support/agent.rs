@@ -804,6 +804,7 @@ async fn health(State(agent): State<FakeAgent>) -> Json<Health> {
         drifted: 0,
         jobs: Vec::new(),
         pages_hash: (!knows_no_pages).then(|| pages_hash(&pages)),
+        lines_lost: None,
         load: Some(Load {
             average_hundredths: 125,
             processors: 2,
