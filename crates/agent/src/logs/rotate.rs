@@ -166,6 +166,7 @@ fn is_master(pid: Pid) -> io::Result<bool> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests read what they wrote")]
 mod tests {
     use super::*;
 

@@ -249,6 +249,7 @@ impl Owned<'_> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests read what they wrote")]
 mod tests {
     use std::fs;
     use std::io::Write as _;

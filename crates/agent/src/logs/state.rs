@@ -270,6 +270,7 @@ fn replace(dir: &Path, path: &Path, content: &impl Serialize) -> Result<(), Stat
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests read what they wrote")]
 mod tests {
     use super::*;
 

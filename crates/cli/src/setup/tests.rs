@@ -350,7 +350,7 @@ fn probe_secret(server: &Server) -> String {
 /// The secrets that nginx knew, in turn, and what was restarted in between.
 fn known_by_nginx(server: &Server) -> Vec<String> {
     let path = server.root.path().join("state/known");
-    let known = std::fs::read_to_string(&path).unwrap_or_default();
+    let known = bounded::text(&path, bounded::MIB).unwrap_or_default();
     drop(std::fs::remove_file(path));
     known.lines().map(str::to_owned).collect()
 }
