@@ -103,7 +103,7 @@ fn a_frozen_phpd_keeps_no_change_that_needs_none_from_being_made() {
         for tenant in &tenants[..9] {
             eventually("it is closed", || (status_of(&server, tenant) == 503).then_some(()));
         }
-        server.done("POST", &format!("{}/password", path(&tenants[9])), Some(&json!({ "password": "Another-Good-Passw0rd" })));
+        server.done("PUT", &format!("{}/password", path(&tenants[9])), Some(&json!({ "password": "Another-Good-Passw0rd" })));
     });
     signal_phpd(&server, "CONT");
     for tenant in &tenants[..9] {
