@@ -498,26 +498,100 @@ mod tests {
         assert_eq!(State::load(&server.state()).expect("a state").lost, None);
     }
 
-    #[test]
-    fn what_is_cut_before_it_is_read_is_counted_and_noted() {
+    /// Requests of one length.
+    fn requests(count: usize) -> String {
+        request("alice.test", "/away", 1).repeat(count)
+    }
+
+    /// A server whose Agent has read the log, and was then away while the log was rotated so many times, with 10 requests each time.
+    fn backlog(files: usize) -> Server {
         let server = Server::new();
-        let keep = Keep { size: 2000, unread_bytes: 10_000, ..rotate::KEEP };
-        server.add("access.json", request("alice.test", "/first", 1));
+        server.add("access.json", requests(1));
+        run(&mut server.splitter());
+        for number in 1..=files {
+            server.add("access.json", requests(10));
+            fs::rename(server.logs().join("access.json"), server.logs().join(format!("access.json.r{number}"))).expect("rotated");
+        }
+        server.add("access.json", requests(10));
+        server
+    }
+
+    #[test]
+    fn a_backlog_that_a_starting_agent_finds_is_kept_and_counted_whole() {
+        let server = backlog(20);
         let mut splitter = server.splitter();
+        splitter.keep = Keep { files: 3, bytes: 5000, ..rotate::KEEP };
         run(&mut splitter);
-        // The Agent is away for a while.
-        let lines = request("alice.test", "/away", 1).repeat(100);
-        server.add("access.json", &lines);
-        splitter = server.splitter();
-        splitter.keep = keep;
+        assert_eq!(server.traffic(1).requests, 211);
+        assert_eq!(super::super::state::lost(&server.state()).expect("a state"), None);
+        let left = fs::read_dir(server.logs()).expect("there").count();
+        assert!(left < 10, "what was read goes");
+    }
+
+    #[test]
+    fn a_log_that_is_rotated_in_this_very_round_is_not_read_yet() {
+        for known in [false, true] {
+            let server = Server::new();
+            if known {
+                server.add("access.json", requests(1));
+                run(&mut server.splitter());
+            }
+            server.add("access.json", requests(100));
+            let mut splitter = server.splitter();
+            splitter.keep = Keep { size: 2000, bytes: 5000, ..rotate::KEEP };
+            splitter.round().expect("a round");
+            server.add("access.json", requests(1));
+            run(&mut splitter);
+            assert_eq!(server.traffic(1).requests, 101 + u64::from(known));
+            assert_eq!(super::super::state::lost(&server.state()).expect("a state"), None);
+        }
+    }
+
+    #[test]
+    fn of_what_is_more_than_is_kept_unread_each_byte_is_said_to_be_lost() {
+        for restarts in [false, true] {
+            let server = backlog(30);
+            let line = requests(1).len() as u64;
+            let mut splitter = server.splitter();
+            splitter.keep = Keep { unread_bytes: 55 * line, ..rotate::KEEP };
+            splitter.round().expect("a round");
+            if restarts {
+                let keep = splitter.keep;
+                splitter = server.splitter();
+                splitter.keep = keep;
+            }
+            run(&mut splitter);
+            let lost = super::super::state::lost(&server.state()).expect("a state").expect("something");
+            let counted = server.traffic(1).requests;
+            assert!((50..100).contains(&counted), "the newest are kept: {counted}");
+            assert_eq!(counted * line + lost.bytes, 311 * line, "{counted}: {lost:?}");
+        }
+    }
+
+    #[test]
+    fn logs_are_kept_small_while_nothing_can_be_noted() {
+        let server = Server::new();
+        server.add("access.json", requests(1));
+        let mut splitter = server.splitter();
+        splitter.keep = Keep { size: 2000, unread_bytes: 10_000, ..rotate::KEEP };
+        let away = server.dir.path().join("away");
+        fs::rename(server.state(), &away).expect("moved");
+        for _ in 0..30 {
+            splitter.round().expect_err("nowhere to note it");
+            server.add("access.json", requests(20));
+        }
+        let sizes = |name: &str| -> u64 {
+            let entries = fs::read_dir(server.logs()).expect("there").map(|entry| entry.expect("one"));
+            let named = entries.filter(|entry| entry.file_name().to_str().is_some_and(|found| found.starts_with(name)));
+            named.map(|entry| entry.metadata().expect("there").len()).sum()
+        };
+        assert!(sizes("access.json") < 20_000, "{}", sizes("access.json"));
+        // Nothing is lost without a word.
+        fs::rename(&away, server.state()).expect("moved back");
         run(&mut splitter);
-        server.add("access.json", request("alice.test", "/last", 1));
-        run(&mut splitter);
-        let lost = super::super::state::lost(&server.state()).expect("a state");
-        // It was read as far as a first batch goes, or not at all, before it was too much.
-        let counted = server.traffic(1).requests;
-        assert!(lost.is_some() || counted == 102, "{counted}: {lost:?}");
-        assert!(splitter.state.as_ref().is_some_and(|state| state.access_rotated.len() <= 14));
+        let lost = super::super::state::lost(&server.state()).expect("a state").expect("something");
+        let line = requests(1).len() as u64;
+        assert_eq!(server.traffic(1).requests * line + lost.bytes, 601 * line);
     }
 
     #[test]

@@ -279,13 +279,26 @@ mod tests {
     }
 
     #[test]
-    fn version_1_still_loads_and_is_written_as_it_was() {
+    fn version_1_still_loads_and_is_written_as_version_2_which_an_earlier_agent_tells_from_a_broken_one() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let fixture = include_str!("fixtures/logs-v1.json");
         fs::write(place(dir.path()), fixture).expect("written");
         let mut state = State::load(dir.path()).expect("the fixture loads");
         assert_eq!(state.access.expect("a position").offset, 4_194_304);
         assert_eq!(state.months["2026-10"][&account(1)], Traffic { sent: 123_456_789, received: 45_678, requests: 321 });
+        state.store(dir.path()).expect("stored");
+        let written = fs::read_to_string(place(dir.path())).expect("read");
+        assert_eq!(written, fixture.replace("\"version\":1", "\"version\":2"));
+    }
+
+    #[test]
+    fn version_2_loads_and_is_written_as_it_was() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let fixture = include_str!("fixtures/logs-v2.json");
+        fs::write(place(dir.path()), fixture).expect("written");
+        let mut state = State::load(dir.path()).expect("the fixture loads");
+        assert_eq!((state.access_rotated[0].left, state.error_rotated.len()), (512, 1));
+        assert_eq!(state.lost.map(|lost| (lost.times, lost.bytes)), Some((2, 4096)));
         state.store(dir.path()).expect("stored");
         assert_eq!(fs::read_to_string(place(dir.path())).expect("read"), fixture);
     }
@@ -309,7 +322,7 @@ mod tests {
     fn a_version_of_the_future_and_nonsense_are_refused_and_left_as_they_are() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         for (text, told) in
-            [("{\"version\":2,\"new\":1}", "has version 2"), ("{", "could not make sense"), ("{\"version\":1}", "could not make sense")]
+            [("{\"version\":3,\"new\":1}", "has version 3"), ("{", "could not make sense"), ("{\"version\":1}", "could not make sense")]
         {
             fs::write(place(dir.path()), text).expect("written");
             let error = State::load(dir.path()).expect_err("refused");
