@@ -575,9 +575,12 @@ pub struct Health {
     /// What the Agent does by itself again and again; empty from an Agent of an earlier version.
     #[serde(default)]
     pub jobs: Vec<JobHealth>,
-    /// What was lost of the web server's access log before it was counted; nothing if nothing ever was.
+    /// What was lost of the web server's access log before it was counted; nothing if nothing ever was, or if that is unknown.
     #[serde(default)]
     pub lines_lost: Option<LinesLost>,
+    /// Whether it is unknown what was lost, since the state that says so cannot be read, or is not read yet.
+    #[serde(default)]
+    pub lines_lost_unknown: bool,
 }
 
 /// How a job of the Agent is: something that it does by itself again and again.

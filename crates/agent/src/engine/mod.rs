@@ -19,7 +19,7 @@ mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -32,6 +32,7 @@ pub use operation::Watcher;
 
 use crate::host::{Host, HostError};
 use crate::jobs::Jobs;
+use crate::logs::Losses;
 use crate::operations;
 use crate::resources::Target;
 use crate::run::Run;
@@ -65,6 +66,7 @@ struct Inner {
     state: Mutex<Known>,
     slots: Slots,
     jobs: Jobs,
+    losses: Mutex<Losses>,
     ready: watch::Sender<bool>,
     /// Something may have come into the trash.
     trash_changed: Notify,
@@ -234,6 +236,7 @@ impl Engine {
                 state: Mutex::new(known),
                 slots: Slots::default(),
                 jobs: Jobs::default(),
+                losses: Mutex::default(),
                 ready: watch::Sender::new(false),
                 trash_changed: Notify::new(),
                 heads: tokio::sync::Mutex::default(),
@@ -261,6 +264,16 @@ impl Engine {
     /// What the Agent does by itself again and again.
     pub fn jobs(&self) -> &Jobs {
         &self.inner.jobs
+    }
+
+    /// What was lost of nginx's access log, as far as the job that splits it knows.
+    pub fn losses(&self) -> Losses {
+        *self.inner.losses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes down what the job knows.
+    pub(crate) fn tell_losses(&self, losses: Losses) {
+        *self.inner.losses.lock().unwrap_or_else(PoisonError::into_inner) = losses;
     }
 
     /// The host, for what is not about one account.

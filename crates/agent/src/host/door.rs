@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use async_trait::async_trait;
 use opterius_model::{AccountId, DomainName, Generation, OperationId, Pages, PasswordHash, PoolName, Uid, Username};
-use opterius_protocol::agent::{Direction, Enforcement, LinesLost, Load, PartHealth};
+use opterius_protocol::agent::{Direction, Enforcement, Load, PartHealth};
 use opterius_protocol::phpd::{PoolSpec, PoolStatus};
 
 /// Whether somebody waits for an answer.
@@ -460,9 +460,6 @@ door! {
     look fn pages(&self) -> Option<Pages>;
     /// Keeps the host's own pages: visitors of suspended sites see theirs from now on, and new homes get theirs. Survives a power cut.
     change fn put_pages(&self, pages: &Pages) -> ();
-
-    /// What was lost of nginx's access log before it was counted; nothing if nothing ever was.
-    look fn lines_lost(&self) -> Option<LinesLost>;
 
     /// This calendar month (UTC), as `2026-10`, and the traffic in it of the sites of every account that had any, or of this one, in bytes, in
     /// and out.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use opterius_model::{AccountId, DomainName, OperationId, Pages, PasswordHash, PoolName, Uid, Username};
-use opterius_protocol::agent::{Enforcement, LinesLost, Load, PartHealth};
+use opterius_protocol::agent::{Enforcement, Load, PartHealth};
 use opterius_protocol::phpd::{PoolSpec, PoolState};
 
 use super::{
@@ -768,10 +768,6 @@ impl Host for FakeHost {
     }
 
     async fn load(&self) -> Result<Option<Load>, HostError> {
-        Ok(None)
-    }
-
-    async fn lines_lost(&self) -> Result<Option<LinesLost>, HostError> {
         Ok(None)
     }
 

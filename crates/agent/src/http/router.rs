@@ -22,6 +22,7 @@ use tokio::net::UnixListener;
 
 use super::peer::Peer;
 use crate::engine::{Engine, Tally, Watcher};
+use crate::logs::Losses;
 
 /// The longest that an answer waits for something to happen.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
@@ -247,6 +248,10 @@ async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusa
             hint: Some("Look at the named files in /var/lib/opterius-agent, and restore them from a backup.".to_owned()),
         });
     }
+    let (lines_lost, lines_lost_unknown) = match engine.losses() {
+        Losses::Known(lost) => (lost, false),
+        Losses::Unknown => (None, true),
+    };
     let jobs = engine.jobs().health();
     parts.extend(jobs.iter().filter(|job| job.failing).map(|job| opterius_protocol::agent::PartHealth {
         name: "jobs".to_owned(),
@@ -274,7 +279,7 @@ async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusa
         // What cannot be read is what nobody has sent, so that it is sent again.
         pages_hash: Some(engine.host().pages().await.map(|pages| pages_hash(&pages.unwrap_or_default())).unwrap_or_default()),
         load: engine.host().load().await.map_err(|error| internal(&error))?,
-        // A state that cannot be read is told of in the log, and keeps nobody from asking how the rest is.
-        lines_lost: engine.host().lines_lost().await.unwrap_or_default(),
+        lines_lost,
+        lines_lost_unknown,
     }))
 }

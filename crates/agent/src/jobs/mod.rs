@@ -47,14 +47,8 @@ pub fn start(engine: &Engine, config: &Config, paths: &Paths) {
         tokio::time::sleep(SPARES_EVERY).await;
         Ok(())
     });
-    let paths = paths.clone();
-    spawn(engine, "logs", false, move |engine| {
-        let paths = paths.clone();
-        async move {
-            logs::split_for_ever(engine, paths).await;
-            Ok(())
-        }
-    });
+    let (splitting, jobs) = (logs::Splitting::new(engine, paths), engine.jobs().clone());
+    tokio::spawn(async move { jobs.run_with_pauses_up_to(logs::PAUSE, "logs", || splitting.round()).await });
     spawn(engine, "operations", true, |engine| async move { engine.forget_acknowledged().await });
     spawn(engine, "trash", true, |engine| async move { engine.empty_the_trash().await });
     let minutes = |minutes: u32| Duration::from_secs(u64::from(minutes) * 60);

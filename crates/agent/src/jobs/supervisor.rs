@@ -28,7 +28,15 @@ impl Jobs {
     }
 
     /// Does a job round after round, for ever. A round waits by itself until the next is due.
-    pub async fn run<R>(&self, name: &'static str, mut round: impl FnMut() -> R)
+    pub async fn run<R>(&self, name: &'static str, round: impl FnMut() -> R)
+    where
+        R: Future<Output = Result<(), String>>,
+    {
+        self.run_with_pauses_up_to(LONGEST_PAUSE, name, round).await;
+    }
+
+    /// The same for a job that must not pause for longer than this after a failure.
+    pub(crate) async fn run_with_pauses_up_to<R>(&self, longest: Duration, name: &'static str, mut round: impl FnMut() -> R)
     where
         R: Future<Output = Result<(), String>>,
     {
@@ -40,7 +48,7 @@ impl Jobs {
                 pause = PAUSE;
             } else {
                 tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                pause = (pause * 2).min(longest);
             }
         }
     }

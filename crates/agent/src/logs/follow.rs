@@ -113,8 +113,8 @@ impl Follower {
     }
 
     /// Lets go of a file that was removed on purpose, so that its space is free. What was not read of it is lost.
-    pub(super) fn release(&mut self, inode: u64) {
-        self.open.retain(|open| open.id.inode != inode);
+    pub(super) fn release(&mut self, file: FileId) {
+        self.open.retain(|open| !open.id.is(file));
     }
 
     fn look(&mut self, files: &Files, now: Micros) -> io::Result<Option<Step>> {
@@ -399,7 +399,8 @@ fn micros(time: SystemTime) -> Micros {
     Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
-fn identity(found: &Metadata) -> FileId {
+/// Which file this is.
+pub(super) fn identity(found: &Metadata) -> FileId {
     FileId { inode: found.ino(), born: found.created().ok().map(|time| micros(time).0) }
 }
 
@@ -682,7 +683,7 @@ mod tests {
         let position = log.files.current.expect("a position");
         assert_eq!((position.offset, position.left), (32, 168));
         log.rename("log", "log.r1");
-        log.follower.release(position.file.inode);
+        log.follower.release(position.file);
         fs::remove_file(log.path("log.r1")).expect("removed");
         log.add("log", "b\n");
         assert_eq!(log.read(), ["b"]);

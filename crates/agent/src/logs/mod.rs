@@ -5,7 +5,8 @@
 //! `/var/log/opterius/accounts/<username>/{access,error}.log` ([`account`]), and keeps how far it came together with what it counted in
 //! one file ([`state`]): `/var/lib/opterius-agent/logs.json`.
 //!
-//! Before it looks, it rotates what is large ([`rotate`]), so that what strangers send decides nothing about the disk.
+//! Before it looks, it renames what is large ([`rotate`]), and after it, removes what is too much: what strangers send decides nothing about
+//! the disk, also while nothing can be noted. What goes before it was read is counted to the byte.
 //!
 //! A batch is read, appended, and then noted. A crash in between repeats at most the lines of that batch in the accounts' logs; traffic is
 //! counted exactly once, as totals and offsets are replaced in one rename.
@@ -18,5 +19,6 @@ mod split;
 mod state;
 mod task;
 
-pub(crate) use state::{lost, traffic_in_month};
-pub use task::split_for_ever;
+pub use state::Losses;
+pub(crate) use state::traffic_in_month;
+pub(crate) use task::{PAUSE, Splitting};

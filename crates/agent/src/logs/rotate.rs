@@ -11,6 +11,9 @@ use opterius_protocol::bounded::{self, KIB, MIB};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use super::follow::identity;
+use super::state::FileId;
+
 /// Names in the directory of the logs: some dozens.
 const MOST_NAMES: usize = 10_000;
 
@@ -44,7 +47,7 @@ pub(super) const KEEP: Keep = Keep {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rotated {
     pub(super) path: PathBuf,
-    pub(super) inode: u64,
+    pub(super) id: FileId,
     pub(super) size: u64,
     /// When it was last written to.
     pub(super) modified: SystemTime,
@@ -80,7 +83,7 @@ fn rotated(log: &Path) -> io::Result<Vec<Rotated>> {
         let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
         if metadata.is_file() {
             let modified = metadata.modified()?;
-            files.push(Rotated { path, inode: metadata.ino(), size: metadata.len(), modified, number });
+            files.push(Rotated { path, id: identity(&metadata), size: metadata.len(), modified, number });
         }
     }
     Ok(files)
@@ -104,29 +107,37 @@ pub(super) fn rotate(log: &Path, keep: &Keep, now: SystemTime) -> io::Result<boo
     Ok(true)
 }
 
-/// Removes the oldest of what is kept of a log, as far as it is too much or too old. Answers what was removed.
-pub(super) fn remove_surplus(log: &Path, keep: &Keep, now: SystemTime, is_unread: impl Fn(&Rotated) -> bool) -> io::Result<Vec<Rotated>> {
-    let mut removed = Vec::new();
-    for file in surplus(rotated(log)?, keep, now, is_unread) {
-        fs::remove_file(&file.path)?;
-        removed.push(file);
-    }
-    Ok(removed)
+/// The oldest of what is kept of a log, as far as it is too much or too old.
+pub(super) fn surplus(log: &Path, keep: &Keep, now: SystemTime, is_unread: impl Fn(&Rotated) -> bool) -> io::Result<Vec<Rotated>> {
+    let files = rotated(log)?;
+    let is_written_to = fs::symlink_metadata(log).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    Ok(surplus_of(files, keep, now, is_written_to, is_unread))
 }
 
-fn surplus(mut files: Vec<Rotated>, keep: &Keep, now: SystemTime, is_unread: impl Fn(&Rotated) -> bool) -> Vec<Rotated> {
+/// While nginx has not opened a new log, it writes to the newest of these: to remove that one would free nothing, and what it goes on writing
+/// could not be said to be lost.
+fn surplus_of(
+    mut files: Vec<Rotated>,
+    keep: &Keep,
+    now: SystemTime,
+    newest_is_written_to: bool,
+    is_unread: impl Fn(&Rotated) -> bool,
+) -> Vec<Rotated> {
     // The newest first; of those of one moment, the one with the higher number.
     files.sort_by_key(|file| std::cmp::Reverse((file.modified, file.number)));
+    let newest = files.first().map(|file| file.id).filter(|_| newest_is_written_to);
     let (mut count, mut read, mut unread) = (0, 0_u64, 0_u64);
     files.retain(|file| {
         let (sum, most) = if is_unread(file) { (&mut unread, keep.unread_bytes) } else { (&mut read, keep.bytes) };
         *sum = sum.saturating_add(file.size);
         let too_much = *sum > most;
-        if is_unread(file) {
-            return too_much;
-        }
-        count += 1;
-        too_much || count > keep.files || now.duration_since(file.modified).is_ok_and(|age| age > keep.longest)
+        let goes = if is_unread(file) {
+            too_much
+        } else {
+            count += 1;
+            too_much || count > keep.files || now.duration_since(file.modified).is_ok_and(|age| age > keep.longest)
+        };
+        goes && newest != Some(file.id)
     });
     files
 }
@@ -175,7 +186,8 @@ mod tests {
 
     fn file(number: u64, size: u64, hours: u64, now: SystemTime) -> Rotated {
         let modified = now - Duration::from_hours(hours);
-        Rotated { path: format!("log.r{number}").into(), inode: number, size, modified, number: Some(number) }
+        let id = FileId { inode: number, born: None };
+        Rotated { path: format!("log.r{number}").into(), id, size, modified, number: Some(number) }
     }
 
     #[test]
@@ -216,16 +228,19 @@ mod tests {
     #[test]
     fn the_oldest_go_when_there_are_too_many_too_large_or_too_old_ones() {
         let now = SystemTime::now();
-        let numbers = |files: Vec<Rotated>| files.into_iter().map(|file| file.inode).collect::<Vec<_>>();
-        let read = |files: &[Rotated]| numbers(surplus(files.to_vec(), &SMALL, now, |_| false));
+        let numbers = |files: Vec<Rotated>| files.into_iter().map(|file| file.id.inode).collect::<Vec<_>>();
+        let read = |files: &[Rotated]| numbers(surplus_of(files.to_vec(), &SMALL, now, false, |_| false));
         assert_eq!(read(&[file(1, 1, 4, now), file(2, 1, 3, now), file(3, 1, 2, now), file(4, 1, 1, now)]), [1]);
         assert_eq!(read(&[file(1, 60, 3, now), file(2, 60, 2, now), file(3, 30, 1, now)]), [1]);
         assert_eq!(read(&[file(1, 1, 49, now), file(2, 1, 47, now)]), [1]);
         assert_eq!(read(&[file(2, 1, 1, now), file(1, 1, 1, now), file(3, 1, 1, now), file(4, 1, 1, now)]), [1]);
         // What is not read yet stays longer, and not for ever.
-        let unread = |files: &[Rotated]| numbers(surplus(files.to_vec(), &SMALL, now, |_| true));
+        let unread = |files: &[Rotated]| numbers(surplus_of(files.to_vec(), &SMALL, now, false, |_| true));
         assert_eq!(unread(&[file(1, 30, 99, now), file(2, 30, 3, now), file(3, 30, 2, now), file(4, 60, 1, now)]), [] as [u64; 0]);
         assert_eq!(unread(&[file(1, 90, 3, now), file(2, 90, 2, now), file(3, 90, 1, now)]), [1]);
+        // What nginx writes to stays, whatever its size.
+        let written_to = |files: &[Rotated]| numbers(surplus_of(files.to_vec(), &SMALL, now, true, |_| true));
+        assert_eq!(written_to(&[file(1, 90, 2, now), file(2, 900, 1, now)]), [1]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One batch: what is new in nginx's two logs, to whom it belongs, and how far that was.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,13 +15,16 @@ use super::account::{self, Log};
 use super::follow::{Follower, Limits, Step};
 use super::line;
 use super::rotate::{self, Keep};
-use super::state::{Files, Lost, State, StateError};
+use super::state::{FileId, Files, Losses, Lost, State, StateError};
 
 /// A failure that lasts is told once in this time, for each account.
 const BETWEEN_WARNINGS: Duration = Duration::from_hours(1);
 
 /// Who has a site.
 pub(super) type Owners = Arc<dyn Fn(&str) -> Option<(AccountId, Username)> + Send + Sync>;
+
+/// Gets to know what was lost.
+pub(super) type Tell = Arc<dyn Fn(Losses) + Send + Sync>;
 
 /// Where the logs and the state are.
 #[derive(Debug, Clone)]
@@ -34,7 +38,7 @@ pub(super) struct Places {
 }
 
 /// nginx's logs: the two that are split, and that of what goes wrong between nginx and PHP, which is only kept small.
-const LOGS: [&str; 3] = [ACCESS, ERROR, "nginx-php.log"];
+const LOGS: [(&str, Option<Log>); 3] = [(ACCESS, Some(Log::Access)), (ERROR, Some(Log::Error)), ("nginx-php.log", None)];
 const ACCESS: &str = "access.json";
 const ERROR: &str = "nginx-error.log";
 
@@ -47,6 +51,7 @@ enum Subject {
     Lines,
     Lost,
     Rotation,
+    Surplus,
 }
 
 /// What is new for one account.
@@ -59,11 +64,14 @@ struct News {
 /// Splits batch by batch. All of its work blocks.
 pub(super) struct Splitter {
     owners: Owners,
+    tell: Tell,
     places: Places,
     /// Nothing until it could be read.
     state: Option<State>,
     /// The state is ahead of its file.
     ahead: bool,
+    /// What was removed unread while there was no state to note it in, with its size.
+    removed: Vec<(Log, FileId, u64)>,
     access: Follower,
     error: Follower,
     keep: Keep,
@@ -71,21 +79,48 @@ pub(super) struct Splitter {
 }
 
 impl Splitter {
-    pub(super) fn new(owners: Owners, places: Places, limits: Limits, keep: Keep) -> Self {
+    pub(super) fn new(owners: Owners, tell: Tell, places: Places, limits: Limits, keep: Keep) -> Self {
         let follower = |name: &str| Follower::new(places.logs.join(name), limits);
         let (access, error) = (follower(ACCESS), follower(ERROR));
-        Self { owners, places, state: None, ahead: false, access, error, keep, warned: HashMap::new() }
+        Self { owners, tell, places, state: None, ahead: false, removed: Vec::new(), access, error, keep, warned: HashMap::new() }
     }
 
     /// Splits one batch. Answers whether there is more at once.
     ///
-    /// A batch that could not be noted is not followed by another: the next call only tries to note it again.
+    /// A batch that could not be noted is not followed by another: the next call only tries to note it again. The logs are kept small even so.
     pub(super) fn round(&mut self) -> Result<bool, StateError> {
-        self.note()?;
+        let loaded = self.load();
         self.rotate();
-        let more = self.advance()?;
-        self.note()?;
+        let more = loaded.and_then(|()| {
+            self.note()?;
+            self.advance()
+        });
+        // After the look, which gave each file its position.
+        let surplus = self.give_up_surplus();
+        let noted = self.note();
+        // What goes is noted before it goes. Where it cannot be, as on a full disk, it goes all the same.
+        self.remove(surplus);
+        if let Some(state) = &self.state {
+            (self.tell)(state.lost.into());
+        }
+        let more = more?;
+        noted?;
         Ok(more)
+    }
+
+    /// Reads the state, if it is not read yet.
+    fn load(&mut self) -> Result<(), StateError> {
+        if self.state.is_some() {
+            return Ok(());
+        }
+        let mut state = State::load(&self.places.state).inspect_err(|_| (self.tell)(Losses::Unknown))?;
+        self.ahead |= !self.removed.is_empty();
+        for (log, file, size) in self.removed.drain(..) {
+            state.give_up(log, file, size, Micros::now());
+        }
+        (self.tell)(state.lost.into());
+        self.state = Some(state);
+        Ok(())
     }
 
     /// Writes down how far everything is, if that is not written yet.
@@ -97,40 +132,88 @@ impl Splitter {
         Ok(())
     }
 
-    /// Keeps nginx's logs small. What fails is tried again in the next round.
+    /// Renames what is large, and has nginx open new logs. What fails is tried again in the next round.
     fn rotate(&mut self) {
-        let mut outcome = Ok(false);
-        for name in LOGS {
-            let log = self.places.logs.join(name);
-            let rotated = rotate::rotate(&log, &self.keep, SystemTime::now());
-            let removed = rotated.and_then(|rotated| {
-                let files = self.state.as_ref().map(|state| match name {
-                    ACCESS => &state.access_rotated,
-                    ERROR => &state.error_rotated,
-                    _ => &[][..],
-                });
-                let is_unread = |file: &rotate::Rotated| {
-                    files.into_iter().flatten().any(|position| position.file.inode == file.inode && position.left > 0 && !position.ignored)
-                };
-                Ok((rotated, rotate::remove_surplus(&log, &self.keep, SystemTime::now(), is_unread)?))
-            });
-            match removed {
-                Ok((rotated, removed)) => {
-                    outcome = outcome.map(|before| before || rotated);
-                    for file in removed {
-                        self.access.release(file.inode);
-                        self.error.release(file.inode);
-                    }
-                }
-                Err(error) => outcome = Err(error),
+        if self.rename() {
+            let reopened = rotate::reopen(&self.places.nginx_pid);
+            self.warn_of_rotation(reopened);
+        }
+    }
+
+    /// Answers whether nginx has to open a new log, which one log that fails does not change.
+    fn rename(&mut self) -> bool {
+        let mut any = false;
+        for (name, log) in LOGS {
+            // At the first look of all, only what bears the log's name is read.
+            if log.zip(self.state.as_ref()).is_some_and(|(log, state)| !state.knows(log)) {
+                continue;
+            }
+            match rotate::rotate(&self.places.logs.join(name), &self.keep, SystemTime::now()) {
+                Ok(renamed) => any |= renamed,
+                Err(error) => self.warn_of_rotation(Err(error)),
             }
         }
-        let reopened = match outcome {
-            Ok(true) => rotate::reopen(&self.places.nginx_pid),
-            Ok(false) => Ok(()),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = reopened
+        any
+    }
+
+    /// Finds what is too much of the logs, and counts as lost what is not read of it.
+    fn give_up_surplus(&mut self) -> Vec<rotate::Rotated> {
+        let mut all = Vec::new();
+        for (name, log) in LOGS {
+            let state = self.state.as_ref();
+            let is_unread = |file: &rotate::Rotated| {
+                // What is compressed is never read.
+                let Some(log) = log.filter(|_| file.path.extension().is_none_or(|extension| extension != "gz")) else { return false };
+                let position = state.and_then(|state| state.position(log, file.id));
+                position.is_none_or(|position| !position.ignored && position.offset < file.size)
+            };
+            let surplus = match rotate::surplus(&self.places.logs.join(name), &self.keep, SystemTime::now(), is_unread) {
+                Ok(surplus) => surplus,
+                Err(error) => {
+                    self.warn_of_rotation(Err(error));
+                    continue;
+                }
+            };
+            let unread: Vec<_> =
+                surplus.iter().filter(|file| is_unread(file)).filter_map(|file| Some((log?, file.id, file.size))).collect();
+            all.extend(surplus);
+            if unread.is_empty() {
+                continue;
+            }
+            if log == Some(Log::Access) && self.may_warn(Subject::Surplus) {
+                let bytes: u64 = unread.iter().map(|(_, _, size)| size).sum();
+                tracing::warn!(
+                    files = unread.len(),
+                    bytes,
+                    "removing files of access.json that are not read yet, since there are too many"
+                );
+            }
+            match &mut self.state {
+                Some(state) => {
+                    for (log, file, size) in unread {
+                        state.give_up(log, file, size, Micros::now());
+                    }
+                    self.ahead = true;
+                }
+                None => self.removed.extend(unread),
+            }
+        }
+        all
+    }
+
+    fn remove(&mut self, files: Vec<rotate::Rotated>) {
+        for file in files {
+            match fs::remove_file(&file.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => self.warn_of_rotation(Err(error)),
+                _ => {}
+            }
+            self.access.release(file.id);
+            self.error.release(file.id);
+        }
+    }
+
+    fn warn_of_rotation(&mut self, outcome: io::Result<()>) {
+        if let Err(error) = outcome
             && self.may_warn(Subject::Rotation)
         {
             tracing::warn!("could not rotate nginx's logs: {error}");
@@ -139,10 +222,8 @@ impl Splitter {
 
     /// Takes the next batch to its accounts, and counts it.
     fn advance(&mut self) -> Result<bool, StateError> {
-        let mut state = match self.state.take() {
-            Some(state) => state,
-            None => State::load(&self.places.state)?,
-        };
+        self.load()?;
+        let mut state = self.state.take().expect("it is loaded");
         let now = Micros::now();
         let access = self.access.step(&Files { current: state.access, rotated: state.access_rotated.clone() }, now);
         let error = self.error.step(&Files { current: state.error, rotated: state.error_rotated.clone() }, now);
@@ -251,7 +332,6 @@ impl Owned<'_> {
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests read what they wrote")]
 mod tests {
-    use std::fs;
     use std::io::Write as _;
 
     use super::super::state::Traffic;
@@ -298,7 +378,7 @@ mod tests {
                 Some((account(n), Username::parse(username).expect("a username")))
             });
             let nginx_pid = self.dir.path().join("nginx.pid");
-            Splitter::new(owners, Places { logs: self.logs(), state: self.state(), nginx_pid }, LIMITS, rotate::KEEP)
+            Splitter::new(owners, Arc::new(|_| {}), Places { logs: self.logs(), state: self.state(), nginx_pid }, LIMITS, rotate::KEEP)
         }
 
         fn add(&self, name: &str, bytes: impl AsRef<[u8]>) {
@@ -523,7 +603,7 @@ mod tests {
         splitter.keep = Keep { files: 3, bytes: 5000, ..rotate::KEEP };
         run(&mut splitter);
         assert_eq!(server.traffic(1).requests, 211);
-        assert_eq!(super::super::state::lost(&server.state()).expect("a state"), None);
+        assert_eq!(State::load(&server.state()).expect("a state").lost, None);
         let left = fs::read_dir(server.logs()).expect("there").count();
         assert!(left < 10, "what was read goes");
     }
@@ -543,7 +623,7 @@ mod tests {
             server.add("access.json", requests(1));
             run(&mut splitter);
             assert_eq!(server.traffic(1).requests, 101 + u64::from(known));
-            assert_eq!(super::super::state::lost(&server.state()).expect("a state"), None);
+            assert_eq!(State::load(&server.state()).expect("a state").lost, None);
         }
     }
 
@@ -561,7 +641,7 @@ mod tests {
                 splitter.keep = keep;
             }
             run(&mut splitter);
-            let lost = super::super::state::lost(&server.state()).expect("a state").expect("something");
+            let lost = State::load(&server.state()).expect("a state").lost.expect("something");
             let counted = server.traffic(1).requests;
             assert!((50..100).contains(&counted), "the newest are kept: {counted}");
             assert_eq!(counted * line + lost.bytes, 311 * line, "{counted}: {lost:?}");
@@ -589,9 +669,59 @@ mod tests {
         // Nothing is lost without a word.
         fs::rename(&away, server.state()).expect("moved back");
         run(&mut splitter);
-        let lost = super::super::state::lost(&server.state()).expect("a state").expect("something");
+        let lost = State::load(&server.state()).expect("a state").lost.expect("something");
         let line = requests(1).len() as u64;
         assert_eq!(server.traffic(1).requests * line + lost.bytes, 601 * line);
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_renamed_keeps_nginx_from_no_other_new_log() {
+        let server = Server::new();
+        let mut splitter = server.splitter();
+        splitter.keep = Keep { size: 2000, ..rotate::KEEP };
+        assert!(!splitter.rename(), "there is none");
+        for name in ["access.json", "nginx-error.log", "nginx-php.log"] {
+            server.add(name, requests(20));
+        }
+        // There is no further number.
+        server.add(&format!("nginx-error.log.r{}", u64::MAX), "");
+        assert!(splitter.rename());
+        assert!(!server.logs().join("access.json").exists() && !server.logs().join("nginx-php.log").exists());
+        assert!(server.logs().join("nginx-error.log").exists());
+    }
+
+    #[test]
+    fn what_was_lost_is_told_without_a_look_at_the_state_and_is_unknown_while_that_cannot_be_read() {
+        let server = Server::new();
+        let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let mut splitter = server.splitter();
+        let tells = told.clone();
+        splitter.tell = Arc::new(move |losses| tells.lock().expect("a lock").push(losses));
+        let last = || *told.lock().expect("a lock").last().expect("something was told");
+        let state = server.state().join("logs.json");
+        fs::write(&state, "nonsense").expect("written");
+        server.add("access.json", "nonsense\n");
+        splitter.round().expect_err("an unreadable state");
+        assert_eq!(last(), Losses::Unknown);
+        fs::remove_file(&state).expect("removed");
+        splitter.round().expect("a round");
+        assert!(matches!(last(), Losses::Known(Some(lost)) if (lost.times, lost.bytes) == (1, 8)), "{:?}", last());
+    }
+
+    #[test]
+    fn what_was_removed_while_the_state_could_not_be_read_is_counted_once_it_can() {
+        let server = backlog(20);
+        let line = requests(1).len() as u64;
+        let (state, away) = (server.state().join("logs.json"), server.dir.path().join("away"));
+        fs::rename(&state, &away).expect("moved");
+        fs::write(&state, "nonsense").expect("written");
+        let mut splitter = server.splitter();
+        splitter.keep = Keep { unread_bytes: 55 * line, ..rotate::KEEP };
+        splitter.round().expect_err("an unreadable state");
+        fs::rename(&away, &state).expect("put back");
+        run(&mut splitter);
+        let lost = State::load(&server.state()).expect("a state").lost.expect("something");
+        assert_eq!((server.traffic(1).requests, lost.bytes, lost.times), (61, 150 * line, 15));
     }
 
     #[test]
@@ -599,7 +729,7 @@ mod tests {
         let server = Server::new();
         server.add("access.json", "nonsense\n".to_owned() + &request("alice.test", "/a", 1) + &"x".repeat(3000) + "\n");
         run(&mut server.splitter());
-        let lost = super::super::state::lost(&server.state()).expect("a state").expect("something");
+        let lost = State::load(&server.state()).expect("a state").lost.expect("something");
         assert_eq!((lost.times, lost.bytes), (2, 8 + 3000));
     }
 }

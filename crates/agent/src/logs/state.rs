@@ -11,11 +11,18 @@ use std::path::{Path, PathBuf};
 
 use opterius_model::AccountId;
 use opterius_protocol::Micros;
+use opterius_protocol::agent::LinesLost;
 use opterius_protocol::bounded::{self, MIB};
 use serde::{Deserialize, Serialize};
 
-/// The version of both forms.
-const VERSION: u32 = 1;
+use super::account::Log;
+
+/// The version of the state that is written. A new field is a new version, since an earlier build knows no unknown ones and would call the
+/// state broken instead of new. Version 1 has neither `tail`, `left` and `ignored` nor rotated files and `lost`; all are read.
+const VERSION: u32 = 2;
+
+/// The version of a month's own file.
+const VERSION_OF_A_MONTH: u32 = 1;
 
 /// The largest state that is read, in bytes: 40,000 accounts have 12 MiB.
 const LARGEST: u64 = 256 * MIB;
@@ -97,13 +104,13 @@ pub(super) struct Files {
 /// What was lost before it was split and counted. Each loss is of at least as many bytes as were known to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Lost {
+pub(super) struct Lost {
     /// How often something was.
-    pub(crate) times: u64,
+    pub(super) times: u64,
     /// Bytes of the access log that are known to be lost.
-    pub(crate) bytes: u64,
+    pub(super) bytes: u64,
     /// When it was last seen.
-    pub(crate) at: Micros,
+    pub(super) at: Micros,
 }
 
 impl Lost {
@@ -111,6 +118,22 @@ impl Lost {
     pub(super) fn and(before: Option<Self>, bytes: u64, at: Micros) -> Self {
         let (times, sum) = before.map_or((0, 0), |before| (before.times, before.bytes));
         Self { times: times.saturating_add(1), bytes: sum.saturating_add(bytes), at }
+    }
+}
+
+/// What is known of the lines that were lost before they were counted.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Losses {
+    /// The state that says so could not be read, or not yet.
+    #[default]
+    Unknown,
+    /// All losses so far; nothing if nothing was ever lost.
+    Known(Option<LinesLost>),
+}
+
+impl From<Option<Lost>> for Losses {
+    fn from(lost: Option<Lost>) -> Self {
+        Self::Known(lost.map(|lost| LinesLost { times: lost.times, bytes: lost.bytes, last: lost.at }))
     }
 }
 
@@ -172,7 +195,7 @@ pub(crate) enum StateError {
     Read { path: PathBuf, source: io::Error },
     #[error("could not make sense of {}; put back a copy of it, or move it away to split and count from the start of nginx's present logs", path.display())]
     Form { path: PathBuf, source: serde_json::Error },
-    #[error("{} has version {version}, and this build reads version {VERSION}: install a newer opterius-agent", path.display())]
+    #[error("{} has version {version}, and this build reads up to version {VERSION}: install a newer opterius-agent", path.display())]
     Version { path: PathBuf, version: u32 },
     #[error("could not write {}", path.display())]
     Write { path: PathBuf, source: io::Error },
@@ -189,6 +212,45 @@ impl State {
         traffic.requests = traffic.requests.saturating_add(1);
     }
 
+    /// Takes leave of a file of `access.json` or `nginx-error.log` that goes before it was read: what is behind its position is lost. What is
+    /// lost of `access.json` is counted.
+    pub(super) fn give_up(&mut self, log: Log, file: FileId, size: u64, now: Micros) {
+        let (current, rotated) = match log {
+            Log::Access => (&mut self.access, &mut self.access_rotated),
+            Log::Error => (&mut self.error, &mut self.error_rotated),
+        };
+        let known = rotated.iter_mut().chain(current).find(|position| position.file.is(file));
+        let unread = if let Some(position) = known {
+            let unread = if position.ignored { 0 } else { size.saturating_sub(position.offset) };
+            (position.left, position.ignored) = (0, true);
+            unread
+        } else {
+            // Nothing more is expected of it for as long as it is still there.
+            rotated.push(Position { offset: size, ignored: true, ..Position::start(file, now) });
+            size
+        };
+        if log == Log::Access && unread > 0 {
+            self.lost = Some(Lost::and(self.lost, unread, now));
+        }
+    }
+
+    /// Whether anything of a log was ever looked at.
+    pub(super) fn knows(&self, log: Log) -> bool {
+        match log {
+            Log::Access => self.access.is_some() || !self.access_rotated.is_empty(),
+            Log::Error => self.error.is_some() || !self.error_rotated.is_empty(),
+        }
+    }
+
+    /// How far a file is read; nothing if that is nowhere noted.
+    pub(super) fn position(&self, log: Log, file: FileId) -> Option<&Position> {
+        let (current, rotated) = match log {
+            Log::Access => (&self.access, &self.access_rotated),
+            Log::Error => (&self.error, &self.error_rotated),
+        };
+        rotated.iter().chain(current).find(|position| position.file.is(file))
+    }
+
     /// Reads the state in `dir`; a new one if there is none.
     pub(super) fn load(dir: &Path) -> Result<Self, StateError> {
         #[derive(Deserialize)]
@@ -198,9 +260,11 @@ impl State {
         let path = place(dir);
         let Some(bytes) = read(&path)? else { return Ok(Self::default()) };
         match serde_json::from_slice::<Versioned>(&bytes) {
-            Ok(Versioned { version }) if version != VERSION => Err(StateError::Version { path, version }),
+            Ok(Versioned { version }) if !(1..=VERSION).contains(&version) => Err(StateError::Version { path, version }),
             Err(source) => Err(StateError::Form { path, source }),
-            Ok(_) => serde_json::from_slice(&bytes).map_err(|source| StateError::Form { path, source }),
+            Ok(_) => serde_json::from_slice(&bytes)
+                .map(|state| Self { version: VERSION, ..state })
+                .map_err(|source| StateError::Form { path, source }),
         }
     }
 
@@ -209,7 +273,7 @@ impl State {
     pub(super) fn store(&mut self, dir: &Path) -> Result<(), StateError> {
         while self.months.len() > MONTHS {
             let (month, accounts) = self.months.pop_first().expect("there are some");
-            let archive = Archive { version: VERSION, month, accounts };
+            let archive = Archive { version: VERSION_OF_A_MONTH, month, accounts };
             let path = dir.join(format!("traffic-{}.json", archive.month));
             if let Err(error) = replace(dir, &path, &archive) {
                 self.months.insert(archive.month, archive.accounts);
@@ -228,18 +292,6 @@ pub(crate) fn traffic_in_month(dir: &Path, only: Option<AccountId>, month: &str)
     let mut month = state.months.remove(month).unwrap_or_default();
     month.retain(|account, _| only.is_none_or(|only| only == *account));
     Ok(month.into_iter().map(|(account, traffic)| (account, traffic.sent.saturating_add(traffic.received))).collect())
-}
-
-/// What was lost so far before it was counted; nothing if nothing was.
-pub(crate) fn lost(dir: &Path) -> Result<Option<Lost>, StateError> {
-    #[derive(Deserialize)]
-    struct OfIt {
-        #[serde(default)]
-        lost: Option<Lost>,
-    }
-    let path = place(dir);
-    let Some(bytes) = read(&path)? else { return Ok(None) };
-    serde_json::from_slice::<OfIt>(&bytes).map(|of_it| of_it.lost).map_err(|source| StateError::Form { path, source })
 }
 
 /// The content of a state; nothing if there is none.

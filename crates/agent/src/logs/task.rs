@@ -1,6 +1,7 @@
-//! The task in the Agent that splits the logs for as long as it lives.
+//! The job of the Agent that splits the logs.
 
-use std::sync::Arc;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use opterius_model::DomainName;
@@ -8,18 +9,16 @@ use opterius_protocol::client::chain;
 
 use super::follow::Limits;
 use super::rotate::KEEP;
-use super::split::{Owners, Places, Splitter};
+use super::split::{Owners, Places, Splitter, Tell};
 use crate::engine::Engine;
 use crate::host::linux::Paths;
+use crate::jobs::told_by;
 
 /// nginx writes its buffer once a second. A look at two files that have not changed takes a few system calls.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
-/// After a failure to read or write the state, which concerns all accounts.
-const AFTER_A_FAILURE: Duration = Duration::from_secs(10);
-
-/// Such a failure is told again after so many of its kind, which is about an hour.
-const FAILURES_BETWEEN_WARNINGS: u64 = 360;
+/// The longest pause after a failure: nginx goes on writing, and its logs are rotated in here.
+pub(crate) const PAUSE: Duration = Duration::from_secs(10);
 
 const LIMITS: Limits = Limits {
     // A batch, and thereby what the task holds in memory and what a crash can repeat.
@@ -30,59 +29,102 @@ const LIMITS: Limits = Limits {
     quiet: 10,
 };
 
-/// Splits nginx's logs into the accounts' own, and counts their traffic on the way.
-pub async fn split_for_ever(engine: Engine, paths: Paths) {
-    let owners: Owners = Arc::new(move |site| {
-        // A name that is kept in another spelling was not what nginx looked up.
-        let domain = DomainName::parse(site).ok().filter(|domain| domain.as_str() == site)?;
-        engine.owner_of(&domain)
-    });
-    let anew = || {
-        Splitter::new(
-            owners.clone(),
-            Places { logs: paths.logs.clone(), state: paths.state.clone(), nginx_pid: "/run/nginx.pid".into() },
-            LIMITS,
-            KEEP,
-        )
-    };
-    let mut splitter = anew();
-    let mut failures = 0;
-    loop {
-        // One batch, so that the end of the Agent has little to wait for.
-        let round = tokio::task::spawn_blocking(move || {
-            let outcome = splitter.round();
-            (splitter, outcome)
+/// Splits nginx's logs into the accounts' own, and counts their traffic on the way. What it knows lasts from one round to the next.
+#[derive(Clone)]
+pub(crate) struct Splitting {
+    splitter: Arc<Mutex<Splitter>>,
+    anew: Arc<dyn Fn() -> Splitter + Send + Sync>,
+}
+
+impl Splitting {
+    /// The logs and the state are where `paths` says.
+    pub(crate) fn new(engine: &Engine, paths: &Paths) -> Self {
+        let (asked, told) = (engine.clone(), engine.clone());
+        let owners: Owners = Arc::new(move |site| {
+            // A name that is kept in another spelling was not what nginx looked up.
+            let domain = DomainName::parse(site).ok().filter(|domain| domain.as_str() == site)?;
+            asked.owner_of(&domain)
         });
-        let failure = match round.await {
-            Ok((same, outcome)) => {
-                splitter = same;
-                match outcome {
-                    Ok(more) => {
-                        failures = 0;
-                        if !more {
-                            tokio::time::sleep(BETWEEN_LOOKS).await;
-                        }
-                        continue;
-                    }
-                    Err(error) => chain(&error),
-                }
+        let tell: Tell = Arc::new(move |losses| told.tell_losses(losses));
+        let places = Places { logs: paths.logs.clone(), state: paths.state.clone(), nginx_pid: "/run/nginx.pid".into() };
+        Self::from(Arc::new(move || Splitter::new(owners.clone(), tell.clone(), places.clone(), LIMITS, KEEP)))
+    }
+
+    fn from(anew: Arc<dyn Fn() -> Splitter + Send + Sync>) -> Self {
+        Self { splitter: Arc::new(Mutex::new(anew())), anew }
+    }
+
+    /// Splits one batch, so that the end of the Agent has little to wait for. Waits until there may be more. An error says why the logs are not
+    /// split and traffic is not counted for now.
+    pub(crate) async fn round(&self) -> Result<(), String> {
+        let this = self.clone();
+        let round = tokio::task::spawn_blocking(move || {
+            let mut splitter = this.splitter.lock().unwrap_or_else(PoisonError::into_inner);
+            let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| splitter.round()));
+            if outcome.is_err() {
+                // It may have stopped anywhere. What was noted is known to be whole.
+                *splitter = (this.anew)();
             }
-            Err(panic) => {
-                splitter = anew();
-                panic.to_string()
-            }
-        };
-        if failures % FAILURES_BETWEEN_WARNINGS == 0 {
-            tracing::error!("logs are not split and traffic is not counted: {failure}");
+            outcome
+        });
+        match round.await {
+            Ok(Ok(Ok(true))) => {}
+            Ok(Ok(Ok(false))) => tokio::time::sleep(BETWEEN_LOOKS).await,
+            Ok(Ok(Err(error))) => return Err(chain(&error)),
+            Ok(Err(panic)) => return Err(format!("the Agent broke: {}", told_by(&*panic))),
+            Err(error) => return Err(error.to_string()),
         }
-        failures += 1;
-        tokio::time::sleep(AFTER_A_FAILURE).await;
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jobs::Jobs;
+
+    #[tokio::test]
+    async fn a_job_that_cannot_split_says_so_and_goes_on_where_it_was() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (logs, state) = (dir.path().join("logs"), dir.path().join("state"));
+        for made in [&logs, &state] {
+            std::fs::create_dir(made).expect("made");
+        }
+        let request = "{\"t\":\"1790856000.000\",\"site\":\"a.test\",\"host\":\"a.test\",\"ip\":\"192.0.2.7\",\"method\":\"GET\",\"uri\":\"/\",\"proto\":\"HTTP/1.1\",\"status\":200,\"bytes\":1,\"in\":2,\"rt\":0.001,\"ref\":\"\",\"ua\":\"\",\"rid\":\"0\"}\n";
+        std::fs::write(logs.join("access.json"), request).expect("written");
+        std::fs::write(state.join("logs.json"), "nonsense").expect("written");
+        let breaks = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let (places, broken) = (Places { logs, state: state.clone(), nginx_pid: dir.path().join("pid") }, breaks.clone());
+        let splitting = Splitting::from(Arc::new(move || {
+            let broken = broken.clone();
+            let owners: Owners = Arc::new(move |_| {
+                assert!(!broken.load(std::sync::atomic::Ordering::Relaxed), "the test says so");
+                None
+            });
+            Splitter::new(owners, Arc::new(|_| {}), places.clone(), LIMITS, KEEP)
+        }));
+        let jobs = Jobs::default();
+        let failure = async || splitting.round().await.err().unwrap_or_default();
+        assert!(failure().await.contains("could not make sense of"), "an unreadable state");
+        std::fs::remove_file(state.join("logs.json")).expect("removed");
+        breaks.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(failure().await.contains("the test says so"), "a panic");
+        breaks.store(false, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(failure().await, "");
+        // The same as a job, until its health says so.
+        std::fs::write(state.join("logs.json"), "nonsense").expect("written");
+        let anew = Splitting::from(splitting.anew.clone());
+        let running = jobs.clone();
+        let job = tokio::spawn(async move { running.run_with_pauses_up_to(PAUSE, "logs", || anew.round()).await });
+        tokio::time::timeout(Duration::from_mins(1), async {
+            while !jobs.health().iter().any(|job| job.failing && job.failures == 1) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("its health says so");
+        job.abort();
+    }
 
     /// The configuration of nginx that says what a line of the access log is.
     const FORMAT: &str = include_str!("../../../../packaging/nginx/http.conf");

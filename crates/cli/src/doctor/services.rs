@@ -67,6 +67,11 @@ pub(super) fn traffic(answers: &Answers, now: Micros, report: &mut Report) {
             );
         }
         Some(_) => report.ok("traffic", "nothing was lost within the last month before it was counted"),
+        None if health.lines_lost_unknown => report.warning(
+            "traffic",
+            "whether every request was counted is not known: the Agent has not read /var/lib/opterius-agent/logs.json",
+            "see `journalctl -u opterius-agent`",
+        ),
         None => report.ok("traffic", "every request was counted"),
     }
 }
@@ -221,6 +226,17 @@ mod tests {
         let pool = report.0.last().expect("found");
         assert_eq!(pool.level, Level::Warning);
         assert!(pool.detail.contains("alice") && pool.detail.contains("syntax error in php.ini"), "{pool:?}");
+    }
+
+    #[test]
+    fn that_every_request_was_counted_is_said_only_where_it_is_known() {
+        for (unknown, level, said) in [(false, Level::Ok, "every request was counted"), (true, Level::Warning, "is not known")] {
+            let mut answers = answers();
+            answers.agent.as_mut().expect("an answer").lines_lost_unknown = unknown;
+            let mut report = Report::default();
+            traffic(&answers, Micros::now(), &mut report);
+            assert!(report.0[0].level == level && report.0[0].detail.contains(said), "{report:?}");
+        }
     }
 
     #[test]

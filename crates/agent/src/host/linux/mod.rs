@@ -22,7 +22,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use opterius_model::{AccountId, DomainName, OperationId, Pages, PasswordHash, PoolName, Uid, Username};
-use opterius_protocol::agent::{Enforcement, LinesLost, Load, PartHealth};
+use opterius_protocol::agent::{Enforcement, Load, PartHealth};
 use opterius_protocol::phpd::PoolSpec;
 
 pub use journal::farewell;
@@ -395,15 +395,6 @@ impl Host for LinuxHost {
         blocking(move || {
             let traffic = crate::logs::traffic_in_month(&state, only, &month).map_err(HostError::failed("look up this month's traffic"))?;
             Ok((month, traffic))
-        })
-        .await
-    }
-
-    async fn lines_lost(&self) -> Result<Option<LinesLost>, HostError> {
-        let state = self.paths.state.clone();
-        blocking(move || {
-            let lost = crate::logs::lost(&state).map_err(HostError::failed("look up what was lost of the logs"))?;
-            Ok(lost.map(|lost| LinesLost { times: lost.times, bytes: lost.bytes, last: lost.at }))
         })
         .await
     }

@@ -805,6 +805,7 @@ async fn health(State(agent): State<FakeAgent>) -> Json<Health> {
         jobs: Vec::new(),
         pages_hash: (!knows_no_pages).then(|| pages_hash(&pages)),
         lines_lost: None,
+        lines_lost_unknown: false,
         load: Some(Load {
             average_hundredths: 125,
             processors: 2,
