@@ -56,3 +56,52 @@ async fn an_older_server_that_looks_for_no_drift_is_well() {
     until("the Agent was asked", async || lab.get("/api/servers/default").await.data(200)["reachable"] == true).await;
     assert_eq!(account["drift"], Value::Null);
 }
+
+#[tokio::test]
+async fn drift_that_changes_all_the_time_makes_few_rows_and_the_next_one_says_how_many_were_left_out() {
+    let lab = Lab::new().await;
+    let account = lab.create(&order("alice")).await.data(201);
+    let path = format!("/api/accounts/{}", account["id"].as_str().unwrap());
+    let seen = async |text: &str| {
+        lab.agent.damage_instead("alice", text);
+        until("the Panel hears of it", async || lab.get(&path).await.data(200)["drift"]["changes"][0]["change"] == text).await;
+    };
+    for number in 1..=8 {
+        seen(&format!("mode {number}")).await;
+        if number <= 4 {
+            until("it is remembered", async || rows(&lab, "account.drift").await == number).await;
+        }
+    }
+    let asked = lab.agent.asked_for_health();
+    until("it was asked again", async || lab.agent.asked_for_health() > asked + 3).await;
+    assert_eq!(rows(&lab, "account.drift").await, 4);
+    let pool = lab.sql().await;
+    // As if an hour had passed.
+    sqlx::query("UPDATE activity SET at = at - 3600000000 WHERE action = 'account.drift'").execute(&pool).await.unwrap();
+    pool.close().await;
+    until("the last one is remembered", async || rows(&lab, "account.drift").await == 5).await;
+    let row = lab.get("/api/activity?action=account.drift").await.data(200)[0].clone();
+    let detail = row["detail"].as_str().unwrap();
+    assert!(detail.contains("home: mode 8") && detail.contains("3 findings before this one were left out"), "{detail}");
+}
+
+#[tokio::test]
+async fn drift_of_very_many_parts_is_a_row_of_bounded_length() {
+    let lab = Lab::new().await;
+    lab.create(&order("alice")).await.data(201);
+    for _ in 0..300 {
+        lab.agent.damage("alice", &"x".repeat(3000));
+    }
+    until("it is remembered", async || rows(&lab, "account.drift").await >= 1).await;
+    until("all is heard of", async || {
+        let pool = lab.sql().await;
+        let longest: i64 = sqlx::query_scalar("SELECT max(length(detail)) FROM activity").fetch_one(&pool).await.unwrap();
+        pool.close().await;
+        longest > 1000
+    })
+    .await;
+    for row in lab.get("/api/activity?action=account.drift").await.data(200).as_array().unwrap() {
+        let detail = row["detail"].as_str().unwrap();
+        assert!(detail.len() < 5000, "{}", detail.len());
+    }
+}

@@ -260,3 +260,16 @@ async fn rows_from_before_texts_were_cleaned_are_exported_without_what_a_termina
         assert!(!line.chars().any(|c| c.is_control() || c == '\u{202e}'), "{line:?}");
     }
 }
+
+#[tokio::test]
+async fn of_very_many_steps_the_last_ones_are_kept_and_what_was_left_out_is_said() {
+    let lab = Lab::new().await;
+    lab.agent.tells_of_steps(5000);
+    lab.agent.script("dora", Behaviour::Fail("php pool", FailureKind::Failed, "no room"));
+    let failed = lab.create(&order("dora")).await.problem(502, "provisioning_failed");
+    let operation = lab.get(&format!("/api/operations/{}", failed["operation_id"].as_str().unwrap())).await.data(200);
+    let steps = operation["steps"].as_array().unwrap();
+    assert_eq!(steps.len(), 200);
+    assert!(steps[0]["detail"].as_str().unwrap().contains("earlier steps are left out"), "{}", steps[0]);
+    assert_eq!(steps[199]["name"], "php pool");
+}

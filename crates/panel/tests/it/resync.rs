@@ -5,7 +5,7 @@ use opterius_model::{DomainName, Generation, Hold, Limit, ServerId, Spec, State}
 use opterius_protocol::agent::{FailureKind, Outcome};
 use serde_json::{Value, json};
 
-use crate::support::{Behaviour, FakeAgent, Lab, order, until};
+use crate::support::{Behaviour, FakeAgent, Lab, Listing, order, until};
 
 async fn report(lab: &Lab) -> Value {
     lab.get("/api/resync").await.data(200)
@@ -296,4 +296,46 @@ async fn a_server_says_nothing_of_accounts_that_are_on_another() {
     }
     lab.post(&format!("{}/suspend", path(&before)), &json!({ "reason": "spam" })).await.data(200);
     assert_eq!(lab.agent.account("alice").unwrap().generation, spec.generation.next(), "the right server is asked, with the right number");
+}
+
+#[tokio::test]
+async fn an_account_that_its_server_cannot_read_is_said_and_keeps_no_other_from_being_taken_over() {
+    let mut lab = Lab::new().await;
+    lab.back_up().await;
+    lab.create(&order("alice")).await.data(201);
+    let broken = lab.create(&order("bob")).await.data(201);
+    lab.create(&order("carol")).await.data(201);
+    lab.agent.cannot_read("bob");
+    lab.restore_backup().await;
+    until("the others are taken over", async || lab.get("/api/accounts").await.json()["page"]["total"] == 2).await;
+    let report = report(&lab).await;
+    assert_eq!(report["same"], 2, "{report}");
+    let unclear = &report["unclear"][0];
+    assert_eq!((&unclear["account_id"], report["unclear"].as_array().unwrap().len()), (&broken["id"], 1));
+    assert_eq!(unclear["username"], "bob", "the list names it");
+    let detail = unclear["detail"].as_str().unwrap();
+    assert!(detail.contains("the record of this account cannot be read"), "{detail}");
+    assert!(unclear["hint"].as_str().unwrap().contains("opterius doctor"));
+    until("the comparison at the start is over", async || {
+        let tasks = lab.get("/api/tasks").await.data(200);
+        !tasks.as_array().unwrap().iter().any(|task| task["name"].as_str().unwrap().starts_with("resync"))
+    })
+    .await;
+    lab.agent.stop().await;
+    lab.get("/api/resync").await.problem(503, "server_unreachable");
+}
+
+#[tokio::test]
+async fn a_list_that_is_not_what_was_asked_for_is_refused() {
+    let lab = Lab::new().await;
+    lab.create(&order("alice")).await.data(201);
+    for (listing, why) in [(Listing::LongPages, "more entries than were asked for"), (Listing::Backwards, "not in order")] {
+        lab.agent.lists(listing);
+        let problem = lab.get("/api/resync").await.problem(503, "server_unreachable");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains(why), "{listing:?}: {detail}");
+    }
+    // What is no hash is another state, and not kept.
+    lab.agent.lists(Listing::LongHashes);
+    assert_eq!(report(&lab).await["same"], 0);
 }

@@ -47,6 +47,17 @@ pub(crate) enum Behaviour {
     Stuck,
 }
 
+/// How a hostile Agent lists its accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listing {
+    /// A page has more entries than were asked for.
+    LongPages,
+    /// The ids of a page do not grow.
+    Backwards,
+    /// Each account has a hash of 100,000 characters.
+    LongHashes,
+}
+
 /// One account as the Agent committed it.
 #[derive(Clone)]
 struct Committed {
@@ -98,6 +109,11 @@ struct Inside {
     /// How often an operation began.
     begun: Vec<OperationId>,
     refuse_acknowledgements: bool,
+    /// Accounts whose record it cannot read, by username.
+    unreadable: HashSet<String>,
+    listing: Option<Listing>,
+    /// So many steps stand in every report before those that were taken.
+    more_steps: usize,
     /// How often it was asked how it is.
     asked_for_health: u64,
     /// The version that it says it is of; this one's, if nothing is said.
@@ -267,6 +283,25 @@ impl FakeAgent {
     }
 
     /// Whether the Agent says that it mended what it found.
+    /// The record of an account cannot be read: it is listed, and refused by itself.
+    pub(crate) fn cannot_read(&self, username: &str) {
+        self.inside.lock().unwrap().unreadable.insert(username.to_owned());
+    }
+
+    pub(crate) fn lists(&self, listing: Listing) {
+        self.inside.lock().unwrap().listing = Some(listing);
+    }
+
+    /// Tells of so many steps that nobody took.
+    pub(crate) fn tells_of_steps(&self, number: usize) {
+        self.inside.lock().unwrap().more_steps = number;
+    }
+
+    /// What of an account is not as it was committed is this alone.
+    pub(crate) fn damage_instead(&self, username: &str, change: &str) {
+        self.inside.lock().unwrap().drift.insert(username.to_owned(), vec![change.to_owned()]);
+    }
+
     pub(crate) fn mends(&self, mends: bool) {
         self.inside.lock().unwrap().mends = mends;
     }
@@ -537,7 +572,12 @@ impl FakeAgent {
         let mut changed = self.changed.subscribe();
         let deadline = tokio::time::Instant::now() + Duration::from_millis(wait_ms.into());
         loop {
-            let report = self.inside.lock().unwrap().operations.get(&id).map(|(_, report)| report.clone())?;
+            let report = {
+                let inside = self.inside.lock().unwrap();
+                let mut report = inside.operations.get(&id).map(|(_, report)| report.clone())?;
+                report.steps.splice(0..0, (0..inside.more_steps).map(|_| step("home", StepState::Done)));
+                report
+            };
             let enough = if outcome { report.outcome != Outcome::Running } else { report.revision > seen };
             if enough || tokio::time::timeout_at(deadline, changed.changed()).await.is_err() {
                 return Some(report);
@@ -629,13 +669,25 @@ struct Paging {
 async fn accounts(State(agent): State<FakeAgent>, Query(page): Query<Paging>) -> Json<AccountPage> {
     let inside = agent.inside.lock().unwrap();
     let behind = inside.accounts.iter().filter(|(id, _)| page.after.is_none_or(|after| **id > after));
-    let accounts = behind.take(page.limit.into()).map(|(id, one)| summary(*id, one)).collect();
+    let mut accounts: Vec<AccountSummary> = behind.take(page.limit.into()).map(|(id, one)| summary(*id, one)).collect();
+    match (inside.listing, accounts.first().cloned()) {
+        (Some(Listing::LongPages), Some(first)) => {
+            let more = usize::from(page.limit) + 1 - accounts.len();
+            accounts.extend((0..more).map(|_| AccountSummary { id: AccountId::generate(), ..first.clone() }));
+        }
+        (Some(Listing::Backwards), Some(first)) => accounts.push(first),
+        (Some(Listing::LongHashes), _) => accounts.iter_mut().for_each(|one| one.spec_hash = "x".repeat(100_000)),
+        _ => {}
+    }
     Json(AccountPage { accounts, total: u64::try_from(inside.accounts.len()).unwrap() })
 }
 
 async fn account(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<AccountId>) -> Response {
     let inside = agent.inside.lock().unwrap();
     match inside.accounts.get(&id) {
+        Some(one) if inside.unreadable.contains(one.spec.username.as_str()) => {
+            refused(WireCode::Internal, "the record of this account cannot be read")
+        }
         Some(one) => Json(AccountDetail { summary: summary(id, one), spec: one.spec.clone(), memo: one.memo.clone() }).into_response(),
         None => refused(WireCode::NotFound, "there is no such account"),
     }
