@@ -67,6 +67,7 @@ pub(crate) fn run(command: &mut Command, input: impl Into<Vec<u8>>) -> Output {
     let input = input.into();
     // A command that does not read its input is judged by what it answers.
     let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    #[expect(clippy::disallowed_methods, reason = "tests read what they have printed")]
     let output = child.wait_with_output().expect("the command ends");
     writer.join().expect("the writer does not panic");
     Output {

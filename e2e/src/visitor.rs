@@ -103,6 +103,7 @@ impl Lasting {
         self.0.get_mut().write_all(request.as_bytes()).expect("the connection is open");
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
+            #[expect(clippy::disallowed_methods, reason = "a bound is put around it here")]
             let read = (&mut self.0).take(64 * 1024).read_until(b'\n', &mut head).expect("an answer");
             assert_ne!(read, 0, "closed behind {}", String::from_utf8_lossy(&head));
         }

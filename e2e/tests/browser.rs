@@ -44,6 +44,7 @@ fn the_hosts_people_work_in_a_browser() {
     };
     let fetched = npm(&["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).status().expect("npm runs");
     assert!(fetched.success(), "npm ci: {fetched}");
+    #[expect(clippy::disallowed_methods, reason = "the program is a test")]
     let tried = npm(&["exec", "--no", "--", "playwright", "test"])
         .env("OPTERIUS_SANDBOX", std::env::var("OPTERIUS_SANDBOX").expect("OPTERIUS_SANDBOX is set by ./test"))
         .env("OPTERIUS_SERVER", &server.name)

@@ -7,6 +7,7 @@ use opterius_protocol::bounded::{self, MIB};
 
 /// The unit tests of the Agent as a program.
 fn agent_tests() -> Vec<u8> {
+    #[expect(clippy::disallowed_methods, reason = "the program is cargo")]
     let output = Command::new(env!("CARGO"))
         .args(["test", "--locked", "-p", "opterius-agent", "--lib", "--no-run", "--message-format", "json"])
         .current_dir(repository::path())

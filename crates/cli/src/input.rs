@@ -6,6 +6,7 @@ use std::io::{self, BufRead};
 const LONGEST: u64 = 64 * 1024;
 
 /// One line, its end included. An input without line ends is read no further than the longest line.
+#[expect(clippy::disallowed_methods, reason = "a bound is put around it here")]
 pub(crate) fn line(input: impl BufRead) -> io::Result<String> {
     let mut line = Vec::new();
     input.take(LONGEST + 1).read_until(b'\n', &mut line)?;

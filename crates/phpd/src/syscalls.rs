@@ -92,6 +92,7 @@ mod tests {
         // In a process of its own, since the filter stays.
         let own = std::env::current_exe().expect("this program");
         let name = "syscalls::tests::what_is_refused_fails_and_the_rest_works";
+        #[expect(clippy::disallowed_methods, reason = "the program is this test")]
         let output = Command::new(own).args(["--exact", name, "--nocapture"]).env(CHILD, "1").output().expect("it runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }

@@ -123,6 +123,7 @@ pub(crate) async fn opterius(socket: &std::path::Path, arguments: &[&str], input
     // A command that does not read has closed it already.
     drop(stdin.write_all(input.as_bytes()).await);
     drop(stdin);
+    #[expect(clippy::disallowed_methods, reason = "the command is ours, and prints what a test has it print")]
     let Output { status, stdout, stderr } = child.wait_with_output().await.expect("the command ends");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     Ran { code: status.code().expect("no signal"), out: text(stdout), err: text(stderr) }

@@ -51,6 +51,7 @@ struct Walk {
 }
 
 impl Walk {
+    #[expect(clippy::disallowed_methods, reason = "it streams, and collects nothing")]
     fn new(top: OwnedFd) -> io::Result<Self> {
         Ok(Self { held: Vec::new(), remembered: Vec::new(), forgot: false, here: Dir::new(top)? })
     }
@@ -71,6 +72,7 @@ impl Walk {
     }
 
     /// Goes down into a child. `resume` is where this directory's stream goes on when the walk is back.
+    #[expect(clippy::disallowed_methods, reason = "it streams, and collects nothing")]
     fn descend(&mut self, name: &CStr, resume: i64) -> rustix::io::Result<()> {
         let child = rustix::fs::openat2(self.here.fd()?, name, DIRECTORY, Mode::empty(), disk::INSIDE)?;
         if self.held.len() < HELD {
@@ -107,6 +109,7 @@ impl Walk {
         Some(Ascent { from: Some(from), resume: 0, lost })
     }
 
+    #[expect(clippy::disallowed_methods, reason = "it streams, and collects nothing")]
     fn parent(&self, level: &Level) -> rustix::io::Result<Dir> {
         let parent = rustix::fs::openat(self.here.fd()?, c"..", DIRECTORY, Mode::empty())?;
         let mut parent = Dir::new(parent)?;

@@ -56,6 +56,7 @@ pub(crate) struct Reply {
 impl Reply {
     pub(crate) async fn of(response: http::Response<Body>) -> Self {
         let (parts, body) = response.into_parts();
+        #[expect(clippy::disallowed_methods, reason = "the Panel under test is ours")]
         let bytes = body.collect().await.unwrap().to_bytes();
         Self { status: parts.status.as_u16(), headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
     }
