@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
-use opterius_model::clean;
+use opterius_model::{printable, printable_json};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -20,12 +20,12 @@ pub(crate) enum Format {
 /// Prints one line, or several. Whatever a terminal would obey is shown as `\u{fffd}`: much of what is printed was written by others, and came
 /// through a Panel or an Agent that may be older, or not ours any more.
 pub(crate) fn line(text: impl Display) {
-    raw(printable(&text.to_string()));
+    raw(printable_lines(&text.to_string()));
 }
 
 /// Prints one line that begins with a word in a colour.
 pub(crate) fn led(before: &str, word: &str, paint: Paint, rest: impl Display) {
-    raw(format!("{before}{}{}", painted(word, paint, coloured(&std::io::stdout())), printable(&rest.to_string())));
+    raw(format!("{before}{}{}", painted(word, paint, coloured(&std::io::stdout())), printable_lines(&rest.to_string())));
 }
 
 fn raw(text: impl Display) {
@@ -41,51 +41,25 @@ pub(crate) fn blank() {
 }
 
 /// A text of which a terminal obeys nothing but its line ends.
-fn printable(text: &str) -> String {
-    let lines: Vec<String> = text.split('\n').map(one_line).collect();
+fn printable_lines(text: &str) -> String {
+    let lines: Vec<String> = text.split('\n').map(printable).collect();
     lines.join("\n")
-}
-
-/// A text as one line of which a terminal obeys nothing, spaces at its ends included.
-fn one_line(text: &str) -> String {
-    // Cleaning takes the spaces at the ends away, which set our lines in.
-    let framed = clean(format!("|{text}|").as_bytes(), usize::MAX);
-    framed.strip_prefix('|').and_then(|text| text.strip_suffix('|')).unwrap_or_default().to_owned()
 }
 
 /// Prints `value` as JSON for a program, indented so that a person can read it too.
 pub(crate) fn json(value: &impl Serialize) {
-    raw(escaped(&serde_json::to_string_pretty(value).expect("what we print has string keys only")));
+    raw(printable_json(&serde_json::to_string_pretty(value).expect("what we print has string keys only")));
 }
 
 /// Prints `value` as JSON on one line.
 pub(crate) fn json_line(value: &impl Serialize) {
-    raw(escaped(&serde_json::to_string(value).expect("what we print has string keys only")));
-}
-
-/// JSON of which a terminal obeys nothing, and a program gets all: what is not printable stands in its texts only, and is escaped there
-/// (RFC 8259, section 7).
-fn escaped(json: &str) -> String {
-    use std::fmt::Write as _;
-
-    let mut escaped = String::with_capacity(json.len());
-    for character in json.chars() {
-        if matches!(character, '\n' | ' '..='~') || one_line(character.encode_utf8(&mut [0; 4])) == character.to_string() {
-            escaped.push(character);
-        } else {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                // Writing to a String cannot fail.
-                let _ = write!(escaped, "\\u{unit:04x}");
-            }
-        }
-    }
-    escaped
+    raw(printable_json(&serde_json::to_string(value).expect("what we print has string keys only")));
 }
 
 /// Prints why the command failed, on standard error.
 pub(crate) fn failure(failure: &Failure) {
     let colour = coloured(&std::io::stderr());
-    let text = failure.text(&painted("error", Paint::Bad, colour), &painted("hint", Paint::Note, colour), printable);
+    let text = failure.text(&painted("error", Paint::Bad, colour), &painted("hint", Paint::Note, colour), printable_lines);
     // Nothing is left to tell it to.
     drop(writeln!(std::io::stderr().lock(), "{text}"));
 }
@@ -94,7 +68,7 @@ pub(crate) fn failure(failure: &Failure) {
 pub(crate) fn question(text: &str) {
     let mut stderr = std::io::stderr().lock();
     // Whoever cannot read it does not answer it either.
-    drop(stderr.write_all(printable(text).as_bytes()).and_then(|()| stderr.flush()));
+    drop(stderr.write_all(printable_lines(text).as_bytes()).and_then(|()| stderr.flush()));
 }
 
 /// What a colour stands for.
@@ -150,7 +124,7 @@ impl Table {
 
     /// Adds a row, of one cell a column.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().map(|cell| one_line(&cell)).collect());
+        self.rows.push(cells.into_iter().map(|cell| printable(&cell)).collect());
     }
 }
 
@@ -199,7 +173,7 @@ impl Facts {
 
     /// Adds a fact.
     pub(crate) fn add(&mut self, name: impl Into<String>, value: impl Display) -> &mut Self {
-        self.0.push((one_line(&name.into()), one_line(&value.to_string())));
+        self.0.push((printable(&name.into()), printable(&value.to_string())));
         self
     }
 
@@ -252,9 +226,9 @@ mod tests {
     #[test]
     fn a_terminal_obeys_nothing_but_line_ends_and_a_program_gets_everything() {
         let hostile = "  a\u{1b}[31m\r\u{9b}1m\u{202e}\nb\t|c  ";
-        assert_eq!(printable(hostile), "  a\u{fffd}[31m \u{fffd}1m\u{fffd}\nb |c  ");
-        assert_eq!(one_line(hostile), "  a\u{fffd}[31m \u{fffd}1m\u{fffd} b |c  ");
-        let json = escaped(&serde_json::to_string_pretty(&[hostile, "ä\u{e0001}"]).expect("JSON"));
+        assert_eq!(printable_lines(hostile), "  a\u{fffd}[31m \u{fffd}1m\u{fffd}\nb |c  ");
+        assert_eq!(printable(hostile), "  a\u{fffd}[31m \u{fffd}1m\u{fffd} b |c  ");
+        let json = printable_json(&serde_json::to_string_pretty(&[hostile, "ä\u{e0001}"]).expect("JSON"));
         assert!(json.chars().all(|c| c == '\n' || !c.is_control()) && !json.contains('\u{202e}') && json.contains('ä'), "{json}");
         assert_eq!(serde_json::from_str::<Vec<String>>(&json).expect("JSON"), [hostile, "ä\u{e0001}"]);
     }

@@ -30,5 +30,5 @@ pub use spec::{
     Addresses, Docroot, Generation, Hold, InvalidHold, InvalidPhpVersion, InvalidPoolName, InvalidSpec, PhpVersion, Pool, PoolName,
     SPEC_VERSION, Site, Spec, State, Tls,
 };
-pub use text::clean;
+pub use text::{clean, printable, printable_json};
 pub use username::{InvalidUsername, RESERVED_USERNAMES, UID_RANGE, Uid, Username};

@@ -70,6 +70,31 @@ pub fn clean(text: &[u8], longest: usize) -> String {
     clean
 }
 
+/// One line as it may be shown, whole and with the spaces at its ends: what [`clean`] replaces is replaced, and nothing is cut. For what was not
+/// cleaned where it came in, or may not have been.
+pub fn printable(line: &str) -> String {
+    line.chars().map(clean_character).collect()
+}
+
+/// JSON as it may be shown: what [`clean`] would replace is escaped (RFC 8259, section 7), so that a program still gets all of it. Line ends stay.
+pub fn printable_json(json: &str) -> String {
+    use std::fmt::Write as _;
+
+    let mut printable = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character == '\n' || clean_character(character) == character {
+            printable.push(character);
+        } else {
+            // Nothing but the texts of JSON holds such a character.
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(printable, "\\u{unit:04x}");
+            }
+        }
+    }
+    printable
+}
+
 fn clean_character(character: char) -> char {
     match character {
         '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => ' ',

@@ -9,7 +9,7 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 use http::{HeaderValue, StatusCode, header};
-use opterius_model::{AccountId, OperationId, clean};
+use opterius_model::{AccountId, OperationId, printable, printable_json};
 use opterius_protocol::Micros;
 use opterius_protocol::agent::{Direction, StepReport, StepState};
 use serde::Deserialize;
@@ -451,24 +451,10 @@ fn csv_cell(text: &str) -> String {
     format!("\"{apostrophe}{}\"", lines.join("\n").replace('"', "\"\""))
 }
 
-/// One line without control characters, its spaces at the ends included.
-fn printable(line: &str) -> String {
-    // Cleaning takes the spaces at the ends away.
-    let framed = clean(format!("|{line}|").as_bytes(), usize::MAX);
-    framed.strip_prefix('|').and_then(|text| text.strip_suffix('|')).unwrap_or_default().to_owned()
-}
-
 fn json_line(text: &mut String, row: &activity::Row) {
     let Ok(mut json) = serde_json::to_value(row) else { return };
     json["hash"] = serde_json::Value::String(row.hash.clone());
-    for character in json.to_string().chars() {
-        // In JSON these stand in texts only, where their escapes mean the same.
-        if character.is_ascii_graphic() || character == ' ' || printable(character.encode_utf8(&mut [0; 4])) == character.to_string() {
-            text.push(character);
-        } else {
-            text.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
-        }
-    }
+    text.push_str(&printable_json(&json.to_string()));
     text.push('\n');
 }
 
