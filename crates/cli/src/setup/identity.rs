@@ -26,7 +26,7 @@ pub(crate) struct Options {
     /// A name server of the accounts' zones; can be given several times [default: ns1 and ns2 in the host name's domain]
     #[arg(long = "nameserver", value_name = "N", value_parser = full_name)]
     pub(super) nameservers: Vec<DomainName>,
-    /// Put a new secret between nginx and the Agent in the place of the one that there is
+    /// Give nginx and the Agent a new probe secret; restarts the Agent. If it is interrupted, a plain `opterius setup` completes it
     #[arg(long)]
     pub(super) new_probe_secret: bool,
 }

@@ -100,6 +100,7 @@ async fn probe(system: &System, agent: &configuration::Agent, new: bool, progres
     known.retain(|secret| *secret != current);
     known.insert(0, current.clone());
     let new = new.then(secret::key);
+    let replaces = new.is_some();
     known.extend(new.clone());
     nginx::set_up(system, &known, progress).await.during("nginx")?;
     if let Some(new) = new {
@@ -112,7 +113,11 @@ async fn probe(system: &System, agent: &configuration::Agent, new: bool, progres
     agent_answers(system, progress).await.during("Agent")?;
     if changes {
         nginx::set_up(system, &[current], progress).await.during("nginx")?;
-        progress.done("nginx and the Agent share a new secret, and the old one opens nothing");
+        progress.done(if replaces {
+            "nginx and the Agent share a new secret, and the old one opens nothing"
+        } else {
+            "an earlier change of the probe's secret is complete: nginx knows only the one that the Agent uses"
+        });
     }
     Ok(())
 }
