@@ -20,6 +20,9 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 /// The longest answer that is read, in bytes: several times a page of what 10,000 accounts use.
 const LONGEST: u64 = 64 * MIB;
 
+/// The most entries of a list that are read: several times the accounts of the largest hosts.
+const MOST_ENTRIES: usize = 1_000_000;
+
 /// The longest refusal, in bytes.
 const LONGEST_REFUSAL: u64 = MIB;
 
@@ -124,10 +127,15 @@ impl Panel {
             let Value::Array(page) = reply.data else {
                 return Err(not_a_list(path));
             };
+            // A Panel that always has one more page would fill our memory.
+            if entries.len() + page.len() > MOST_ENTRIES {
+                return Err(Failure::new(format!("the Panel answered {path} with more than {MOST_ENTRIES} entries")).hint(UPGRADE));
+            }
+            let empty = page.is_empty();
             entries.extend(page);
             match reply.next {
                 // A Panel that hands out the same page for ever would keep us here.
-                Some(next) if cursor.as_ref() != Some(&next) => cursor = Some(next),
+                Some(next) if !empty && cursor.as_ref() != Some(&next) => cursor = Some(next),
                 _ => return Ok(entries),
             }
         }

@@ -33,6 +33,8 @@ struct Report {
     different: Vec<Entry>,
     #[serde(default)]
     busy: Vec<Entry>,
+    #[serde(default)]
+    unclear: Vec<Entry>,
     /// What the Panel took over; only where it was asked to.
     #[serde(default)]
     adopted: Vec<Entry>,
@@ -72,6 +74,12 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
         ("only_panel", "Only the Panel knows", PLAN, &report.only_panel),
         ("newer_on_panel", "The Panel knows a later state of", PLAN, &report.newer_on_panel),
         ("different", "Panel and Agent know the same state differently of", PLAN, &report.different),
+        (
+            "unclear",
+            "The Agent does not say the state of",
+            "`opterius doctor` on the server names the file that cannot be read.",
+            &report.unclear,
+        ),
         ("busy", "Not compared, since an operation goes on:", "Run it again later.", &report.busy),
     ] {
         if !entries.is_empty() {

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::fleet::Fleet;
 use crate::store::{Store, StoreError};
 use crate::store::{server, setting};
-use crate::tasks::{Acknowledger, Conditions, RefusedCallers};
+use crate::tasks::{Acknowledger, RefusedCallers, TaskStates};
 use crate::tls::Pins;
 
 /// Where a Panel listens unless its unit says otherwise.
@@ -112,7 +112,7 @@ pub(crate) struct Core {
     pub(crate) verifying: tokio::sync::Mutex<()>,
     pub(crate) tasks: Tasks,
     /// How the tasks do that repeat.
-    pub(crate) conditions: Conditions,
+    pub(crate) task_states: TaskStates,
     pub(crate) owner: OwnerId,
     pub(crate) installation: String,
     /// The fingerprints of the Panel's TLS keys, if it has any.
@@ -163,7 +163,7 @@ impl Core {
             throttle: Throttle::default(),
             verifying: tokio::sync::Mutex::default(),
             acknowledger: Acknowledger::default(),
-            conditions: Conditions::default(),
+            task_states: TaskStates::default(),
             config,
             seams,
             store,

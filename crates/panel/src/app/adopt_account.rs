@@ -50,7 +50,7 @@ pub(super) async fn adopt_account(core: &Arc<Core>, server: ServerId, detail: &A
     activity::append(&mut write, &core.owner, entry).await?;
     store::commit(write).await?;
     if let Some(operation) = detail.summary.operation_id {
-        core.acknowledger.acknowledge(&core.conditions, operation, server);
+        core.acknowledger.acknowledge(&core.task_states, operation, server);
     }
     tracing::warn!(account.id = %detail.spec.account_id, account.username = %detail.spec.username, "{what}");
     Ok(Adopted::Done(what))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use opterius_model::{AccountId, Generation, ServerId, Spec, State};
+use opterius_model::{AccountId, Generation, ServerId, Spec, State, Username};
 use opterius_protocol::WireCode;
 use opterius_protocol::agent::{AccountDetail, AccountSummary, GetAccount, ListAccounts, spec_hash};
 use opterius_protocol::client::{CallError, chain};
@@ -13,11 +13,15 @@ use opterius_protocol::client::{CallError, chain};
 use super::adopt_account::{Adopted, PANEL, adopt_account};
 use super::{AppError, Caller, Refusal};
 use crate::core::Core;
+use crate::fleet::{ACCOUNTS, Reading};
 use crate::store::account::{self, Account, Status};
 use crate::store::server::{self, Server};
 
 /// How many accounts one question to a server asks for.
 const PAGE: u16 = 1000;
+
+/// How long a hash of a Spec is, in characters.
+const HASH: usize = 64;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -36,6 +40,8 @@ pub(crate) enum Difference {
     Different,
     /// It is being changed now.
     Busy,
+    /// The server has it, and does not say what it is.
+    Unclear,
 }
 
 /// One account that the two sides do not say the same of.
@@ -103,18 +109,30 @@ async fn compare_server(core: &Arc<Core>, server: &Server, adopting: Option<&str
         account::all_on_server(core.store.read(), server.id).await?.into_iter().map(|account| (account.id, account)).collect();
     let ids: BTreeSet<AccountId> = there.keys().chain(here.keys()).copied().collect();
     for id in ids {
-        let seen = difference(here.get(&id), there.get(&id).map(There::from).as_ref());
+        let seen = difference(here.get(&id), there.get(&id));
         match seen {
             Compared::Same => report.same += 1,
             Compared::Nothing => {}
             // The two lists are not of the same moment, so whatever differs is looked at again by itself.
             Compared::Differ(_) => {
-                let (compared, account, detail) = look_again(core, server, id).await?;
+                let (compared, account, detail) = match look_again(core, server, id).await? {
+                    Seen::As(compared, account, detail) => (compared, account, detail),
+                    Seen::Unclear(account, why) => {
+                        let mut finding = finding(server, id, Difference::Unclear, account.as_ref(), None);
+                        if let (None, Some(there)) = (&account, there.get(&id)) {
+                            finding.username = there.username.to_string();
+                        }
+                        finding.agent_generation = there.get(&id).map(|there| there.generation);
+                        finding.detail = format!("The server does not say what it is: {why}");
+                        report.findings.push(finding);
+                        continue;
+                    }
+                };
                 match compared {
                     Compared::Same => report.same += 1,
                     Compared::Nothing => {}
                     Compared::Differ(difference) => {
-                        let mut finding = finding(server, id, difference, account.as_ref(), detail.as_ref());
+                        let mut finding = finding(server, id, difference, account.as_ref(), detail.as_deref());
                         let adopts = matches!(difference, Difference::OnlyAgent | Difference::NewerOnAgent);
                         if let (Some(actor), Some(detail), true) = (adopting, &detail, adopts) {
                             finding.adoption = Some(adopt(core, server.id, detail, actor).await?);
@@ -129,19 +147,17 @@ async fn compare_server(core: &Arc<Core>, server: &Server, adopting: Option<&str
 }
 
 /// Every account that the server knows.
-async fn accounts_of(core: &Core, server: &Server) -> Result<BTreeMap<AccountId, AccountSummary>, AppError> {
+async fn accounts_of(core: &Core, server: &Server) -> Result<BTreeMap<AccountId, There>, AppError> {
     let mut all = BTreeMap::new();
-    let mut after = None;
+    let mut reading = Reading::new(PAGE, ACCOUNTS);
     loop {
-        let page = core.fleet.agent(server.id).call(&ListAccounts { after, limit: PAGE }, TIMEOUT).await;
+        let page = core.fleet.agent(server.id).call(&ListAccounts { after: reading.last(), limit: PAGE }, TIMEOUT).await;
         let page = page.map_err(|error| unreachable(server, &error))?;
-        let Some(last) = page.accounts.last().map(|summary| summary.id) else { return Ok(all) };
-        all.extend(page.accounts.into_iter().map(|summary| (summary.id, summary)));
-        // Ids are in order; one that is not would be asked for for ever.
-        if after.is_some_and(|after| last <= after) {
+        let more = reading.take(page.accounts.iter().map(|summary| summary.id));
+        if !more.map_err(|error| Refusal::server_unreachable(&server.name, &error.to_string()))? {
             return Ok(all);
         }
-        after = Some(last);
+        all.extend(page.accounts.iter().map(|summary| (summary.id, There::from(summary))));
     }
 }
 
@@ -151,14 +167,17 @@ fn unreachable(server: &Server, error: &CallError) -> Refusal {
 
 /// What a server says of an account.
 struct There {
+    username: Username,
     generation: Generation,
     state: State,
-    hash: String,
+    /// Nothing, if what it says is no hash.
+    hash: Option<String>,
 }
 
 impl From<&AccountSummary> for There {
     fn from(summary: &AccountSummary) -> Self {
-        Self { generation: summary.generation, state: summary.state, hash: summary.spec_hash.clone() }
+        let hash = Some(&summary.spec_hash).filter(|hash| hash.len() == HASH).cloned();
+        Self { username: summary.username.clone(), generation: summary.generation, state: summary.state, hash }
     }
 }
 
@@ -192,33 +211,43 @@ fn difference(here: Option<&Account>, there: Option<&There>) -> Compared {
             }
         }
         (Some(spec), Some(there)) if there.generation < spec.generation => Compared::Differ(Difference::NewerOnPanel),
-        (Some(spec), Some(there)) if spec_hash(spec) != there.hash => Compared::Differ(Difference::Different),
+        (Some(spec), Some(there)) if there.hash.as_deref() != Some(spec_hash(spec).as_str()) => Compared::Differ(Difference::Different),
         (Some(_), Some(_)) => Compared::Same,
     }
 }
 
-async fn look_again(core: &Core, server: &Server, id: AccountId) -> Result<(Compared, Option<Account>, Option<AccountDetail>), AppError> {
+/// What another look at one account came to.
+enum Seen {
+    /// How the two sides differ, and what they have.
+    As(Compared, Option<Account>, Option<Box<AccountDetail>>),
+    /// The server answers, and not with the account; what is here, and why.
+    Unclear(Option<Account>, String),
+}
+
+async fn look_again(core: &Core, server: &Server, id: AccountId) -> Result<Seen, AppError> {
     let before = account::by_id(core.store.read(), &core.owner, id).await?;
     let detail = match core.fleet.agent(server.id).call(&GetAccount { id }, TIMEOUT).await {
-        Ok(detail) => Some(detail),
+        Ok(detail) => Some(Box::new(detail)),
         Err(CallError::Refused(error)) if error.code == WireCode::NotFound => None,
-        Err(error) => return Err(unreachable(server, &error).into()),
+        Err(error @ (CallError::NotSent { .. } | CallError::NoReply { .. })) => return Err(unreachable(server, &error).into()),
+        // It answers, and of others it may have more to say.
+        Err(error) => return Ok(Seen::Unclear(before, chain(&error))),
     };
     let account = account::by_id(core.store.read(), &core.owner, id).await?;
     // Known here, and on another server: this one has nothing to say of it, and a person should know that it does.
     if account.as_ref().is_some_and(|account| account.server.id != server.id) {
-        return Ok((Compared::Differ(Difference::Different), account, detail));
+        return Ok(Seen::As(Compared::Differ(Difference::Different), account, detail));
     }
     let generation = |account: &Option<Account>| account.as_ref().map(|account| account.generation);
     if generation(&before) != generation(&account) {
-        return Ok((Compared::Differ(Difference::Busy), account, detail));
+        return Ok(Seen::As(Compared::Differ(Difference::Busy), account, detail));
     }
     let open = account.as_ref().and_then(|account| account.operation).is_some_and(|operation| !operation.outcome.is_final());
-    if !open && same_but_for_the_generation(account.as_ref(), detail.as_ref()) {
-        return Ok((Compared::Same, account, detail));
+    if !open && same_but_for_the_generation(account.as_ref(), detail.as_deref()) {
+        return Ok(Seen::As(Compared::Same, account, detail));
     }
     let there = detail.as_ref().map(|detail| There::from(&detail.summary));
-    Ok((difference(account.as_ref(), there.as_ref()), account, detail))
+    Ok(Seen::As(difference(account.as_ref(), there.as_ref()), account, detail))
 }
 
 /// A change that came to nothing leaves the state as it was, and on the server under the number of the change.

@@ -139,13 +139,13 @@ fn carry(core: &Arc<Core>, operation: Operation, progress: watch::Sender<Progres
             broke += 1;
             fresh = false;
             tracing::error!(operation.id = %id, error = %message(&*panic), broke, "the Panel broke while it carried an operation; will go on with it");
-            core.conditions.operation_stuck(id, &*panic, Micros::now());
+            core.task_states.operation_stuck(id, &*panic, Micros::now());
             // The last report may be what it broke at.
             carrier.seen = 0;
             let timing = &core.seams.timing;
             tokio::time::sleep(timing.first_pause.saturating_mul(1 << broke.min(16)).min(timing.longest_pause)).await;
         }
-        core.conditions.operation_carried(id);
+        core.task_states.operation_carried(id);
         core.live.remove(id);
     });
 }
@@ -400,11 +400,11 @@ impl Carrier<'_> {
         self.progress.send_replace(Progress { outcome, steps, error });
         if to_acknowledge {
             point(faults::RECORDED).await;
-            self.core.acknowledger.acknowledge(&self.core.conditions, self.operation.id, self.operation.server_id);
+            self.core.acknowledger.acknowledge(&self.core.task_states, self.operation.id, self.operation.server_id);
         }
         // Whoever asked for what the server has instead is not there any more to acknowledge it.
         if let Some(other) = detail.and_then(|detail| detail.summary.operation_id) {
-            self.core.acknowledger.acknowledge(&self.core.conditions, other, self.operation.server_id);
+            self.core.acknowledger.acknowledge(&self.core.task_states, other, self.operation.server_id);
         }
     }
 

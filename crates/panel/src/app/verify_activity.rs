@@ -10,6 +10,7 @@ use opterius_protocol::client::{CallError, chain};
 
 use super::AppError;
 use crate::core::{Core, compute};
+use crate::fleet::Reading;
 use crate::store::activity::{self, GENESIS, Row};
 use crate::store::server::{self, Server};
 
@@ -115,18 +116,22 @@ struct Known {
 /// Every head that a server has, by its row, or why it cannot be asked.
 async fn heads_of(core: &Core, server: &Server) -> Result<Vec<(i64, Known)>, String> {
     let mut known = Vec::new();
-    let mut after = 0;
+    let mut reading = Reading::new(PAGE, MOST_HEADS);
     loop {
-        let page = core.fleet.agent(server.id).call(&ListHeads { after, limit: PAGE }, TIMEOUT).await.map_err(|error| match error {
+        let question = ListHeads { after: reading.last().unwrap_or_default(), limit: PAGE };
+        let page = core.fleet.agent(server.id).call(&question, TIMEOUT).await.map_err(|error| match error {
             CallError::Refused(refusal) if refusal.code == WireCode::NotFound => {
                 "Its Agent is of an earlier version, which keeps no heads of the Activity.".to_owned()
             }
             error => format!("Its Agent could not be asked: {}.", chain(&error)),
         })?;
-        let Some(last) = page.heads.last().map(|noted| noted.number).filter(|last| *last > after && known.len() < MOST_HEADS) else {
+        let more = reading.take(page.heads.iter().map(|noted| noted.number));
+        if !more.map_err(|error| format!("Its Agent could not be asked: {error}."))? {
             return Ok(known);
-        };
-        after = last;
+        }
+        if page.heads.iter().any(|noted| noted.head.hash.len() != GENESIS.len()) {
+            return Err("Its Agent could not be asked: what it tells is no hash.".to_owned());
+        }
         known.extend(page.heads.into_iter().map(|NotedHead { noted_at, head, .. }| {
             let noted_at = jiff::Timestamp::from_microsecond(noted_at.0).unwrap_or_default();
             (i64::try_from(head.row).unwrap_or(i64::MAX), Known { server: server.name.clone(), hash: head.hash, noted_at })

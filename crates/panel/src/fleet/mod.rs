@@ -1,6 +1,8 @@
 //! The servers' Agents: how to reach them, and how they are.
 
 mod agent;
+mod answer;
+mod list;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -10,6 +12,8 @@ use opterius_model::{AccountId, Limits, ServerId};
 use opterius_protocol::agent::{Drift, DriftReport, Health};
 
 pub(crate) use agent::Agent;
+pub(crate) use answer::ACCOUNTS;
+pub(crate) use list::Reading;
 
 /// Every server's Agent.
 #[derive(Debug, Clone)]
@@ -21,6 +25,9 @@ pub(crate) struct Fleet {
     health: Arc<Mutex<HashMap<ServerId, Option<Health>>>>,
     /// What was not as committed when each server was last asked.
     drift: Arc<Mutex<HashMap<ServerId, BTreeMap<AccountId, Drift>>>>,
+    /// The accounts whose last drift is not in the Activity yet, since there are many rows of it; with how many findings before it never came
+    /// to be there.
+    postponed: Arc<Mutex<HashMap<(ServerId, AccountId), u64>>>,
     /// The servers whose accounts were compared with ours since the start, or are being compared.
     compared: Arc<Mutex<HashSet<ServerId>>>,
 }
@@ -33,6 +40,7 @@ impl Fleet {
             others: Arc::new(others),
             health: Arc::default(),
             drift: Arc::default(),
+            postponed: Arc::default(),
             compared: Arc::default(),
         }
     }
@@ -60,14 +68,40 @@ impl Fleet {
         }
     }
 
-    /// Takes in what is not as committed; returns what is new of it, or says something new.
+    /// Takes in what is not as committed; returns what is new of it, says something new, or was postponed.
     pub(crate) fn learn_drift(&self, server: ServerId, report: DriftReport) -> Vec<Drift> {
         let mut drift = self.drift.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut postponed = self.postponed.lock().unwrap_or_else(PoisonError::into_inner);
         let known = drift.entry(server).or_default();
         let now: BTreeMap<AccountId, Drift> = report.accounts.into_iter().map(|one| (one.account_id, one)).collect();
         let before = std::mem::replace(known, now);
         let same = |one: &Drift| before.get(&one.account_id).is_some_and(|before| before.plan == one.plan && before.mended == one.mended);
-        known.values().filter(|one| !same(one)).cloned().collect()
+        let mut news = Vec::new();
+        for one in known.values() {
+            match (postponed.get_mut(&(server, one.account_id)), same(one)) {
+                (None, true) => continue,
+                (None, false) | (Some(_), true) => {}
+                // The one that was postponed is not to be seen any more.
+                (Some(left_out), false) => *left_out += 1,
+            }
+            news.push(one.clone());
+        }
+        news
+    }
+
+    /// Has the drift of an account looked at again with the next report, whether or not it is another by then.
+    pub(crate) fn postpone_drift(&self, server: ServerId, account: AccountId) {
+        self.postponed.lock().unwrap_or_else(PoisonError::into_inner).entry((server, account)).or_default();
+    }
+
+    /// How many findings of an account never came to be in the Activity since the last that did.
+    pub(crate) fn left_out_of_drift(&self, server: ServerId, account: AccountId) -> u64 {
+        self.postponed.lock().unwrap_or_else(PoisonError::into_inner).get(&(server, account)).copied().unwrap_or_default()
+    }
+
+    /// The drift of an account is in the Activity.
+    pub(crate) fn drift_is_recorded(&self, server: ServerId, account: AccountId) {
+        self.postponed.lock().unwrap_or_else(PoisonError::into_inner).remove(&(server, account));
     }
 
     /// What of an account is not as committed, as far as its server has looked.

@@ -95,7 +95,7 @@ pub(crate) async fn detached(State((core, access)): State<(Arc<Core>, Arc<Access
         }
         Err(error) => {
             if let Ok(panic) = error.try_into_panic() {
-                core.conditions.request_broke(&*panic, Micros::now());
+                core.task_states.request_broke(&*panic, Micros::now());
             }
             Problem::from(AppError::Broken("finish a request")).into_response()
         }

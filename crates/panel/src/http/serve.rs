@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use super::auth::Peer;
 use crate::core::Core;
-use crate::tasks::{Failure, Name, Next, Task, stay_with};
+use crate::tasks::{Failure, Name, Next, Task, run_supervised};
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -116,12 +116,12 @@ pub(crate) async fn serve(
             tracker: tracker.clone(),
         };
         let (core, closing, name) = (core.clone(), closing.clone(), Name { nth: number, ..Name::of("listening over TLS") });
-        tracker.spawn(async move { closing.run_until_cancelled(stay_with(&core, name, accept)).await });
+        tracker.spawn(async move { closing.run_until_cancelled(run_supervised(&core, name, accept)).await });
     }
     for (number, listener) in listeners.unix.into_iter().enumerate() {
         let accept = AcceptUnix { listener, router: router.clone(), closing: closing.clone(), tracker: tracker.clone() };
         let (core, closing, name) = (core.clone(), closing.clone(), Name { nth: number, ..Name::of("listening on the Unix socket") });
-        tracker.spawn(async move { closing.run_until_cancelled(stay_with(&core, name, accept)).await });
+        tracker.spawn(async move { closing.run_until_cancelled(run_supervised(&core, name, accept)).await });
     }
     stop.await;
     closing.cancel();

@@ -171,6 +171,25 @@ pub(crate) async fn last_of(
     Ok(last.map(|(at, detail)| (Micros(at), detail)))
 }
 
+/// How many rows of these actions of an account there are since a moment.
+pub(crate) async fn rows_since(
+    db: impl SqliteExecutor<'_>,
+    owner: &OwnerId,
+    account: AccountId,
+    actions: &[&str; 2],
+    since: Micros,
+) -> Result<i64, StoreError> {
+    sqlx::query_scalar("SELECT COUNT(*) FROM activity WHERE owner = $1 AND account_id = $2 AND +action IN ($3, $4) AND +at > $5")
+        .bind(owner.as_str())
+        .bind(account.to_string())
+        .bind(actions[0])
+        .bind(actions[1])
+        .bind(since.0)
+        .fetch_one(db)
+        .await
+        .doing("count the rows of an account")
+}
+
 /// Which rows a list holds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Filter {

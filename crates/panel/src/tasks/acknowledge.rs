@@ -9,7 +9,7 @@ use opterius_protocol::WireCode;
 use opterius_protocol::agent::AcknowledgeOperation;
 use opterius_protocol::client::{CallError, chain};
 
-use super::supervisor::{Conditions, Failure, Next, Task};
+use super::supervisor::{Failure, Next, Task, TaskStates};
 use crate::core::Core;
 use crate::store::{self, StoreError, operation};
 
@@ -30,9 +30,9 @@ pub(crate) struct Acknowledger {
 }
 
 impl Acknowledger {
-    pub(crate) fn acknowledge(&self, conditions: &Conditions, operation: OperationId, server: ServerId) {
+    pub(crate) fn acknowledge(&self, task_states: &TaskStates, operation: OperationId, server: ServerId) {
         self.recorded.lock().unwrap_or_else(PoisonError::into_inner).entry(server).or_default().push(operation);
-        conditions.wake(NAME, Some(server));
+        task_states.wake(NAME, Some(server));
     }
 
     fn take(&self, server: ServerId) -> Vec<OperationId> {

@@ -19,19 +19,19 @@ use crate::core::Core;
 
 pub(crate) use acknowledge::Acknowledger;
 pub(crate) use count_refused::RefusedCallers;
-pub(crate) use supervisor::{Condition, Conditions, Failure, Name, Next, Task, message, stay_with};
+pub(crate) use supervisor::{Failure, Name, Next, Task, TaskState, TaskStates, message, run_supervised};
 
-use supervisor::keep;
+use supervisor::supervise;
 
 /// Begins all of it.
 pub(crate) fn start(core: &Arc<Core>) {
-    keep(core, Name::of("servers"), servers::StartTasks);
-    keep(core, Name::of("refused callers"), count_refused::CountRefused::default());
-    keep(core, Name::of("password hashes"), forget_hashes::ForgetHashes);
-    keep(core, Name::of("notices"), send_notices::SendNotices::default());
+    supervise(core, Name::of("servers"), servers::StartTasks);
+    supervise(core, Name::of("refused callers"), count_refused::CountRefused::default());
+    supervise(core, Name::of("password hashes"), forget_hashes::ForgetHashes);
+    supervise(core, Name::of("notices"), send_notices::SendNotices::default());
 }
 
 /// Has every server asked now how it is, and sent the host's pages if it has others.
 pub(crate) fn ask_servers_now(core: &Core) {
-    core.conditions.wake(ask_servers::NAME, None);
+    core.task_states.wake(ask_servers::NAME, None);
 }

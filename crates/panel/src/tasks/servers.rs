@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::supervisor::{Failure, Name, Next, Task, keep};
+use super::supervisor::{Failure, Name, Next, Task, supervise};
 use super::{acknowledge, ask_servers, learn_usage, note_heads, resync_at_start};
 use crate::core::Core;
 use crate::store::server::{self, Server};
@@ -15,13 +15,13 @@ impl Task for StartTasks {
         for server in server::list(core.store.read(), &core.owner).await? {
             let id = server.id;
             let name = |what| Name::of_server(what, &server);
-            keep(core, name(ask_servers::NAME), ask_servers::AskServer::new(id));
-            keep(core, name("usage"), learn_usage::LearnUsage { server: id });
-            keep(core, name("heads of the Activity"), note_heads::NoteHeads::new(id));
-            keep(core, name(acknowledge::NAME), acknowledge::Acknowledge::new(core, id));
+            supervise(core, name(ask_servers::NAME), ask_servers::AskServer::new(id));
+            supervise(core, name("usage"), learn_usage::LearnUsage { server: id });
+            supervise(core, name("heads of the Activity"), note_heads::NoteHeads::new(id));
+            supervise(core, name(acknowledge::NAME), acknowledge::Acknowledge::new(core, id));
             // It ends when it is done, and is done once.
             if core.fleet.begin_resync(id) {
-                keep(core, name("resync"), resync_at_start::ResyncAtStart::new(core, id));
+                supervise(core, name("resync"), resync_at_start::ResyncAtStart::new(core, id));
             }
         }
         Ok(Next::After(core.seams.timing.health_every))

@@ -75,7 +75,7 @@ impl std::fmt::Display for Name {
 
 /// How a task does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Condition {
+pub(crate) struct TaskState {
     /// How many turns in a row came to nothing; of operations, how many cannot be carried on now.
     pub(crate) failing: u64,
     /// How many turns came to nothing since the Panel started, panics included.
@@ -90,8 +90,8 @@ pub(crate) struct Condition {
 
 /// What the tasks of a Panel are and how they do.
 #[derive(Debug, Default)]
-pub(crate) struct Conditions {
-    tasks: Mutex<BTreeMap<Name, (Condition, Arc<Notify>)>>,
+pub(crate) struct TaskStates {
+    tasks: Mutex<BTreeMap<Name, (TaskState, Arc<Notify>)>>,
     /// The operations that cannot be carried on now.
     stuck: Mutex<BTreeSet<OperationId>>,
 }
@@ -102,16 +102,16 @@ const OPERATIONS: &str = "operations";
 /// Requests that change something.
 const REQUESTS: &str = "requests";
 
-impl Conditions {
+impl TaskStates {
     /// Every task, in the order of their names.
-    pub(crate) fn all(&self) -> Vec<(Name, Condition)> {
+    pub(crate) fn all(&self) -> Vec<(Name, TaskState)> {
         let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.iter().map(|(name, (condition, _))| (name.clone(), condition.clone())).collect()
+        tasks.iter().map(|(name, (state, _))| (name.clone(), state.clone())).collect()
     }
 
     /// Whether there is a task that comes to nothing at present.
     pub(crate) fn any_failing(&self) -> bool {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).values().any(|(condition, _)| condition.failing > 0)
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).values().any(|(state, _)| state.failing > 0)
     }
 
     /// Has the tasks that do this work without waiting for their pause to end: those of one server, or of all.
@@ -131,9 +131,9 @@ impl Conditions {
             stuck.insert(id);
             stuck.len()
         };
-        self.change(&Name::of(OPERATIONS), |condition| {
-            condition.broke(now, &format!("operation {id}: {}", message(panic)));
-            condition.failing = stuck as u64;
+        self.change(&Name::of(OPERATIONS), |state| {
+            state.broke(now, &format!("operation {id}: {}", message(panic)));
+            state.failing = stuck as u64;
         });
     }
 
@@ -143,15 +143,15 @@ impl Conditions {
         if stuck.remove(&id) {
             let left = stuck.len();
             drop(stuck);
-            self.change(&Name::of(OPERATIONS), |condition| condition.failing = left as u64);
+            self.change(&Name::of(OPERATIONS), |state| state.failing = left as u64);
         }
     }
 
     /// A request panicked; whoever sent it was told.
     pub(crate) fn request_broke(&self, panic: &(dyn Any + Send), now: Micros) {
-        self.change(&Name::of(REQUESTS), |condition| {
-            condition.broke(now, &message(panic));
-            condition.failing = 0;
+        self.change(&Name::of(REQUESTS), |state| {
+            state.broke(now, &message(panic));
+            state.failing = 0;
         });
     }
 
@@ -162,7 +162,7 @@ impl Conditions {
             return None;
         }
         let wake = Arc::new(Notify::new());
-        tasks.insert(name.clone(), (Condition::default(), wake.clone()));
+        tasks.insert(name.clone(), (TaskState::default(), wake.clone()));
         Some(wake)
     }
 
@@ -170,13 +170,13 @@ impl Conditions {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
     }
 
-    fn change(&self, name: &Name, change: impl FnOnce(&mut Condition)) {
+    fn change(&self, name: &Name, change: impl FnOnce(&mut TaskState)) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut tasks.entry(name.clone()).or_default().0);
     }
 }
 
-impl Condition {
+impl TaskState {
     fn failed(&mut self, now: Micros, why: &str) {
         self.failing += 1;
         self.failures += 1;
@@ -196,15 +196,15 @@ pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Works turn by turn until the task is done or the Panel ends. Nothing happens if there is a task of that name.
-pub(crate) fn keep<T: Task>(core: &Arc<Core>, name: Name, task: T) {
-    if let Some(wake) = core.conditions.add(&name) {
+pub(crate) fn supervise<T: Task>(core: &Arc<Core>, name: Name, task: T) {
+    if let Some(wake) = core.task_states.add(&name) {
         core.tasks.spawn(turns(core.clone(), name, wake, task));
     }
 }
 
-/// As [`keep`], for whoever has a task to run it in.
-pub(crate) async fn stay_with<T: Task>(core: &Arc<Core>, name: Name, task: T) {
-    if let Some(wake) = core.conditions.add(&name) {
+/// As [`supervise`], for whoever has a task to run it in.
+pub(crate) async fn run_supervised<T: Task>(core: &Arc<Core>, name: Name, task: T) {
+    if let Some(wake) = core.task_states.add(&name) {
         turns(core.clone(), name, wake, task).await;
     }
 }
@@ -229,9 +229,9 @@ async fn turns<T: Task>(core: Arc<Core>, name: Name, wake: Arc<Notify>, mut task
             Ok(Ok(next)) => {
                 pause = first;
                 let at = now();
-                core.conditions.change(&name, |condition| {
-                    condition.failing = 0;
-                    condition.done_at = Some(at);
+                core.task_states.change(&name, |state| {
+                    state.failing = 0;
+                    state.done_at = Some(at);
                 });
                 match next {
                     Next::After(pause) => {
@@ -239,7 +239,7 @@ async fn turns<T: Task>(core: Arc<Core>, name: Name, wake: Arc<Notify>, mut task
                         let _ = tokio::time::timeout(pause, wake.notified()).await;
                     }
                     Next::Done => {
-                        core.conditions.remove(&name);
+                        core.task_states.remove(&name);
                         return;
                     }
                 }
@@ -248,12 +248,12 @@ async fn turns<T: Task>(core: Arc<Core>, name: Name, wake: Arc<Notify>, mut task
             Ok(Err(error)) => {
                 let (at, why) = (now(), chain(&*error));
                 tracing::error!(task = %name, error = %why, "a task of the Panel failed; will try again");
-                core.conditions.change(&name, |condition| condition.failed(at, &why));
+                core.task_states.change(&name, |state| state.failed(at, &why));
             }
             Err(panic) => {
                 let (at, why) = (now(), message(&*panic));
                 tracing::error!(task = %name, error = %why, "a task of the Panel broke; it starts again");
-                core.conditions.change(&name, |condition| condition.broke(at, &why));
+                core.task_states.change(&name, |state| state.broke(at, &why));
             }
         }
         tokio::time::sleep(pause).await;

@@ -27,5 +27,5 @@ pub(crate) struct HealthView {
 )]
 pub(crate) async fn get(State(core): State<Arc<Core>>) -> Result<Json<Data<HealthView>>, Problem> {
     setting::installation(core.store.read()).await?;
-    Ok(data(HealthView { status: if core.conditions.any_failing() { "degraded" } else { "ok" } }))
+    Ok(data(HealthView { status: if core.task_states.any_failing() { "degraded" } else { "ok" } }))
 }

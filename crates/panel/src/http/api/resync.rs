@@ -33,6 +33,8 @@ pub(crate) struct ResyncView {
     different: Vec<FindingView>,
     /// Being changed now, so that nothing can be said.
     busy: Vec<FindingView>,
+    /// On a server that does not say what they are, as when it cannot read their record.
+    unclear: Vec<FindingView>,
     /// What was taken over; only in the answer to a resync.
     adopted: Vec<FindingView>,
 }
@@ -83,6 +85,7 @@ fn hint(difference: Difference) -> Option<&'static str> {
             Some("A repair cannot bring its files back: restore the server from its backup, or terminate the account.")
         }
         Difference::NewerOnPanel | Difference::Different => Some("`opterius account repair` makes the server as the Panel says."),
+        Difference::Unclear => Some("`opterius doctor` on the server names the file that cannot be read."),
         Difference::Busy => None,
     }
 }
@@ -99,6 +102,7 @@ impl From<Report> for ResyncView {
                 Difference::NewerOnPanel => &mut view.newer_on_panel,
                 Difference::Different => &mut view.different,
                 Difference::Busy => &mut view.busy,
+                Difference::Unclear => &mut view.unclear,
             };
             list.push(FindingView::from(finding));
         }

@@ -11,7 +11,7 @@ use super::shape::{List, whole};
 use crate::core::Core;
 use crate::http::fields::QueryFields;
 use crate::http::problem::Problem;
-use crate::tasks::{Condition, Name};
+use crate::tasks::{Name, TaskState};
 
 /// Something that the Panel does again and again, and how it does since the Panel started.
 #[derive(Debug, Serialize, ToSchema)]
@@ -35,17 +35,17 @@ pub(crate) struct TaskView {
 }
 
 impl TaskView {
-    fn new(name: Name, condition: Condition) -> Self {
-        let (failed_at, detail) = condition.last_failure.map(|(at, why)| (at.0, why)).unzip();
+    fn new(name: Name, state: TaskState) -> Self {
+        let (failed_at, detail) = state.last_failure.map(|(at, why)| (at.0, why)).unzip();
         Self {
             name: name.what,
             server: name.server.map(|(_, server)| server),
-            state: if condition.failing > 0 { "failing" } else { "ok" },
-            failures: condition.failures,
-            panics: condition.panics,
+            state: if state.failing > 0 { "failing" } else { "ok" },
+            failures: state.failures,
+            panics: state.panics,
             failed_at,
             detail,
-            done_at: condition.done_at.map(|at| at.0),
+            done_at: state.done_at.map(|at| at.0),
         }
     }
 }
@@ -57,6 +57,6 @@ impl TaskView {
 )]
 pub(crate) async fn list(State(core): State<Arc<Core>>, QueryFields(fields): QueryFields) -> Result<Json<List<TaskView>>, Problem> {
     let () = fields.finish(Some(()))?;
-    let tasks = core.conditions.all().into_iter().map(|(name, condition)| TaskView::new(name, condition)).collect();
+    let tasks = core.task_states.all().into_iter().map(|(name, state)| TaskView::new(name, state)).collect();
     Ok(whole(tasks, core.now().0))
 }

@@ -54,8 +54,6 @@ pub(crate) enum Listing {
     LongPages,
     /// The ids of a page do not grow.
     Backwards,
-    /// Each account has a hash of 100,000 characters.
-    LongHashes,
 }
 
 /// One account as the Agent committed it.
@@ -132,7 +130,7 @@ pub(crate) struct FakeAgent {
 impl FakeAgent {
     pub(crate) fn start(socket: &Path) -> Self {
         let agent = Self {
-            inside: Arc::new(Mutex::new(Inside { next_uid: 20_000, has_measured: true, ..Inside::default() })),
+            inside: Arc::new(Mutex::new(Inside { next_uid: 20_000, has_measured: true, month: "2026-01".to_owned(), ..Inside::default() })),
             changed: watch::Sender::new(0),
             socket: socket.to_owned(),
             serving: Arc::default(),
@@ -676,7 +674,6 @@ async fn accounts(State(agent): State<FakeAgent>, Query(page): Query<Paging>) ->
             accounts.extend((0..more).map(|_| AccountSummary { id: AccountId::generate(), ..first.clone() }));
         }
         (Some(Listing::Backwards), Some(first)) => accounts.push(first),
-        (Some(Listing::LongHashes), _) => accounts.iter_mut().for_each(|one| one.spec_hash = "x".repeat(100_000)),
         _ => {}
     }
     Json(AccountPage { accounts, total: u64::try_from(inside.accounts.len()).unwrap() })
