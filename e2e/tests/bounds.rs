@@ -160,7 +160,7 @@ fn a_home_of_any_shape_is_counted_and_deleted() {
     assert_eq!(status, 200, "{usage}");
     assert!(usage["data"]["disk_bytes"].as_u64().is_some_and(|bytes| bytes > 5_000_000), "{usage}");
     assert!(usage["data"]["files"].as_u64().is_some_and(|files| files > 52_000), "{usage}");
-    assert_ne!(usage["data"]["at_least"], true, "{usage}");
+    assert_ne!(usage["data"]["disk_at_least"], true, "{usage}");
 
     server.terminate(&alice.account);
     assert_eq!(Standing::of(&server, "alice", "alice.test"), Standing::Gone);

@@ -23,7 +23,7 @@ pub(crate) const PAUSE: Duration = Duration::from_secs(10);
 const LIMITS: Limits = Limits {
     // A batch, and thereby what the task holds in memory and what a crash can repeat.
     chunk: 2 * 1024 * 1024,
-    // The format cuts what visitors control, so that a line has less than 16 KiB (the test below). With less than nginx writes, a visitor could
+    // The format cuts what visitors control, so that a line has less than 10 KiB (the test below). With less than nginx writes, a visitor could
     // keep a request from being counted. Lines that were written before the format cut anything have up to 240 KiB.
     line: 256 * 1024,
     quiet: 10,
@@ -169,7 +169,7 @@ mod tests {
                 value.or_else(|| cut(name).map(|count| "\\\"".repeat(count))).unwrap_or_else(|| panic!("a visitor controls ${name}"));
             text = text.replace(&format!("${name}"), &value);
         }
-        assert!(text.len() < 16 * 1024 && text.len() < LIMITS.line, "{}", text.len());
+        assert!(text.len() < 10 * 1024 && text.len() < LIMITS.line, "{}", text.len());
         const { assert!(LIMITS.line < LIMITS.chunk) };
         let request = super::super::line::access(text.replace("18446744073709", "1790856000").as_bytes()).expect("a request");
         assert_eq!((request.sent, request.site.len()), (9_223_372_036_854_775_807, 253));
