@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "a failed test shows phpd's journal")]
 
 mod measure;
+mod older;
 mod server;
 
 use std::fs;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use opterius_model::{Generation, Limit};
 use opterius_protocol::phpd::PoolState;
-use server::{Server, eventually, exists, fastcgi, processes_of};
+use server::{Server, eventually, exists, fastcgi, processes_of, promptly};
 
 /// Sleeps until the file is there, so that a test decides how long a request takes.
 const UNTIL_GO: &str =
@@ -211,10 +212,23 @@ async fn a_start_that_phpd_did_not_survive_leaves_nothing() {
     let mut server = Server::start("").await;
     let spec = server.account("alice");
     server.put(&spec).await;
-    // Killed again and again in the middle of starts: whatever there is then is ended by the next one, or taken up.
-    for ms in [1, 3, 6, 10, 15, 20, 30, 45] {
+    let runs = server.path("run/phpd/runs");
+    let run = || fs::read_dir(&runs).expect("it is there").flatten().next().map(|run| run.path());
+    let text = |name: &str| run().and_then(|run| fs::read_to_string(run.join(name)).ok()).unwrap_or_default();
+    // What a start leaves on disk as it goes on.
+    let stages: [(&str, &dyn Fn() -> bool); 7] = [
+        ("its directory is there", &|| run().is_some()),
+        ("its record is there", &|| !text("record.json").is_empty()),
+        ("its files are there", &|| !text("nsswitch.conf").is_empty()),
+        ("the starter wrote down its name", &|| !text("starter.json").is_empty()),
+        ("bubblewrap began its report", &|| !text("report.json").is_empty()),
+        ("bubblewrap has reported", &|| text("report.json").contains('}')),
+        ("its processes are recorded", &|| text("record.json").contains("\"master\"")),
+    ];
+    // Killed in the middle of starts: whatever there is then is ended by the next one, or taken up.
+    for (what, reached) in stages {
         let request = fastcgi::send(&server.socket(&spec), "/x.php").expect("connected");
-        tokio::time::sleep(Duration::from_millis(ms)).await;
+        promptly(what, reached).await;
         server.kill_phpd();
         drop(request);
         server.start_phpd().await;

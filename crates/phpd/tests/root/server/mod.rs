@@ -4,6 +4,7 @@ pub(crate) mod fastcgi;
 
 use std::fs::{self, File};
 use std::future::Future;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt as _, lchown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -53,13 +54,22 @@ impl Server {
 
     /// Starts phpd and waits until it answers.
     pub(crate) async fn start_phpd(&mut self) {
+        self.start_phpd_with(&[]).await;
+    }
+
+    /// Starts phpd with what systemd would hand to it from its store: two descriptors at most.
+    pub(crate) async fn start_phpd_with(&mut self, stored: &[&OwnedFd]) {
         let journal = File::options().create(true).append(true).open(self.path("journal")).expect("opened");
-        let phpd = Command::new(env!("CARGO_BIN_EXE_opterius-phpd"))
-            .arg("--config")
+        let given = |index: usize| stored.get(index).map_or_else(Stdio::null, |fd| Stdio::from(fd.try_clone().expect("a copy")));
+        assert!(stored.len() <= 2, "they are passed in the place of standard input and output");
+        let script = r#"exec 3<&0 4<&1 </dev/null >/dev/null; export LISTEN_PID=$$; exec "$@""#;
+        let phpd = Command::new("/bin/sh")
+            .args(["-c", script, "sh", env!("CARGO_BIN_EXE_opterius-phpd"), "--config"])
             .arg(self.path("phpd.toml"))
             .env_remove("NOTIFY_SOCKET")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .env("LISTEN_FDS", stored.len().to_string())
+            .stdin(given(0))
+            .stdout(given(1))
             .stderr(journal)
             .spawn()
             .expect("phpd starts");
@@ -202,6 +212,15 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut holds: 
     while !holds().await {
         assert!(Instant::now() < until, "{what}: not within {} seconds", PATIENCE.as_secs());
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// The same for what passes quickly: it looks without a pause.
+pub(crate) async fn promptly(what: &str, holds: impl Fn() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < until, "{what}: not within {} seconds", PATIENCE.as_secs());
+        tokio::task::yield_now().await;
     }
 }
 
