@@ -29,7 +29,7 @@ use crate::enter::{self, Enter};
 use crate::fpm_config;
 use crate::launch::{Launcher, Sandbox};
 use crate::panics::Panics;
-use crate::php_log::{self, Live, PhpLog};
+use crate::php_log::{self, News, PhpLog, SandboxLog, WrittenByPhp};
 use crate::process::{self, Process};
 use crate::runs::{Processes, Record, Report, Run, Runs};
 use crate::sockets::Socket;
@@ -70,7 +70,9 @@ pub struct Bubble {
     outer: tokio::sync::Mutex<Option<Child>>,
     /// Since when what stands in the log is of this run.
     since: SystemTime,
-    log: Option<Arc<Live>>,
+    log: Option<Arc<SandboxLog>>,
+    /// Held while a PHP of an earlier version writes to its log itself.
+    _writes: Option<WrittenByPhp>,
     cgroups: Arc<Cgroups>,
     panics: Panics,
 }
@@ -100,14 +102,15 @@ impl Bubblewrap {
             tracing::error!(account.id = %record.spec.account_id, "process {} is not the PHP of {}", master.id().pid, record.spec.username);
             return None;
         }
-        let log = self.log(&record.spec);
+        let log = if record.writes_php_log() { None } else { self.log(&record.spec) };
         Some(self.bubble(run, record, first, master, None, log))
     }
 
     fn bubble(&self, run: Run, record: Record, first: Process, master: Process, outer: Option<Child>, log: Option<PhpLog>) -> Bubble {
+        let writes = record.writes_php_log().then(|| WrittenByPhp::new(&self.config.logs, &record.spec.username));
         let most = u64::from(self.config.php_log_mib) * opterius_model::MIB;
-        let live = log.and_then(|log| match Live::of(&first, log, most) {
-            Ok(live) => Some(Arc::new(live)),
+        let log = log.and_then(|log| match SandboxLog::of(&first, log, most) {
+            Ok(log) => Some(Arc::new(log)),
             Err(error) => {
                 tracing::warn!(account.id = %record.spec.account_id, "PHP of {} runs without a log: {error}", record.spec.username);
                 None
@@ -120,7 +123,8 @@ impl Bubblewrap {
             master,
             outer: tokio::sync::Mutex::new(outer),
             since: SystemTime::now(),
-            log: live,
+            log,
+            _writes: writes,
             cgroups: Arc::clone(&self.cgroups),
             panics: self.panics.clone(),
         }
@@ -143,7 +147,7 @@ impl Bubblewrap {
         // Disks can hang. Where this is given up, what it leaves is a leftover.
         let given_up = GivenUp::default();
         let gave_up = Arc::clone(&given_up.0);
-        let begun = tokio::task::spawn_blocking(move || {
+        let begun = self.panics.on_a_thread("the beginning of a start", move || {
             let begun = this.begin(&of, Record::new(of.clone(), bound, cookie), &path, inherited)?;
             if gave_up.load(Ordering::SeqCst) {
                 tokio::runtime::Handle::current().block_on(kill_run(&begun.run, None));
@@ -246,9 +250,9 @@ fn slow(what: &str) -> String {
 
 /// [`Bubblewrap`], as pools use it.
 #[derive(Debug, Clone)]
-pub struct Bubbles(pub Arc<Bubblewrap>);
+pub struct BubblewrapLauncher(pub Arc<Bubblewrap>);
 
-impl Launcher for Bubbles {
+impl Launcher for BubblewrapLauncher {
     fn has_php(&self, version: &PhpVersion) -> bool {
         view::php_fpm(version).is_file()
     }
@@ -267,7 +271,7 @@ impl Launcher for Bubbles {
                 kill_run(&run, run.read().as_ref()).await;
             }
             let (cgroups, pool) = (Arc::clone(&self.0.cgroups), pool.clone());
-            let _ = tokio::task::spawn_blocking(move || cgroups.forget(account, &pool)).await;
+            let _ = self.0.panics.on_a_thread("the end of a pool's cgroup", move || cgroups.forget(account, &pool)).await;
         }
         .boxed()
     }
@@ -293,17 +297,10 @@ pub async fn kill_run(run: &Run, record: Option<&Record>) {
 
 /// Ends the sandbox of a start that was not finished: the first process of its namespace, and with it all others.
 async fn kill_unfinished(run: &Run) {
+    // Whoever has not written down its name by now cannot any more, and ends by itself.
+    let run = &run.moved_away();
     if let Some(outer) = run.starter().and_then(Process::reopen) {
-        // It stands still, so that it has no child in a moment that it does not have now.
-        outer.stop().await;
-        for child in process::children(outer.id().pid) {
-            if let Ok(child) = Process::open(child) {
-                child.signal(Signal::KILL);
-                child.ended().await;
-            }
-        }
-        outer.signal(Signal::KILL);
-        outer.ended().await;
+        kill_with_children(&outer).await;
     }
     if let Some(Report { child_pid, pid_namespace: Some(namespace) }) = run.report()
         && let Ok(first) = Process::open(child_pid)
@@ -312,6 +309,44 @@ async fn kill_unfinished(run: &Run) {
     {
         first.signal(Signal::KILL);
         first.ended().await;
+    }
+    if run.starter().is_none() {
+        kill_by_argument(run).await;
+    }
+    run.end();
+}
+
+async fn kill_with_children(process: &Process) {
+    // It stands still, so that it has no child in a moment that it does not have now.
+    process.stop().await;
+    for child in process::children(process.id().pid) {
+        if let Ok(child) = Process::open(child) {
+            child.signal(Signal::KILL);
+            child.ended().await;
+        }
+    }
+    process.signal(Signal::KILL);
+    process.ended().await;
+}
+
+/// Ends the processes of root's that have the run's directory on their command line: what an earlier version started wrote down no name.
+/// bubblewrap's first process is one, and stays root's.
+async fn kill_by_argument(run: &Run) {
+    let Some(path) = run.began_as().to_str().map(str::to_owned) else { return };
+    loop {
+        let path = path.clone();
+        let found = match tokio::task::spawn_blocking(move || process::roots_with_argument_below(&path)).await {
+            Ok(found) => found,
+            // Whoever asked counts it.
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => return,
+        };
+        if found.is_empty() {
+            return;
+        }
+        for process in found.into_iter().filter_map(Process::reopen) {
+            kill_with_children(&process).await;
+        }
     }
 }
 
@@ -473,7 +508,7 @@ impl Bubble {
             (record.spec.account_id, record.spec.pool.clone())
         };
         let (log, since, run, cgroups) = (self.log.clone(), self.since, self.run.clone(), Arc::clone(&self.cgroups));
-        let clearing = tokio::task::spawn_blocking(move || {
+        let clearing = self.panics.on_a_thread("the end of a sandbox", move || {
             let said = log.and_then(|log| {
                 take(&log, true);
                 log.log().last_line(since)
@@ -482,20 +517,16 @@ impl Bubble {
             cgroups.forget(account, &pool);
             said
         });
-        match tokio::time::timeout(CLEARING, clearing).await {
-            Ok(Ok(said)) => said,
-            Ok(Err(error)) if error.is_panic() => {
-                self.panics.note("the end of a sandbox", &*error.into_panic());
-                None
-            }
-            _ => None,
-        }
+        tokio::time::timeout(CLEARING, clearing).await.ok()?.ok()?
     }
 }
 
-/// Takes what is new into the log.
-fn take(log: &Live, ended: bool) {
-    if let Err(error) = log.take(ended) {
-        tracing::warn!("could not write the log in {}: {error}", log.log().path().display());
+/// Takes what is new into the log. That it fails, as on a full disk, is said once and not each second.
+fn take(log: &SandboxLog, ended: bool) {
+    let path = log.log().path().display();
+    match log.news(log.take(ended)) {
+        Some(News::Fails(why)) => tracing::warn!("could not write the log in {path}: {why}"),
+        Some(News::Works) => tracing::info!("the log in {path} is written again"),
+        None => {}
     }
 }

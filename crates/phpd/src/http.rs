@@ -20,6 +20,7 @@ use opterius_protocol::phpd::{Deleted, GetHealth, GetPool, Health, ListPools, Po
 use opterius_protocol::{Call, WireCode, WireError};
 use tokio::net::UnixListener;
 
+use crate::panics::Panics;
 use crate::registry::Registry;
 
 /// The largest request: a Spec is a few hundred bytes.
@@ -77,6 +78,7 @@ pub fn listen(path: &Path) -> io::Result<UnixListener> {
 
 /// Serves until the process ends.
 pub async fn serve(listener: UnixListener, registry: Arc<Registry>, allowed_uid: u32) -> io::Result<()> {
+    let panics = registry.panics().clone();
     let app = Router::new()
         .route(PutPool::ROUTE, get(list).put(put))
         .route(GetPool::ROUTE, one())
@@ -84,6 +86,7 @@ pub async fn serve(listener: UnixListener, registry: Arc<Registry>, allowed_uid:
         .fallback(async || Refused::new(WireCode::NotFound, "phpd has no such call"))
         .method_not_allowed_fallback(async || Refused::new(WireCode::NotFound, "phpd has no such call"))
         .layer(DefaultBodyLimit::max(LARGEST))
+        .layer(middleware::from_fn(move |request, next| guard(panics.clone(), request, next)))
         .layer(middleware::from_fn(move |peer: ConnectInfo<Peer>, request, next| admit(allowed_uid, peer, request, next)))
         .with_state(registry);
     debug_assert_eq!(PutPool::ROUTE, ListPools::ROUTE);
@@ -98,6 +101,12 @@ async fn admit(allowed_uid: u32, ConnectInfo(Peer(uid)): ConnectInfo<Peer>, requ
     Refused::new(WireCode::Forbidden, format!("only uid {allowed_uid} may use this socket")).into_response()
 }
 
+/// A panic in a call is counted, and answered.
+async fn guard(panics: Panics, request: Request, next: Next) -> Response {
+    let mistake = || Refused::new(WireCode::Internal, "phpd made a mistake in this call; see the journal of opterius-phpd").into_response();
+    panics.guard("a call", next.run(request)).await.unwrap_or_else(mistake)
+}
+
 fn one() -> MethodRouter<Arc<Registry>> {
     get(get_pool).delete(delete)
 }
@@ -110,10 +119,9 @@ async fn put(State(registry): State<Arc<Registry>>, body: Bytes) -> Answer<PoolS
 
 /// What looks at files, on a thread that may wait for them.
 async fn looked<T: Send + 'static>(registry: Arc<Registry>, look: impl FnOnce(&Registry) -> T + Send + 'static) -> Result<T, Refused> {
-    let look = move || registry.panics().guard_blocking("a look at the pools", || look(&registry));
-    let looked = tokio::time::timeout(PATIENCE, tokio::task::spawn_blocking(look)).await.map_err(io::Error::from);
-    let looked = looked.and_then(|joined| joined.map_err(io::Error::other)?.ok_or_else(|| io::Error::other("phpd made a mistake")));
-    looked.map_err(|error| {
+    let panics = registry.panics().clone();
+    let looking = panics.on_a_thread("a look at the pools", move || look(&registry));
+    tokio::time::timeout(PATIENCE, looking).await.map_err(io::Error::from).flatten().map_err(|error| {
         tracing::error!("could not look at the pools: {error}");
         Refused::new(WireCode::Internal, format!("could not look at the pools: {error}"))
     })

@@ -64,6 +64,21 @@ impl Panics {
     }
 }
 
+impl Panics {
+    /// What work that blocks answers, done on a thread of its own. A panic is counted, and is an error to the caller.
+    ///
+    /// The work begins at once, and is done also if nobody waits for the answer.
+    pub fn on_a_thread<T, W>(&self, what: &'static str, work: W) -> impl Future<Output = std::io::Result<T>> + use<T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static,
+    {
+        let panics = self.clone();
+        let thread = tokio::task::spawn_blocking(move || panics.guard_blocking(what, work));
+        async { thread.await.map_err(std::io::Error::other)?.ok_or_else(|| std::io::Error::other("phpd made a mistake")) }
+    }
+}
+
 /// The pause after `count` panics in a row: a second, doubled up to a minute.
 pub fn pause(count: u32) -> Duration {
     FIRST.saturating_mul(1 << count.saturating_sub(1).min(6)).min(LONGEST)
@@ -81,6 +96,9 @@ mod tests {
         assert_eq!(panics.guard("a test", async { panic!("number {}\u{1b}[31m", 8) }).await, None::<()>);
         assert_eq!(panics.guard_blocking("another", || panic!("nine")), None::<()>);
         assert_eq!(panics.told(), (2, Some("another: nine".to_owned())));
+        assert_eq!(panics.on_a_thread("a thread", || 7).await.expect("it answers"), 7);
+        assert!(panics.on_a_thread("a thread", || panic!("ten")).await.is_err());
+        assert_eq!(panics.told(), (3, Some("a thread: ten".to_owned())));
     }
 
     #[test]

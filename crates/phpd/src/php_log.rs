@@ -5,6 +5,7 @@
 //! appends it to `php.log`, a file of root's with a largest size. So a tenant who writes as fast as it can fills neither the disk nor memory,
 //! and the bound is one of size, not of time.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
@@ -52,6 +53,39 @@ const LONGEST_TOLD: usize = 300;
 /// Several sandboxes of one account may end up in one log: each writes whole lines, and one at a time cuts it.
 static TURNS: [Mutex<()>; 64] = [const { Mutex::new(()) }; 64];
 
+/// The directories of logs that a PHP of an earlier version still writes to, and how many of those there are.
+static WRITTEN_BY_PHP: Mutex<BTreeMap<PathBuf, usize>> = Mutex::new(BTreeMap::new());
+
+/// A PHP of an earlier version, which writes to `php.log` itself. While there is one, the file stays the one that it is: such a PHP opens it
+/// anew for each line, and would find that it may not write to another.
+#[derive(Debug)]
+pub struct WrittenByPhp(PathBuf);
+
+impl WrittenByPhp {
+    /// For the log of this account.
+    pub fn new(logs: &Path, username: &Username) -> Self {
+        let directory = logs.join(username.as_str());
+        *WRITTEN_BY_PHP.lock().unwrap_or_else(PoisonError::into_inner).entry(directory.clone()).or_default() += 1;
+        Self(directory)
+    }
+
+    fn is(directory: &Path) -> bool {
+        WRITTEN_BY_PHP.lock().unwrap_or_else(PoisonError::into_inner).contains_key(directory)
+    }
+}
+
+impl Drop for WrittenByPhp {
+    fn drop(&mut self) {
+        let mut written = WRITTEN_BY_PHP.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = written.get_mut(&self.0) {
+            *count -= 1;
+            if *count == 0 {
+                written.remove(&self.0);
+            }
+        }
+    }
+}
+
 /// The log of one account.
 #[derive(Debug, Clone)]
 pub struct PhpLog {
@@ -84,7 +118,8 @@ impl PhpLog {
         Ok(rustix::fs::open(&self.directory, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?)
     }
 
-    /// The file, for appending. One that is not root's own, as earlier versions made them, is replaced by a copy of its end.
+    /// The file, for appending. One that is not root's own, as earlier versions made them, is replaced by a copy of its end as soon as no
+    /// PHP writes to it any more.
     fn file(&self, directory: &OwnedFd) -> io::Result<File> {
         let tail = match open_below(directory, NAME, OFlags::RDWR | OFlags::APPEND) {
             Ok(file) => {
@@ -96,6 +131,9 @@ impl PhpLog {
                     if found.gid() != self.uid {
                         rustix::fs::fchown(&file, None, Some(Gid::from_raw(self.uid)))?;
                     }
+                    return Ok(file);
+                }
+                if found.uid() == self.uid && WrittenByPhp::is(&self.directory) {
                     return Ok(file);
                 }
                 end_of(&file, TAIL)?
@@ -180,7 +218,7 @@ pub fn last_line_of(text: &[u8]) -> Option<String> {
 
 /// The file that one sandbox's PHP writes to, and what was taken of it.
 #[derive(Debug)]
-pub struct Live {
+pub struct SandboxLog {
     file: File,
     log: PhpLog,
     /// The size at which the log is cut, in bytes.
@@ -189,6 +227,17 @@ pub struct Live {
     /// Everything before is in the log, and no longer in the file.
     offset: AtomicU64,
     taken: Mutex<Taken>,
+    /// Why the log could not be written, the last time that it was tried.
+    failure: Mutex<Option<String>>,
+}
+
+/// What is worth telling staff of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// It cannot be written, and why.
+    Fails(String),
+    /// It is written again.
+    Works,
 }
 
 #[derive(Debug)]
@@ -197,7 +246,7 @@ struct Taken {
     counted: Instant,
 }
 
-impl Live {
+impl SandboxLog {
     /// The file in the sandbox whose first process this is.
     ///
     /// The way there leads through the sandbox's mounts, which only root can change.
@@ -214,7 +263,7 @@ impl Live {
 
     fn new(file: File, log: PhpLog, most: u64) -> Self {
         let taken = Mutex::new(Taken { allowance: BURST, counted: Instant::now() });
-        Self { file, log, most, busy: AtomicBool::new(false), offset: AtomicU64::new(0), taken }
+        Self { file, log, most, busy: AtomicBool::new(false), offset: AtomicU64::new(0), taken, failure: Mutex::default() }
     }
 
     /// The log that it goes to.
@@ -233,6 +282,17 @@ impl Live {
         let taken = self.take_some(ended, Instant::now());
         self.busy.store(false, Ordering::SeqCst);
         taken
+    }
+
+    /// What is new about how a [`Self::take`] ended: it failed in another way than the one before, or works again after one that failed.
+    pub fn news(&self, taken: io::Result<()>) -> Option<News> {
+        let failure = taken.err().map(|error| error.to_string());
+        let mut before = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        if *before == failure {
+            return None;
+        }
+        before.clone_from(&failure);
+        Some(failure.map_or(News::Works, News::Fails))
     }
 
     fn take_some(&self, ended: bool, now: Instant) -> io::Result<()> {
@@ -313,14 +373,14 @@ mod tests {
     }
 
     /// A file of the kind that the sandbox gets.
-    fn live_in(root: &Path) -> (Live, File) {
+    fn live_in(root: &Path) -> (SandboxLog, File) {
         let path = root.join("live");
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&path).expect("made");
         let writer = File::options().append(true).open(&path).expect("opened");
-        (Live::new(file, log_in(root), 10 * MIB), writer)
+        (SandboxLog::new(file, log_in(root), 10 * MIB), writer)
     }
 
-    fn text_of(live: &Live) -> String {
+    fn text_of(live: &SandboxLog) -> String {
         fs::read_to_string(live.log.directory.join(NAME)).unwrap_or_default()
     }
 
@@ -362,10 +422,35 @@ mod tests {
         live.take(true).expect("taken");
         assert_eq!(text_of(&live), "one\ntwo\nthree\nthe last words");
         // A phpd that was restarted knows no more how far the other one had come.
-        let again = Live::new(live.file.try_clone().expect("a copy"), live.log.clone(), live.most);
+        let again = SandboxLog::new(live.file.try_clone().expect("a copy"), live.log.clone(), live.most);
         writer.write_all(b"\nafter\n").expect("written");
         again.take(false).expect("taken");
         assert_eq!(text_of(&live), "one\ntwo\nthree\nthe last words\nafter\n");
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_is_told_of_once_and_when_it_is_over() {
+        let root = tempfile::tempdir().expect("a directory");
+        let (log, _) = live_in(root.path());
+        let full = || Err(io::Error::from(rustix::io::Errno::NOSPC));
+        let told: Vec<_> = [Ok(()), full(), full(), full(), Err(io::ErrorKind::NotFound.into()), full(), Ok(()), Ok(())]
+            .into_iter()
+            .map(|taken| log.news(taken))
+            .collect();
+        let fails = |news: &Option<News>| matches!(news, Some(News::Fails(_)));
+        assert!(fails(&told[1]) && fails(&told[4]) && fails(&told[5]) && told[6] == Some(News::Works), "{told:?}");
+        assert_eq!(told.iter().flatten().count(), 4, "{told:?}");
+    }
+
+    #[test]
+    fn a_log_counts_as_written_by_php_until_the_last_such_php_has_ended() {
+        let username = Username::parse("alice").expect("a username");
+        let (logs, directory) = (Path::new("/nowhere"), Path::new("/nowhere/alice"));
+        let (one, other) = (WrittenByPhp::new(logs, &username), WrittenByPhp::new(logs, &username));
+        drop(one);
+        assert!(WrittenByPhp::is(directory));
+        drop(other);
+        assert!(!WrittenByPhp::is(directory));
     }
 
     #[test]

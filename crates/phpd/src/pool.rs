@@ -20,6 +20,7 @@ use crate::fd_store;
 use crate::fpm_config;
 use crate::launch::{Launcher, Sandbox};
 use crate::panics::{self, Panics};
+use crate::registry::Found;
 use crate::retire::Retiring;
 use crate::sockets::{self, Socket, Sockets};
 use crate::store::Store;
@@ -182,17 +183,15 @@ enum Event {
 }
 
 impl Pool {
-    /// A pool with what is there of it already: its socket, the sandbox that runs for it, and sandboxes that are to end, with their own
-    /// sockets.
+    /// A pool with what is there of it already.
     pub fn new(
         around: Arc<Surroundings>,
         spec: Arc<PoolSpec>,
         shown: Arc<Mutex<Shown>>,
         commands: mpsc::Receiver<Command>,
-        socket: Option<Socket>,
-        running: Option<Arc<dyn Sandbox>>,
-        ending: Vec<(Arc<dyn Sandbox>, Option<Socket>)>,
+        found: Found,
     ) -> Self {
+        let Found { socket, running, ending, replaced } = found;
         let now = Instant::now();
         let running = running.map(|sandbox| Running { sandbox, since: now, last_worked: now, next_look: now });
         let socket = socket.map(Listening::Unwatched);
@@ -201,6 +200,9 @@ impl Pool {
         let mut pool = Self { around, spec, socket, running, retiring, backoff, shown, commands, pending, panicked: None };
         for (sandbox, old) in ending {
             pool.end(sandbox, old, "of before phpd was restarted");
+        }
+        for old in replaced {
+            pool.retiring.carry(old, pool.around.config.grace());
         }
         pool
     }
@@ -334,8 +336,8 @@ impl Pool {
 
     async fn status(&self) -> Result<PoolStatus, WireError> {
         let seen = self.shown.lock().unwrap_or_else(PoisonError::into_inner).seen();
-        let status = tokio::time::timeout(SAVING, tokio::task::spawn_blocking(|| seen.status())).await;
-        status.map_err(std::io::Error::from).and_then(|joined| joined.map_err(std::io::Error::other)).map_err(|error| {
+        let looking = self.around.panics.on_a_thread("a look at a pool", || seen.status());
+        tokio::time::timeout(SAVING, looking).await.map_err(std::io::Error::from).flatten().map_err(|error| {
             let PoolSpec { pool, username, .. } = &*self.spec;
             internal(&format!("could not look at pool {pool} of {username}: {error}"))
         })
@@ -549,7 +551,7 @@ impl Pool {
         }
         let spec = Arc::new(spec);
         let (around, saved) = (Arc::clone(&self.around), Arc::clone(&spec));
-        on_disk(move || around.store.save(&saved))
+        on_disk(&self.around.panics, move || around.store.save(&saved))
             .await
             .map_err(|error| internal(&format!("could not put pool {} of {} on disk: {error}", spec.pool, spec.username)))?;
         let changed = *self.spec != *spec;
@@ -580,7 +582,7 @@ impl Pool {
         let (account, pool) = (*account_id, pool.clone());
         // From here on the pool is gone: a phpd that is killed below finds no file and clears the rest away when it starts.
         let (around, name) = (Arc::clone(&self.around), pool.clone());
-        let existed = on_disk(move || around.store.remove(account, &name))
+        let existed = on_disk(&self.around.panics, move || around.store.remove(account, &name))
             .await
             .map_err(|error| internal(&format!("could not forget pool {pool} of {username}: {error}")))?;
         if let Some(listening) = self.socket.take() {
@@ -624,8 +626,8 @@ async fn connection(socket: Option<&Listening>) {
 }
 
 /// What asks a disk, on a thread that may wait for it, for so long as a caller may.
-async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> std::io::Result<T> {
-    tokio::time::timeout(SAVING, tokio::task::spawn_blocking(work)).await?.map_err(std::io::Error::other)?
+async fn on_disk<T: Send + 'static>(panics: &Panics, work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> std::io::Result<T> {
+    tokio::time::timeout(SAVING, panics.on_a_thread("what a pool has on disk", work)).await??
 }
 
 fn internal(detail: &str) -> WireError {

@@ -14,6 +14,9 @@ use crate::watch;
 /// owner's and can hold up who reads it (`cmdline`, `environ`).
 const MOST: u64 = 4096;
 
+/// More processes than this has no server (pid_max on 64 bits).
+const MOST_PROCESSES: usize = 4 << 20;
+
 /// The name of a process that no other one ever has until the next boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessId {
@@ -131,6 +134,31 @@ pub fn children(pid: u32) -> Vec<u32> {
     let list = std::fs::File::open(path).and_then(|file| bounded::head(file, MOST)).unwrap_or_default();
     let whole = if list.len() as u64 == MOST { list.rsplitn(2, |byte| *byte == b' ').nth(1).unwrap_or_default() } else { &list };
     String::from_utf8_lossy(whole).split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+/// Processes of root's with an argument that is `path` or below it. Blocks.
+///
+/// Those of nobody else are looked at: the command line is read from the memory of the process, where its owner can make a reader wait.
+pub fn roots_with_argument_below(path: &str) -> Vec<ProcessId> {
+    let numbers = bounded::names("/proc", MOST_PROCESSES).unwrap_or_default().into_iter();
+    let numbers = numbers.filter_map(|name| name.to_str()?.parse().ok());
+    numbers
+        .filter(|pid| *pid != std::process::id() && is_roots(*pid))
+        .filter_map(|pid| {
+            let start_time = start_time(pid).ok()?;
+            let line = bounded::file(format!("/proc/{pid}/cmdline"), bounded::MIB).ok()?;
+            let is_below = |argument: &[u8]| argument.strip_prefix(path.as_bytes()).is_some_and(|rest| rest.is_empty() || rest[0] == b'/');
+            line.split(|byte| *byte == 0).any(is_below).then_some(ProcessId { pid, start_time })
+        })
+        .collect()
+}
+
+/// Whether all uids of the process are root's.
+fn is_roots(pid: u32) -> bool {
+    let status = bounded::file(format!("/proc/{pid}/status"), 64 * 1024).unwrap_or_default();
+    let status = String::from_utf8_lossy(&status);
+    let uids = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    uids.is_some_and(|uids| uids.split_ascii_whitespace().all(|uid| uid == "0"))
 }
 
 /// The inode of the PID namespace that the process is in.

@@ -43,6 +43,8 @@ pub struct Found {
     pub running: Option<Arc<dyn Sandbox>>,
     /// Sandboxes that are to end, with sockets that are no longer the pool's.
     pub ending: Vec<(Arc<dyn Sandbox>, Option<Socket>)>,
+    /// Sockets that are no longer the pool's, and on which no sandbox runs. Connections may wait there.
+    pub replaced: Vec<Socket>,
 }
 
 impl Registry {
@@ -68,8 +70,7 @@ impl Registry {
         let spec = Arc::new(spec);
         let shown = Arc::new(Mutex::new(Shown::new(Arc::clone(&spec), self.around.store.clone())));
         let (commands, received) = mpsc::channel(4);
-        let Found { socket, running, ending } = found;
-        let pool = Pool::new(Arc::clone(&self.around), spec, Arc::clone(&shown), received, socket, running, ending);
+        let pool = Pool::new(Arc::clone(&self.around), spec, Arc::clone(&shown), received, found);
         tokio::spawn(pool.live());
         Handle { commands, shown }
     }
@@ -126,8 +127,8 @@ impl Registry {
         // Nobody holds it, but a file that could not be read may be there.
         let (around, name) = (Arc::clone(&self.around), pool.clone());
         let existed = async {
-            let removed = tokio::task::spawn_blocking(move || around.store.remove(account, &name)).await;
-            let existed = removed.map_err(std::io::Error::other)??;
+            let removing = self.around.panics.on_a_thread("the removal of a pool", move || around.store.remove(account, &name));
+            let existed = removing.await??;
             self.around.launcher.kill_leftovers(account, pool).await;
             std::io::Result::Ok(existed)
         };

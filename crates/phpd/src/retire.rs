@@ -36,6 +36,9 @@ static CARRIED: Semaphore = Semaphore::const_new(8192);
 const BEGINNING: Duration = Duration::from_secs(10);
 const BEGIN_AGAIN: Duration = Duration::from_millis(20);
 
+/// How long a socket that was replaced is kept for connections that were on their way to it.
+const LATE: Duration = Duration::from_secs(1);
+
 /// How often an ending sandbox's log is looked at.
 const TIDY: Duration = Duration::from_secs(1);
 
@@ -92,6 +95,18 @@ impl Retiring {
             then(how);
         });
         self.sandboxes.insert(task.id(), sandbox);
+    }
+
+    /// Carries what waits on a socket that was replaced to the pool's own, and closes it. No sandbox runs on it any more. A connection that is
+    /// carried may take `longest`.
+    pub fn carry(&mut self, old: Socket, longest: Duration) {
+        let panics = self.panics.clone();
+        self.tasks.spawn(async move {
+            if let Some(leftovers) = Leftovers::new(old, longest, panics) {
+                drop(tokio::time::timeout(LATE, leftovers.carry_all()).await);
+                leftovers.close().await;
+            }
+        });
     }
 
     /// Closes a socket that no sandbox runs on any more, after what waits on it was turned away.
@@ -185,8 +200,13 @@ impl Leftovers {
         let accepted = accept_what_waits(socket, MOST_CARRIED.saturating_sub(before), &self.panics).await;
         let (count, path) = (accepted.len(), socket.path());
         let until = Instant::now() + BEGINNING;
+        let (mut lost, mut why) = (0_usize, String::new());
         for connection in accepted {
-            let Ok(place) = CARRIED.try_acquire() else { break };
+            // Once the time is over, all that are left are lost at once.
+            let Ok(Ok(place)) = tokio::time::timeout_at(until, CARRIED.acquire()).await else {
+                (lost, why) = (lost + 1, "too many are carried already".to_owned());
+                continue;
+            };
             match begin(connection, &path, until).await {
                 Ok((mut from, mut to)) => {
                     let (longest, panics) = (self.longest, self.panics.clone());
@@ -197,8 +217,11 @@ impl Leftovers {
                         drop(place);
                     });
                 }
-                Err(error) => tracing::warn!("a request that waited while {} was replaced was lost: {error}", path.display()),
+                Err(error) => (lost, why) = (lost + 1, error.to_string()),
             }
+        }
+        if lost > 0 {
+            tracing::warn!("{lost} requests that waited while {} was replaced were lost: {why}", path.display());
         }
         count
     }

@@ -3,6 +3,8 @@
 //! The record is there before the process: a phpd that is killed between the two leaves a record without process numbers. What it started is
 //! found by two files that do not need phpd: the process that becomes bubblewrap writes down its own name first, and bubblewrap that of the
 //! sandbox's first process.
+//!
+//! On a tmpfs nothing waits for a disk, so records are also written on threads of the runtime.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -14,11 +16,15 @@ use opterius_protocol::{Micros, bounded, phpd::PoolSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::process::ProcessId;
+use crate::sockets::Socket;
 
 const VERSION: u32 = 1;
 const RECORD: &str = "record.json";
 const STARTER: &str = "starter.json";
 const REPORT: &str = "report.json";
+
+/// What the name of a directory ends with whose sandbox is being ended.
+const AWAY: &str = ".ending";
 
 /// A record is a few hundred bytes.
 const MOST: u64 = 64 * 1024;
@@ -26,7 +32,7 @@ const MOST_RUNS: usize = 1_000_000;
 
 /// The way in which sandboxes are made now. One that was made in another way ends after its requests when phpd is restarted, so that what
 /// holds for new ones holds for all.
-const MAKE: u32 = 1;
+const SANDBOX_FORMAT: u32 = 1;
 
 /// All runs.
 #[derive(Debug, Clone)]
@@ -55,9 +61,9 @@ pub struct Record {
     /// The number of its socket ([`crate::sockets::Socket::cookie`]).
     #[serde(default)]
     pub socket: Option<u64>,
-    /// How it was made.
-    #[serde(default)]
-    make: u32,
+    /// The way in which it was made; 0 before that was recorded.
+    #[serde(default, rename = "make")]
+    sandbox_format: u32,
 }
 
 /// What bubblewrap reports of what it started.
@@ -83,12 +89,25 @@ pub struct Processes {
 impl Record {
     /// The record of a sandbox that is about to start.
     pub fn new(spec: PoolSpec, bound: PathBuf, socket: u64) -> Self {
-        Self { version: VERSION, spec, bound, processes: None, retiring: false, socket: Some(socket), make: MAKE }
+        Self { version: VERSION, spec, bound, processes: None, retiring: false, socket: Some(socket), sandbox_format: SANDBOX_FORMAT }
     }
 
     /// Whether it was made as sandboxes are made now.
-    pub fn is_of_now(&self) -> bool {
-        self.make == MAKE
+    pub fn is_current(&self) -> bool {
+        self.sandbox_format == SANDBOX_FORMAT
+    }
+
+    /// Whether its PHP writes to the account's `php.log` itself, as it did in the first format.
+    pub fn writes_php_log(&self) -> bool {
+        self.sandbox_format == 0
+    }
+
+    /// Whether this is the socket that it got. Earlier versions recorded only the name, which is enough for a socket from systemd's store.
+    pub fn is_on(&self, socket: &Socket) -> bool {
+        match self.socket {
+            Some(cookie) => cookie == socket.cookie(),
+            None => self.bound == socket.bound(),
+        }
     }
 }
 
@@ -170,6 +189,26 @@ impl Run {
         serde_json::from_slice(&bounded::file(self.path.join(REPORT), MOST).ok()?).ok()
     }
 
+    /// The same run under another name, so that nothing that knows only the first one begins in it any more.
+    #[must_use]
+    pub fn moved_away(&self) -> Self {
+        let mut name = self.began_as().into_os_string();
+        name.push(AWAY);
+        let path = PathBuf::from(name);
+        match fs::rename(&self.path, &path) {
+            Ok(()) => Self { path },
+            Err(_) => self.clone(),
+        }
+    }
+
+    /// Its directory when it began.
+    pub fn began_as(&self) -> PathBuf {
+        match self.path.to_str().and_then(|path| path.strip_suffix(AWAY)) {
+            Some(path) => path.into(),
+            None => self.path.clone(),
+        }
+    }
+
     /// Forgets the run.
     pub fn end(&self) {
         if let Err(error) = fs::remove_dir_all(&self.path)
@@ -186,13 +225,13 @@ mod tests {
     use crate::fpm_config::tests::spec;
 
     #[test]
-    fn a_record_of_an_earlier_phpd_loads_and_is_not_of_now() {
+    fn a_record_of_an_earlier_phpd_loads_and_is_not_current() {
         let mut record = serde_json::to_value(Record::new(spec(), "/run/x/.main.0".into(), 7)).expect("JSON");
         for field in ["socket", "make"] {
             record.as_object_mut().expect("an object").remove(field);
         }
         let record: Record = serde_json::from_value(record).expect("it loads");
-        assert!(!record.is_of_now() && record.socket.is_none());
+        assert!(!record.is_current() && record.socket.is_none());
     }
 
     #[test]
@@ -217,7 +256,12 @@ mod tests {
         fs::write(run.path().join(REPORT), "{\n    \"child-pid\": 9,\n \"pid-namespace\": 11\n}\n").expect("written");
         let report = run.report().expect("it is whole");
         assert_eq!((report.child_pid, report.pid_namespace), (9, Some(11)));
-        run.end();
+        let moved = run.moved_away();
+        assert!(Run::begun_by_this_process(run.path()).is_err(), "too late");
+        let found = runs.of(record.spec.account_id, &record.spec.pool);
+        assert_eq!((found.len(), found[0].path(), found[0].began_as().as_path()), (1, moved.path(), run.path()));
+        assert_eq!(found[0].moved_away().path(), moved.path());
+        moved.end();
         assert!(runs.of(record.spec.account_id, &record.spec.pool).is_empty());
     }
 }

@@ -5,7 +5,10 @@
 //!
 //! The cookie (SO_COOKIE) is the number that the kernel gave to this one socket, and gives to no other until the next boot. The file with
 //! that number, in a directory that only root may change, is our record that we made it: after a restart a descriptor is known by it. The
-//! name that `getsockname` tells is no proof, since a tenant can bind a socket to any name in a mount namespace of its own (seen).
+//! name that `getsockname` tells is no proof, since a tenant can bind a socket to any name in a mount namespace of its own (seen). It is
+//! proof of what comes from systemd's store: systemd keeps only what the main process of phpd's unit sends (`NotifyAccess=main`), phpd sends
+//! only what it has bound itself, and nobody can bind a socket again. So sockets in there that an earlier version bound to `.main.0` are
+//! known too: what waits on them is carried to a new one, and they are closed.
 //!
 //! Once a sandbox got a socket, its tenant holds the same open file as we do, may hand it to anybody, and may change all of its state at any
 //! moment: O_NONBLOCK, SO_RCVTIMEO, the backlog. So whoever accepts on it can be made to wait without an end. phpd accepts only on a
@@ -46,7 +49,10 @@ pub struct Socket {
     sockets: Sockets,
     whose: Whose,
     cookie: u64,
-    file: FileId,
+    /// The number in the name that it was bound to: the cookie, unless an earlier version made it.
+    number: u64,
+    /// The file that it was bound to, unless that is gone.
+    file: Option<FileId>,
     /// Whether a sandbox got it.
     handed_out: AtomicBool,
 }
@@ -74,8 +80,8 @@ impl Directory {
     }
 
     /// Removes the name if it is this very file.
-    fn remove(&self, name: &str, file: FileId) {
-        if self.file(name) == Some(file) {
+    fn remove(&self, name: &str, file: Option<FileId>) {
+        if file.is_some() && self.file(name) == file {
             let _ = rustix::fs::unlinkat(&self.0, name, AtFlags::empty());
         }
     }
@@ -85,8 +91,8 @@ fn link_name(pool: &PoolName) -> String {
     format!("{pool}.sock")
 }
 
-fn bound_name(pool: &PoolName, cookie: u64) -> String {
-    format!(".{pool}.{cookie}")
+fn bound_name(pool: &PoolName, number: u64) -> String {
+    format!(".{pool}.{number}")
 }
 
 impl Sockets {
@@ -148,9 +154,9 @@ impl Sockets {
             }
             bound => bound?,
         }
-        let file = directory.file(&name).ok_or(io::ErrorKind::NotFound)?;
-        let whose = Whose { account, pool: pool.clone() };
-        let socket = Socket { fd: Arc::new(fd), sockets: self.clone(), whose, cookie, file, handed_out: AtomicBool::new(false) };
+        let file = Some(directory.file(&name).ok_or(io::ErrorKind::NotFound)?);
+        let (whose, handed_out) = (Whose { account, pool: pool.clone() }, AtomicBool::new(false));
+        let socket = Socket { fd: Arc::new(fd), sockets: self.clone(), whose, cookie, number: cookie, file, handed_out };
         match self.place(&directory, &socket, backlog) {
             Ok(()) => Ok(socket),
             Err(error) => {
@@ -165,35 +171,49 @@ impl Sockets {
         std::os::unix::fs::lchown(&bound, None, Some(self.web_gid))?;
         fs::set_permissions(&bound, Permissions::from_mode(0o660))?;
         rustix::net::listen(&socket.fd, backlog)?;
-        let name = bound_name(&socket.whose.pool, socket.cookie);
+        let name = bound_name(&socket.whose.pool, socket.number);
         let link = format!("{name}.new");
         let _ = rustix::fs::unlinkat(&directory.0, &link, AtFlags::empty());
         rustix::fs::linkat(&directory.0, &name, &directory.0, &link, AtFlags::empty())?;
         Ok(rustix::fs::renameat(&directory.0, &link, &directory.0, link_name(&socket.whose.pool))?)
     }
 
-    /// The socket behind a descriptor that came from an earlier phpd, or from a sandbox, and whose it is. Nothing unless we made it: the
-    /// descriptor is closed then, and nothing else happens.
+    /// The socket behind a descriptor that came from a sandbox, and whose it is. Nothing unless we made it: the descriptor is closed then, and
+    /// nothing else happens.
     ///
     /// What a sandbox did with it since is unknown, so it counts as handed out.
     pub fn recognise(&self, fd: OwnedFd) -> Option<(Whose, Socket)> {
-        let cookie = sockopt::socket_cookie(&fd).ok()?;
-        let address = SocketAddrUnix::try_from(rustix::net::getsockname(&fd).ok()?).ok()?;
+        // The name says where to look for the record. That it is there is what counts.
+        let socket = self.named(&Arc::new(fd))?;
+        (socket.file.is_some() && !socket.is_of_an_earlier_version()).then(|| (socket.whose.clone(), socket))
+    }
+
+    /// The socket behind a descriptor that came from systemd's store, and whose it is. A socket of an earlier version is known by its name.
+    ///
+    /// Whatever else is there is shut down, or systemd would keep it for ever. It is no tenant's: only phpd puts anything there.
+    pub fn recognise_stored(&self, fd: OwnedFd) -> Option<(Whose, Socket)> {
+        let fd = Arc::new(fd);
+        let ours = self.named(&fd).filter(|socket| socket.file.is_some() || socket.is_of_an_earlier_version());
+        if ours.is_none() {
+            let _ = rustix::net::shutdown(&fd, Shutdown::Both);
+            tracing::warn!("systemd kept a socket that is no pool's; it was closed");
+        }
+        ours.map(|socket| (socket.whose.clone(), socket))
+    }
+
+    /// What the name that a descriptor was bound to says of it.
+    fn named(&self, fd: &Arc<OwnedFd>) -> Option<Socket> {
+        let cookie = sockopt::socket_cookie(fd).ok()?;
+        let address = SocketAddrUnix::try_from(rustix::net::getsockname(fd).ok()?).ok()?;
         let bound = PathBuf::from(std::ffi::OsStr::from_bytes(address.path_bytes()?));
-        // Where to look for the record. That it is there is what counts.
         let mut parts = bound.strip_prefix(&*self.root).ok()?.to_str()?.split('/');
         let (account, file, None) = (parts.next()?, parts.next()?, parts.next()) else { return None };
         let account = AccountId::parse(account).ok()?;
         let (pool, number) = file.strip_prefix('.')?.split_once('.')?;
-        let pool = PoolName::parse(pool).ok()?;
-        if number.parse::<u64>().ok()? != cookie {
-            return None;
-        }
-        let file = self.of(account).ok()?.file(&bound_name(&pool, cookie))?;
-        let whose = Whose { account, pool };
-        let socket =
-            Socket { fd: Arc::new(fd), sockets: self.clone(), whose: whose.clone(), cookie, file, handed_out: AtomicBool::new(true) };
-        Some((whose, socket))
+        let (pool, number) = (PoolName::parse(pool).ok()?, number.parse().ok()?);
+        let file = self.of(account).ok().and_then(|directory| directory.file(&bound_name(&pool, number)));
+        let (whose, handed_out) = (Whose { account, pool }, AtomicBool::new(true));
+        Some(Socket { fd: Arc::clone(fd), sockets: self.clone(), whose, cookie, number, file, handed_out })
     }
 
     /// Removes every file that is not of `keep`, and every directory that is empty then.
@@ -252,7 +272,12 @@ pub fn is_open_to_nginx_alone(path: &Path) -> bool {
 impl Socket {
     /// The name it was bound to.
     pub fn bound(&self) -> PathBuf {
-        self.sockets.root.join(self.whose.account.to_string()).join(bound_name(&self.whose.pool, self.cookie))
+        self.sockets.root.join(self.whose.account.to_string()).join(bound_name(&self.whose.pool, self.number))
+    }
+
+    /// Whether a phpd bound it that did not yet name sockets by their cookies.
+    pub fn is_of_an_earlier_version(&self) -> bool {
+        self.number != self.cookie
     }
 
     /// The pool's path.
@@ -268,7 +293,7 @@ impl Socket {
     /// Whether a connection to the pool's path reaches this socket.
     pub fn in_place(&self) -> bool {
         let linked = self.sockets.of(self.whose.account).ok().and_then(|directory| directory.file(&link_name(&self.whose.pool)));
-        linked == Some(self.file) && !self.is_dead()
+        linked.is_some() && linked == self.file && !self.is_dead()
     }
 
     /// Whether a connection waits.
@@ -347,7 +372,7 @@ impl Socket {
         let Whose { account, pool } = &self.whose;
         if let Ok(directory) = self.sockets.of(*account) {
             directory.remove(&link_name(pool), self.file);
-            directory.remove(&bound_name(pool, self.cookie), self.file);
+            directory.remove(&bound_name(pool, self.number), self.file);
         }
     }
 }

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use opterius_model::{AccountId, PoolName};
 use opterius_protocol::phpd::PoolSpec;
 
-use crate::bubblewrap::{self, Bubble, Bubbles, Bubblewrap};
+use crate::bubblewrap::{self, Bubble, Bubblewrap, BubblewrapLauncher};
 use crate::config::Config;
 use crate::fd_store;
 use crate::fpm_config;
@@ -52,7 +52,7 @@ pub async fn run(config: Config, given: Vec<OwnedFd>) -> anyhow::Result<()> {
         config: Arc::clone(&config),
         sockets: sockets.clone(),
         store: store.clone(),
-        launcher: Arc::new(Bubbles(Arc::clone(&launcher))),
+        launcher: Arc::new(BubblewrapLauncher(Arc::clone(&launcher))),
         panics,
     });
     let registry = Arc::new(Registry::new(Arc::clone(&around), unreadable));
@@ -73,7 +73,8 @@ pub async fn run(config: Config, given: Vec<OwnedFd>) -> anyhow::Result<()> {
                 }
             }
         }
-        let in_use = found.socket.iter().chain(found.ending.iter().filter_map(|(_, socket)| socket.as_ref()));
+        let ending = found.ending.iter().filter_map(|(_, socket)| socket.as_ref());
+        let in_use = found.socket.iter().chain(ending).chain(&found.replaced);
         kept.extend(in_use.flat_map(|socket| [socket.bound(), socket.path()]));
         pools += 1;
         running += usize::from(found.running.is_some());
@@ -132,7 +133,7 @@ impl Left {
             ending: JoinSet::new(),
             panics: panics.clone(),
         };
-        for (Whose { account, pool }, socket) in given.into_iter().filter_map(|fd| sockets.recognise(fd)) {
+        for (Whose { account, pool }, socket) in given.into_iter().filter_map(|fd| sockets.recognise_stored(fd)) {
             left.sockets.entry((account, pool)).or_default().push(socket);
         }
         for run in runs.all().context("could not read the records of what runs")? {
@@ -167,13 +168,16 @@ impl Left {
             for (record, bubble) in sandboxes {
                 let Some(cookie) = record.socket.filter(|cookie| !given.iter().any(|socket| socket.cookie() == *cookie)) else { continue };
                 let (sockets, bubble, sender, key) = (sockets.clone(), Arc::clone(bubble), sender.clone(), key.clone());
+                let panics = self.panics.clone();
                 let take = move || {
-                    if let Some((Whose { account, pool }, socket)) = bubble.socket().and_then(|fd| sockets.recognise(fd))
-                        && (account, pool) == key
-                        && socket.cookie() == cookie
-                    {
-                        let _ = sender.send((key, socket));
-                    }
+                    panics.guard_blocking("a thread that takes a socket back", || {
+                        if let Some((Whose { account, pool }, socket)) = bubble.socket().and_then(|fd| sockets.recognise(fd))
+                            && (account, pool) == key
+                            && socket.cookie() == cookie
+                        {
+                            let _ = sender.send((key, socket));
+                        }
+                    });
                 };
                 if let Err(error) = std::thread::Builder::new().name("take-back".to_owned()).spawn(take) {
                     tracing::error!("could not start a thread to take a socket back: {error}");
@@ -193,21 +197,22 @@ impl Left {
         let key = (spec.account_id, spec.pool.clone());
         let mut given = self.sockets.remove(&key).unwrap_or_default();
         let sandboxes = self.sandboxes.remove(&key).unwrap_or_default();
-        let mut current = given.iter().position(Socket::in_place).map(|index| given.swap_remove(index));
+        let is_current = |socket: &Socket| socket.in_place() && !socket.is_of_an_earlier_version();
+        let mut current = given.iter().position(is_current).map(|index| given.swap_remove(index));
         let mut found = Found::default();
         for (record, bubble) in sandboxes {
-            let on_current = current.as_ref().is_some_and(|socket| record.socket == Some(socket.cookie()));
-            if on_current && !record.retiring && record.is_of_now() && record.spec == *spec && found.running.is_none() {
+            let on_current = current.as_ref().is_some_and(|socket| record.is_on(socket));
+            if on_current && !record.retiring && record.is_current() && record.spec == *spec && found.running.is_none() {
                 found.running = Some(bubble);
             } else if on_current && !record.retiring {
                 // It has another Spec and does not know yet that it is to end, so what it may still accept must not be on the pool's socket.
                 found.ending.push((bubble, current.take()));
             } else {
-                let old = given.iter().position(|socket| record.socket == Some(socket.cookie())).map(|index| given.swap_remove(index));
+                let old = given.iter().position(|socket| record.is_on(socket)).map(|index| given.swap_remove(index));
                 found.ending.push((bubble, old));
             }
         }
-        given.into_iter().for_each(Socket::close);
+        found.replaced = given;
         found.socket = current;
         found
     }
