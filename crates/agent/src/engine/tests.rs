@@ -482,7 +482,11 @@ async fn every_live_account_is_measured_when_its_last_measurement_is_old_and_onl
     assert_eq!(told().await, [(alice.account_id, 0, None), (bob.account_id, 7, None)]);
     let hour = Duration::from_hours(1);
     let measuring = engine.clone();
-    tokio::spawn(async move { measuring.keep_measuring(hour).await });
+    tokio::spawn(async move {
+        loop {
+            let _ = measuring.keep_measuring(hour).await;
+        }
+    });
     tokio::time::sleep(Duration::from_mins(1)).await;
     assert_eq!(told().await, [(alice.account_id, 0, Some((8192, 5))), (bob.account_id, 7, Some((8192, 5)))]);
     assert_eq!(measures.count.load(Relaxed), 2);
@@ -506,6 +510,181 @@ async fn every_live_account_is_measured_when_its_last_measurement_is_old_and_onl
     // Made anew after a restart, the Panel having kept what it was told.
     let engine = Engine::load(Arc::new(host.clone())).await.expect("the fake host can be read");
     assert_eq!(engine.all_usage().await.expect("it is told").accounts[0].disk, None);
+}
+
+/// Homes so large that a look at one takes hours; counts how many are looked at, now and in all.
+#[derive(Default)]
+struct HugeHomes {
+    now: std::sync::atomic::AtomicUsize,
+    most: std::sync::atomic::AtomicUsize,
+    begun: std::sync::atomic::AtomicUsize,
+}
+
+struct Looking<'a>(&'a HugeHomes);
+
+impl Drop for Looking<'_> {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[async_trait::async_trait]
+impl Hook for HugeHomes {
+    async fn reach(&self, call: &str, _: bool, moment: Moment) -> Result<(), HostError> {
+        use std::sync::atomic::Ordering::Relaxed;
+        if call == "disk_usage" && moment == Moment::Before {
+            self.begun.fetch_add(1, Relaxed);
+            self.most.fetch_max(self.now.fetch_add(1, Relaxed) + 1, Relaxed);
+            let _looking = Looking(self);
+            tokio::time::sleep(Duration::from_hours(5)).await;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_huge_home_is_looked_at_once_for_all_who_ask_and_only_for_as_long_as_they_wait() {
+    use std::sync::atomic::Ordering::Relaxed;
+    let (host, homes) = (FakeHost::new(), Arc::new(HugeHomes::default()));
+    let specs: Vec<Spec> = (0..10).map(|n| new_account(&format!("user{n}"), &format!("site{n}.example"))).collect();
+    let first = engine(&host).await;
+    for spec in &specs {
+        run(&first, change(spec), true).await;
+    }
+    let engine = Engine::load(Arc::new(crate::host::Watched::new(host.clone(), homes.clone()))).await.expect("it can be read");
+    engine.recover().await;
+    let asked: Vec<_> = (0..20)
+        .map(|_| {
+            let (engine, id) = (engine.clone(), specs[0].account_id);
+            tokio::spawn(async move { engine.usage(id).await.map(|_| ()) })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!((homes.begun.load(Relaxed), homes.now.load(Relaxed)), (1, 1), "one look is enough for all");
+    let others: Vec<_> = specs[1..]
+        .iter()
+        .map(|spec| {
+            tokio::spawn({
+                let (engine, id) = (engine.clone(), spec.account_id);
+                async move { engine.usage(id).await.map(|_| ()) }
+            })
+        })
+        .collect();
+    for asked in asked.into_iter().chain(others) {
+        let answered = tokio::time::timeout(Duration::from_secs(50), asked).await;
+        answered.expect("nobody waits longer than a Panel does").expect("no panic").expect_err("nothing is known yet");
+    }
+    assert!(homes.most.load(Relaxed) <= 2, "{} at once", homes.most.load(Relaxed));
+    assert_eq!(homes.now.load(Relaxed), 0, "nobody waits any more");
+
+    // Whoever goes away takes the look with him.
+    let gone = tokio::time::timeout(Duration::from_secs(1), engine.usage(specs[0].account_id)).await;
+    assert!(gone.is_err() && homes.now.load(Relaxed) == 0, "{}", homes.now.load(Relaxed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_home_that_is_too_large_to_be_measured_again_is_told_as_it_was_last_seen() {
+    let host = FakeHost::new();
+    let engine =
+        Engine::load(Arc::new(crate::host::Watched::new(host.clone(), Arc::new(LaterHuge::default())))).await.expect("it can be read");
+    engine.recover().await;
+    let spec = new_account("alice", "example.com");
+    run(&engine, change(&spec), true).await;
+    let before = engine.usage(spec.account_id).await.expect("it is measured").expect("it is there");
+    let again = tokio::time::timeout(Duration::from_secs(50), engine.usage(spec.account_id)).await.expect("in time");
+    let again = again.expect("it is told").expect("it is there");
+    assert_eq!((again.measured_at, again.disk_bytes), (before.measured_at, before.disk_bytes));
+}
+
+/// The first look at a home is quick, and every further one takes hours.
+#[derive(Default)]
+struct LaterHuge(std::sync::atomic::AtomicBool);
+
+#[async_trait::async_trait]
+impl Hook for LaterHuge {
+    async fn reach(&self, call: &str, _: bool, moment: Moment) -> Result<(), HostError> {
+        if call == "disk_usage" && moment == Moment::Before && self.0.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_hours(5)).await;
+        }
+        Ok(())
+    }
+}
+
+/// Every second look at a home, from the first on, panics.
+#[derive(Default)]
+struct PanicsAtEverySecondHome(std::sync::atomic::AtomicUsize);
+
+#[async_trait::async_trait]
+impl Hook for PanicsAtEverySecondHome {
+    async fn reach(&self, call: &str, _: bool, moment: Moment) -> Result<(), HostError> {
+        if call == "disk_usage" && moment == Moment::Before {
+            assert!(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 2 == 1, "the test says so");
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_home_at_which_measuring_panics_keeps_no_other_from_being_measured_and_is_told() {
+    let host = FakeHost::new();
+    let hook: Arc<dyn Hook> = Arc::new(PanicsAtEverySecondHome::default());
+    let engine = Engine::load(Arc::new(crate::host::Watched::new(host.clone(), hook))).await.expect("it can be read");
+    engine.recover().await;
+    let (alice, bob) = (new_account("alice", "alice.example"), new_account("bob", "bob.example"));
+    for spec in [&alice, &bob] {
+        run(&engine, change(spec), true).await;
+    }
+    let measuring = engine.clone();
+    tokio::spawn(async move {
+        let jobs = measuring.jobs().clone();
+        let round = || async {
+            let _ = measuring.keep_measuring(Duration::from_hours(1)).await;
+            Ok(())
+        };
+        jobs.run("usage", round).await;
+    });
+    tokio::time::sleep(Duration::from_mins(30)).await;
+    let report = engine.all_usage().await.expect("it is told");
+    let measured: Vec<bool> = report.accounts.iter().map(|one| one.disk.is_some()).collect();
+    assert_eq!(measured, [false, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_of_a_restored_account_is_not_lost_and_its_failure_is_the_jobs() {
+    let host = FakeHost::new();
+    let specs = new_account("alice", "example.com");
+    let first = engine(&host).await;
+    run(&first, change(&specs), true).await;
+    let kept = specs.kept(Micros(i64::MAX));
+    run(&first, change(&kept), false).await;
+    drop(first);
+    let hook = Arc::new(NoKeepsakeGoes::default());
+    let engine = Engine::load(Arc::new(crate::host::Watched::new(host.clone(), hook.clone()))).await.expect("it can be read");
+    engine.recover().await;
+    let back = Spec { state: State::Active, kept_until: None, ..next(&kept) };
+    let report = run(&engine, change(&back), false).await;
+    assert_eq!((report.outcome, engine.tally().deleting), (Outcome::Committed, 1));
+    for panics in [false, true, false] {
+        hook.0.store(panics, std::sync::atomic::Ordering::Relaxed);
+        let why = engine.empty_the_trash().await.expect_err("it says so");
+        assert!(why.contains(&back.account_id.to_string()) || panics, "{why}");
+        assert_eq!(engine.tally().deleting, 1, "panics: {panics}");
+    }
+}
+
+/// Nothing can be deleted of what the trash has of an account: that fails, or panics.
+#[derive(Default)]
+struct NoKeepsakeGoes(std::sync::atomic::AtomicBool);
+
+#[async_trait::async_trait]
+impl Hook for NoKeepsakeGoes {
+    async fn reach(&self, call: &str, _: bool, moment: Moment) -> Result<(), HostError> {
+        if call == "remove_keepsake" && moment == Moment::Before {
+            assert!(!self.0.load(std::sync::atomic::Ordering::Relaxed), "the test says so");
+            return Err(HostError::failed("delete it")("the disk is broken"));
+        }
+        Ok(())
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -617,6 +796,29 @@ async fn operations_that_wait_for_a_service_keep_no_other_waiting() {
     assert!(begun.elapsed() < Duration::from_secs(1), "it waited {:?}", begun.elapsed());
 }
 
+#[tokio::test(start_paused = true)]
+async fn however_many_accounts_are_closed_at_once_each_is_closed_at_once_while_phpd_is_frozen() {
+    for ends in [false, true] {
+        let host = FakeHost::new();
+        let first = engine(&host).await;
+        let specs: Vec<Spec> = (0..100).map(|n| new_account(&format!("user{n}"), &format!("site{n}.example"))).collect();
+        for spec in &specs {
+            run(&first, change(spec), true).await;
+            let uid = Uid::try_from(host.world().users[&spec.username].uid.expect("a uid")).expect("a uid");
+            host.world().sessions.insert(uid);
+        }
+        let engine = Engine::load(Arc::new(with_frozen_phpd(&host))).await.expect("the fake host can be read");
+        engine.recover().await;
+        for spec in &specs {
+            let wanted = if ends { next(spec).kept(Micros(i64::MAX)) } else { spec.held([Hold::Abuse]) };
+            engine.submit(&change(&wanted), false).expect("it is taken on");
+        }
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let open = specs.iter().filter(|spec| closed(&host, spec) != (true, true, false)).count();
+        assert_eq!(open, 0, "ends: {ends}");
+    }
+}
+
 /// phpd takes connections and answers none.
 struct Frozen;
 
@@ -684,7 +886,11 @@ async fn an_operation_at_which_the_agent_panics_is_parked_at_the_third_start_and
             engine.retry(asked.operation_id).expect("it is known");
         }
         let report = watcher.beyond(u64::MAX, Duration::from_hours(1)).await;
-        assert_eq!((report.outcome, report.abandoned), (Outcome::Committed, abandons), "{report:?}");
+        // Half an account is no account: given up, it goes.
+        let outcome = if abandons { Outcome::RolledBack } else { Outcome::Committed };
+        assert_eq!((report.outcome, report.abandoned), (outcome, false), "{report:?}");
+        assert_eq!(engine.tally().live, usize::from(!abandons));
+        assert_eq!(host.world().homes.len() + host.world().users.len(), if abandons { 0 } else { 2 });
     }
 }
 
@@ -788,6 +994,8 @@ async fn a_record_that_cannot_be_read_is_kept_and_its_account_is_refused_and_its
         assert!(engine.tally().unreadable[0].contains(&format!("{}.json", spec.account_id)), "{:?}", engine.tally());
         let next = next(&last);
         assert_eq!(engine.submit(&change(&next), false).err().map(|error| error.code), Some(WireCode::Conflict));
+        // Which says that the server can be reached, and that something is the matter with this account.
+        assert_eq!(engine.unreadable_account(spec.account_id).map(|error| error.code), Some(WireCode::Conflict));
         let other = new_account("bob", "bob.example");
         let report = run(&engine, change(&other), true).await;
         assert_eq!(report.outcome, Outcome::Committed);

@@ -431,4 +431,32 @@ mod tests {
         let long = "x".repeat(usize::try_from(SPARE).expect("a size"));
         assert!(begin_in_a_spare_file(&paths, &path, &long, full()).is_err() && !path.exists());
     }
+
+    #[test]
+    fn announcements_at_the_same_time_on_a_full_disk_get_a_spare_file_each() {
+        let (_dir, paths) = places();
+        for _ in 0..20 {
+            keep_spares(&paths).expect("made");
+            let together = std::sync::Barrier::new(SPARES + 2);
+            let announce = || {
+                let (id, full) = (OperationId::generate(), io::Error::from(io::ErrorKind::StorageFull));
+                together.wait();
+                let line = format!("{{\"id\":\"{id}\"}}\n");
+                (id, line.clone(), begin_in_a_spare_file(&paths, &operation_file(&paths, id), &line, full))
+            };
+            let announced: Vec<_> = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..SPARES + 2).map(|_| scope.spawn(announce)).collect();
+                threads.into_iter().map(|thread| thread.join().expect("an end")).collect()
+            });
+            let begun = announced.iter().filter(|(.., begun)| begun.is_ok()).count();
+            assert_eq!(begun, SPARES, "{announced:?}");
+            for (id, line, begun) in announced {
+                match begun {
+                    Ok(()) => assert_eq!(bounded::text(operation_file(&paths, id), bounded::MIB).expect("text"), line),
+                    Err(error) => assert!(is_full(&error) && !operation_file(&paths, id).exists(), "{error}"),
+                }
+                remove(&paths, id).expect("removed");
+            }
+        }
+    }
 }

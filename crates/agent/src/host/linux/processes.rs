@@ -146,6 +146,8 @@ fn is_in(line: &str, cgroup: &str) -> bool {
 
 /// Whether a process is in a sandbox: these have PID namespaces of their own, which nobody gets into later.
 fn is_sandboxed(pid: &str) -> bool {
+    #[cfg(test)]
+    tests::NAMESPACES_LOOKED_AT.with_borrow_mut(|looked_at| looked_at.push(pid.to_owned()));
     let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
     namespace(pid).is_some_and(|theirs| Some(theirs) != namespace("self"))
 }
@@ -193,6 +195,18 @@ async fn end(account: Option<AccountId>, uid: Uid, wanted: fn(&Process) -> bool)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    thread_local! {
+        pub(super) static NAMESPACES_LOOKED_AT: std::cell::RefCell<Vec<String>> = const { std::cell::RefCell::new(Vec::new()) };
+    }
+
+    #[test]
+    fn of_strangers_processes_no_more_is_read_than_whose_they_are() {
+        assert!(!any_of(owner().uid).expect("a look"), "nobody has this uid");
+        assert_eq!(NAMESPACES_LOOKED_AT.take(), Vec::<String>::new());
+        let own = std::process::id().to_string();
+        assert!(owner().all().expect("a look").iter().any(|(pid, _)| pid.to_string() == own));
+    }
 
     fn account() -> AccountId {
         AccountId::parse("0193a5e0-7c1e-7000-8000-000000000001").expect("an id")
