@@ -8,6 +8,8 @@ use futures::future::BoxFuture;
 use opterius_protocol::agent::{Direction, Failure, FailureKind, Plan, PlannedChange, StepState};
 use opterius_protocol::client::chain;
 
+use tokio::sync::Semaphore;
+
 use crate::host::{Host, HostError, Moment};
 use crate::resources::{Conflict, Resource, Target};
 
@@ -38,18 +40,33 @@ pub(crate) struct Run {
     failed: OnceLock<Failure>,
     /// Set before the first change that a visitor can notice.
     noticed: AtomicBool,
+    /// Who takes turns with what comes after an account is closed.
+    turns: Option<Arc<Semaphore>>,
 }
 
 impl Run {
     /// A run whose steps somebody follows.
     pub(crate) fn observed(host: Arc<dyn Host>, observer: Arc<dyn Observer>, target: Target, direction: Direction) -> Self {
-        Self { host, observer: Some(observer), target, direction, failed: OnceLock::new(), noticed: AtomicBool::default() }
+        Self { host, observer: Some(observer), target, direction, failed: OnceLock::new(), noticed: AtomicBool::default(), turns: None }
     }
 
     /// A run whose steps nobody follows.
     pub(crate) fn unobserved(host: Arc<dyn Host>, target: Target) -> Self {
         let direction = Direction::Forward;
-        Self { host, observer: None, target, direction, failed: OnceLock::new(), noticed: AtomicBool::default() }
+        Self { host, observer: None, target, direction, failed: OnceLock::new(), noticed: AtomicBool::default(), turns: None }
+    }
+
+    /// This run, with [`Run::in_turn`] taking turns with others.
+    pub(crate) fn taking_turns(self, turns: Arc<Semaphore>) -> Self {
+        Self { turns: Some(turns), ..self }
+    }
+
+    /// Does what may wait for a service that does not answer, or is much work, in its turn.
+    pub(crate) async fn in_turn<T>(&self, work: impl Future<Output = T>) -> T {
+        match &self.turns {
+            Some(turns) => crate::engine::in_turn(turns, work).await,
+            None => work.await,
+        }
     }
 
     pub(crate) fn host(&self) -> &dyn Host {

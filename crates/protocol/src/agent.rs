@@ -207,7 +207,8 @@ pub struct AccountDetail {
     pub memo: Option<serde_json::Value>,
 }
 
-/// `GET /accounts/{id}/usage`: what an account uses now. Reads its whole home, so it takes as long as the home is large.
+/// `GET /accounts/{id}/usage`: what an account uses now. Answers within half a minute: of a home that takes longer to read it tells what was
+/// counted (`at_least`) or what was last measured, and 503 where nothing was yet.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct GetUsage {
     /// The account.

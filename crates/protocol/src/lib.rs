@@ -12,6 +12,12 @@ pub mod telemetry;
 pub use opterius_model::Micros;
 use serde::{Deserialize, Serialize};
 
+/// What a panic says, as it says it: it may hold text of strangers.
+pub fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it does not say why")
+}
+
 /// The version of the contracts that this build speaks.
 pub const VERSION: u32 = 1;
 

@@ -8,7 +8,6 @@ use opterius_model::{OperationId, RequestId, Spec, State};
 use opterius_protocol::Micros;
 use opterius_protocol::agent::{Direction, Failure, FailureKind, OperationReport, Outcome, StepState};
 use opterius_protocol::client::chain;
-use tokio::sync::Semaphore;
 
 use super::journal::{AccountRecord, Line, Remains, Replay};
 use super::operation::{Operation, Transition};
@@ -34,7 +33,7 @@ const CLOSING_PAUSE: Duration = Duration::from_secs(5);
 /// A person is told also when the attempts take this long.
 const ATTENTION_AFTER: Duration = Duration::from_secs(30);
 
-/// An operation at which the Agent broke is left alone at this start with it.
+/// An operation at which the Agent panicked is left alone at this start with it.
 const STARTS: u32 = 3;
 
 /// One with which the Agent ended in another way, such as by a power cut or for want of memory, at this one.
@@ -45,7 +44,7 @@ enum NotDecided {
     /// Nothing was begun and nothing is on disk: it is as if it had never been sent.
     NeverBegun(Failure),
     /// In the place of its journal there is another, so nobody knows what became of it. For people, with what to do.
-    Lost(String),
+    JournalTaken(String),
 }
 
 /// The outcome, as it will be told, and what is committed of the account, where that is another than before.
@@ -59,7 +58,7 @@ impl Engine {
         let turn = self.turn_of(account).await;
         let decided = self.decide(operation).await;
         if operation.transition == Transition::Restore && decided.as_ref().is_ok_and(|(report, _)| report.outcome == Outcome::Committed) {
-            self.forget_keepsake(account).await;
+            super::trash::tell(account, self.forget_keepsake(account).await);
         }
         let report = {
             let mut known = self.known();
@@ -74,7 +73,7 @@ impl Engine {
                     known.operations.remove(&operation.id);
                     Some(operation.deciding(Outcome::RolledBack, Some(failure), Vec::new()))
                 }
-                Err(NotDecided::Lost(cause)) => {
+                Err(NotDecided::JournalTaken(cause)) => {
                     known.operations.remove(&operation.id);
                     let remains = Remains::of(operation.announcement().to_text().as_bytes());
                     let why = known.lose_operation(operation.id, remains, &cause);
@@ -106,7 +105,13 @@ impl Engine {
                 tracing::error!(operation.id = %operation.id, account.id = %operation.asked.account_id, "the operation {} is not gone on with: {why}", operation.id);
                 operation.needs_attention(vec![why.to_owned()]);
                 operation.wait_for_a_person().await;
-                if operation.is_abandoned() {
+                if operation.is_abandoned() && operation.direction() == Direction::Forward && operation.makes_an_account() {
+                    // Half an account is none. What cannot be undone at the first attempt is left as it stands.
+                    let (kind, hint) = (FailureKind::Failed, None);
+                    let failure = Failure { step: "abandoned".to_owned(), kind, detail: why.to_owned(), hint };
+                    self.write(operation.id, &Line::Turned { at: Micros::now(), failure: failure.clone() }).await;
+                    operation.turn(failure);
+                } else if operation.is_abandoned() {
                     let outcome = if operation.direction() == Direction::Forward { Outcome::Committed } else { Outcome::RolledBack };
                     return Ok(self.conclude(operation, outcome, vec![why.to_owned()]).await);
                 }
@@ -158,12 +163,13 @@ impl Engine {
         }
         let run = self.run_of(operation, Direction::Forward);
         let look = async { operations::preflight(&run).await.map(|()| (StepState::Unchanged, String::new())) };
-        in_turn(self.slots_for(operation), run.step("preflight", look)).await
+        self.first(operation, run.step("preflight", look)).await
     }
 
-    /// Who takes turns with an operation's first attempt.
-    fn slots_for(&self, operation: &Operation) -> &Semaphore {
-        if operation.closes() { &self.inner.slots.closing } else { &self.inner.slots.making }
+    /// Does something of an operation's first attempt. What closes an account does so at once, however many others do, and takes a turn only
+    /// for what comes after that ([`Run::in_turn`]).
+    async fn first<T>(&self, operation: &Operation, work: impl Future<Output = T>) -> T {
+        if operation.closes() { work.await } else { in_turn(&self.inner.slots.making, work).await }
     }
 
     fn run_of(&self, operation: &Arc<Operation>, direction: Direction) -> Run {
@@ -230,7 +236,7 @@ impl Engine {
         let room = if operation.closes() { Room::Spare } else { Room::Ordinary };
         let error = match self.inner.host.begin_journal(operation.id, lines, room).await {
             Ok(()) => return Ok(()),
-            Err(error @ HostError::Taken { .. }) => return Err(NotDecided::Lost(chain(&error))),
+            Err(error @ HostError::Taken { .. }) => return Err(NotDecided::JournalTaken(chain(&error))),
             Err(error) => error,
         };
         self.until_done("forget an operation that was not begun", || self.inner.host.remove_journal(operation.id)).await;
@@ -245,7 +251,7 @@ impl Engine {
         // An earlier life of the Agent may have gone past the point of no return, so one that was recovered is taken to have.
         if operation.turns_back(operation.announced) {
             let run = self.run_of(operation, Direction::Forward);
-            let Err(mut failures) = in_turn(self.slots_for(operation), operations::reach(&run)).await else { return Ok(Vec::new()) };
+            let Err(mut failures) = self.first(operation, operations::reach(&run)).await else { return Ok(Vec::new()) };
             if operation.turns_back(run.was_noticed()) {
                 return Err(failures.swap_remove(0));
             }
@@ -261,8 +267,14 @@ impl Engine {
         for attempt in 0.. {
             operation.keep_steps(steps_before);
             let run = self.run_of(operation, direction);
-            let slots = if attempt == 0 { self.slots_for(operation) } else { &self.inner.slots.again };
-            let Err(failures) = in_turn(slots, operations::reach(&run)).await else { return Vec::new() };
+            let reached = if attempt == 0 && operation.closes() {
+                operations::reach(&run.taking_turns(self.inner.slots.closing.clone())).await
+            } else if attempt == 0 {
+                in_turn(&self.inner.slots.making, operations::reach(&run)).await
+            } else {
+                in_turn(&self.inner.slots.again, operations::reach(&run)).await
+            };
+            let Err(failures) = reached else { return Vec::new() };
             if attempt == 0 && operation.announced {
                 self.write(operation.id, &Line::Returned { at: Micros::now() }).await;
             }
@@ -342,13 +354,13 @@ impl Engine {
 /// Why an operation is not gone on with before a person asks for it, if the Agent ended too often while it was open.
 pub(super) fn parked(replay: &Replay) -> Option<String> {
     let starts = replay.resumed + 1;
-    let most = if replay.broke.is_some() { STARTS } else { OTHER_STARTS };
+    let most = if replay.panicked.is_some() { STARTS } else { OTHER_STARTS };
     (replay.decided.is_none() && starts >= most).then(|| {
-        let why = replay.broke.as_ref().map(|why| format!(" The last time it broke: {why}.")).unwrap_or_default();
+        let why = replay.panicked.as_ref().map(|why| format!(" The last time it panicked: {why}.")).unwrap_or_default();
         format!(
             "The Agent ended {starts} times in a row while it carried this operation out, so it does not go on with it by itself.{why} See \
-             `journalctl -u opterius-agent -n 200`; `opterius operation retry {id}` goes on with it, `opterius operation abandon {id}` leaves it \
-             as it stands.",
+             `journalctl -u opterius-agent -n 200`; `opterius operation retry {id}` goes on with it, `opterius operation abandon {id}` gives it up: \
+             an account that was being made or restored is undone as far as that goes, anything else stays as it stands.",
             id = replay.operation_id
         )
     })

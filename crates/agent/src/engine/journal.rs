@@ -38,8 +38,8 @@ pub(crate) enum Line {
     },
     /// The Agent was started again, and goes on with it.
     Resumed { at: Micros },
-    /// The Agent broke at it, and ended.
-    Broke { at: Micros, why: String },
+    /// The Agent panicked at it, and ended.
+    Panicked { at: Micros, why: String },
     /// An attempt since then came to an end, so it is not this operation that ends the Agent.
     Returned { at: Micros },
     /// From here on it goes back to `previous`.
@@ -87,14 +87,14 @@ pub(crate) struct Replay {
     pub(crate) acknowledged: bool,
     /// How often the Agent was started with it, since an attempt last came to an end.
     pub(crate) resumed: u32,
-    /// Why the Agent broke at it last, since then.
-    pub(crate) broke: Option<String>,
+    /// Why the Agent panicked at it last, since then.
+    pub(crate) panicked: Option<String>,
 }
 
 /// Why a journal or a record cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unreadable {
-    #[error("it has no whole line")]
+    #[error("it has no whole line, as a power cut leaves it, or an older Agent that was ended before it had announced anything")]
     Empty,
     #[error("line {number} is not what the Agent writes")]
     Line {
@@ -142,15 +142,15 @@ impl Replay {
                         decided: None,
                         acknowledged: false,
                         resumed: 0,
-                        broke: None,
+                        panicked: None,
                     });
                 }
                 // A line whose writing seemed to fail, and had not, is there twice.
                 (Line::Decided { report }, Some(replay)) if replay.decided.as_ref() == Some(&*report) => {}
                 (Line::Resumed { .. }, Some(replay)) if replay.decided.is_none() => replay.resumed += 1,
-                // It may have broken behind the decision, at what is done then.
-                (Line::Broke { why, .. }, Some(replay)) => replay.broke = Some(why),
-                (Line::Returned { .. }, Some(replay)) if replay.decided.is_none() => (replay.resumed, replay.broke) = (0, None),
+                // It may have panicked behind the decision, at what is done then.
+                (Line::Panicked { why, .. }, Some(replay)) => replay.panicked = Some(why),
+                (Line::Returned { .. }, Some(replay)) if replay.decided.is_none() => (replay.resumed, replay.panicked) = (0, None),
                 (Line::Turned { failure, .. }, Some(replay)) if replay.decided.is_none() => {
                     replay.direction = Direction::Back;
                     replay.failure = Some(failure);
@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn what_version_3_wrote_still_loads_and_tells_how_often_the_agent_was_started_with_it() {
         let replay = Replay::read(OPERATION_V3.as_bytes()).expect("the fixture is a journal");
-        assert_eq!((replay.resumed, replay.broke.as_deref(), replay.decided), (2, Some("index out of bounds"), None));
+        assert_eq!((replay.resumed, replay.panicked.as_deref(), replay.decided), (2, Some("index out of bounds"), None));
         for line in OPERATION_V3.lines() {
             let read: Line = serde_json::from_str(line).expect("a line");
             assert_eq!(read.to_text().trim_end(), line);

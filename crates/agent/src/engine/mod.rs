@@ -46,7 +46,7 @@ const AT_ONCE: usize = 8;
 /// How long one of them counts at most: what takes longer waits for something, such as a service that does not answer.
 const COUNTED: Duration = Duration::from_secs(5);
 
-/// How long an Agent that broke may take to say so.
+/// How long an Agent that panicked may take to say so.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How long an acknowledged operation is remembered, so that a copy of its request that is still under way finds the outcome.
@@ -65,6 +65,8 @@ struct Inner {
     host: Arc<dyn Host>,
     state: Mutex<Known>,
     slots: Slots,
+    /// Looks at homes for which somebody waits.
+    looks: Semaphore,
     jobs: Jobs,
     losses: Mutex<Losses>,
     ready: watch::Sender<bool>,
@@ -78,8 +80,8 @@ struct Inner {
 struct Slots {
     /// First attempts of what makes or changes an account.
     making: Semaphore,
-    /// First attempts of what suspends or ends one.
-    closing: Semaphore,
+    /// First attempts of what suspends or ends one, once it is closed.
+    closing: Arc<Semaphore>,
     /// Every further attempt.
     again: Semaphore,
 }
@@ -87,12 +89,12 @@ struct Slots {
 impl Default for Slots {
     fn default() -> Self {
         let slots = || Semaphore::new(AT_ONCE);
-        Self { making: slots(), closing: slots(), again: slots() }
+        Self { making: slots(), closing: Arc::new(slots()), again: slots() }
     }
 }
 
 /// Does some work in its turn. It counts for a while only, so that what waits for a service that does not answer keeps nobody waiting.
-async fn in_turn<T>(slots: &Semaphore, work: impl Future<Output = T>) -> T {
+pub(crate) async fn in_turn<T>(slots: &Semaphore, work: impl Future<Output = T>) -> T {
     let slot = slots.acquire().await;
     let mut work = std::pin::pin!(work);
     if let Ok(done) = tokio::time::timeout(COUNTED, &mut work).await {
@@ -125,6 +127,8 @@ struct Known {
     /// What live accounts used on the disk when they were last measured. Not kept over a restart: the Panel keeps what it was told, and an
     /// old number is not worth a form on the disk that later versions must read.
     measured: HashMap<AccountId, usage::Measured>,
+    /// Homes that are being looked at, each once for all who wait.
+    looks: HashMap<AccountId, usage::WeakLook>,
     /// Journals and records of accounts that cannot be read.
     unreadable: unreadable::Unreadable,
 }
@@ -235,6 +239,7 @@ impl Engine {
                 host,
                 state: Mutex::new(known),
                 slots: Slots::default(),
+                looks: Semaphore::new(usage::AT_ONCE),
                 jobs: Jobs::default(),
                 losses: Mutex::default(),
                 ready: watch::Sender::new(false),
@@ -371,13 +376,13 @@ impl Engine {
         tokio::spawn(async move {
             let done = AssertUnwindSafe(engine.carry_out(&operation)).catch_unwind().await;
             if let Err(panic) = done {
-                let why = opterius_model::clean(crate::jobs::told_by(&*panic).as_bytes(), 500);
+                let why = opterius_model::clean(opterius_protocol::panic_message(&*panic).as_bytes(), 500);
                 tracing::error!(
                     operation.id = %operation.id, request.id = %operation.request, account.id = %operation.asked.account_id,
-                    "the Agent broke while it carried out the operation {}, and ends; the next start goes on with it: {why}", operation.id
+                    "the Agent panicked while it carried out the operation {}, and ends; the next start goes on with it: {why}", operation.id
                 );
                 // For the next start, as far as it can be written.
-                let line = journal::Line::Broke { at: Micros::now(), why }.to_text();
+                let line = journal::Line::Panicked { at: Micros::now(), why }.to_text();
                 let _ = tokio::time::timeout(LAST_WORDS, engine.inner.host.append_journal(operation.id, &line)).await;
                 engine.inner.host.end_process();
             }

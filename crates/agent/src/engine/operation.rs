@@ -189,6 +189,11 @@ impl Operation {
         }
     }
 
+    /// Whether it makes an account that was not there.
+    pub(crate) fn makes_an_account(&self) -> bool {
+        matches!(self.transition, Transition::Create | Transition::Restore)
+    }
+
     /// What announces it in its journal.
     pub(crate) fn announcement(&self) -> Line {
         Line::Announced {

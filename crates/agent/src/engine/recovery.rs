@@ -111,7 +111,7 @@ pub(super) async fn recover(engine: &Engine) {
         restored.filter(|operation| is_last(operation)).map(|operation| operation.asked.account_id).collect()
     };
     for account in restored {
-        engine.forget_keepsake(account).await;
+        super::trash::tell(account, engine.forget_keepsake(account).await);
     }
     let cut_off = engine.inner.host.was_cut_off().await.unwrap_or(true);
     let suspects = if cut_off { suspects(engine) } else { Vec::new() };

@@ -44,11 +44,15 @@ impl Engine {
 
     /// Throws away what a live account came back from. Should it fail, it is tried again in a while. Only for whoever has the account's turn:
     /// what a termination that is under way has put into the trash is all that there is of the account.
-    pub(super) async fn forget_keepsake(&self, account: AccountId) {
-        if let Err(error) = self.inner.host.remove_keepsake(account).await {
-            tracing::warn!(account.id = %account, "could not empty the trash of what account {account} came back from, will try again: {}", chain(&error));
-            self.known().leftovers.insert(account);
-        }
+    pub(super) async fn forget_keepsake(&self, account: AccountId) -> Result<(), String> {
+        // First, so that a panic loses nothing.
+        self.known().leftovers.insert(account);
+        let removed = self.inner.host.remove_keepsake(account).await;
+        removed.map_err(|error| {
+            format!("could not empty the trash of what account {account} came back from, will try again: {}", chain(&error))
+        })?;
+        self.known().leftovers.remove(&account);
+        Ok(())
     }
 
     /// Does that for an account that was restored before, unless something else has happened to it since.
@@ -57,13 +61,13 @@ impl Engine {
         let Some(_turn) = self.turn_if_idle(account) else { return Ok(()) };
         let is_there = {
             let mut known = self.known();
-            known.leftovers.remove(&account);
-            !known.is_absent(account)
+            let is_there = !known.is_absent(account);
+            if !is_there {
+                known.leftovers.remove(&account);
+            }
+            is_there
         };
-        if is_there {
-            self.forget_keepsake(account).await;
-        }
-        Ok(())
+        if is_there { self.forget_keepsake(account).await } else { Ok(()) }
     }
 
     /// Deletes what is kept of an account, and only then gives its uid free.
@@ -89,6 +93,13 @@ impl Engine {
                 details_of(&failures).join(" ")
             )),
         }
+    }
+}
+
+/// Says what failed outside of the job, which tries it again.
+pub(super) fn tell(account: AccountId, result: Result<(), String>) {
+    if let Err(why) = result {
+        tracing::warn!(account.id = %account, "{why}");
     }
 }
 

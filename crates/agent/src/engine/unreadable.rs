@@ -15,7 +15,7 @@ use super::{Engine, Known, refusal};
 /// Everything that cannot be read.
 #[derive(Default)]
 pub(super) struct Unreadable {
-    operations: HashMap<OperationId, Lost>,
+    operations: HashMap<OperationId, UnreadableOperation>,
     /// Why nothing is done about an account.
     accounts: BTreeMap<AccountId, String>,
     /// Numbers that may be those of accounts that cannot be read.
@@ -25,13 +25,13 @@ pub(super) struct Unreadable {
 }
 
 /// An operation whose journal cannot be read.
-struct Lost {
+struct UnreadableOperation {
     why: String,
     /// Nothing while nobody knows whose it is.
     report: Option<watch::Sender<OperationReport>>,
 }
 
-impl Lost {
+impl UnreadableOperation {
     /// The operation as its caller hears of it: neither undone nor done, so that its names stay reserved.
     fn follow(&mut self, id: OperationId, account_id: AccountId) -> Watcher {
         let report = self.report.get_or_insert_with(|| {
@@ -79,11 +79,11 @@ impl Known {
         let file = format!("/var/lib/opterius-agent/operations/{id}.jsonl");
         let why = format!(
             "The journal {file} cannot be read: {cause}. Nothing is done about its account until a person has looked. Put the file back from a \
-             backup, or update the Agent if a newer version wrote it, and run `systemctl restart opterius-agent`. Move it away only once the \
-             account is known to be whole or gone."
+             backup, or update the Agent if a newer version wrote it, and run `systemctl restart opterius-agent`. Once the \
+             account is known to be whole or gone, move the file away: `mv {file} /root/ && systemctl restart opterius-agent`."
         );
         self.unreadable.told.push(format!("the journal {file} of operation {id}: {cause}"));
-        let mut lost = Lost { why: why.clone(), report: None };
+        let mut lost = UnreadableOperation { why: why.clone(), report: None };
         if let Some(account) = remains.account {
             lost.follow(id, account);
             self.lose(account, remains, &why);
@@ -126,9 +126,10 @@ impl Engine {
         Some(refusal(WireCode::Internal, why))
     }
 
-    /// Why an account cannot be told of, if that is so: its record cannot be read, or the journal of an operation on it.
+    /// Why an account cannot be told of, if that is so: its record cannot be read, or the journal of an operation on it. A refusal of this one
+    /// account, and no failure of the server.
     pub fn unreadable_account(&self, id: AccountId) -> Option<WireError> {
-        self.known().unreadable.account(id).map(|why| refusal(WireCode::Internal, why.to_owned()))
+        self.known().unreadable.account(id).map(|why| refusal(WireCode::Conflict, why.to_owned()))
     }
 
     /// Follows an operation whose journal cannot be read, where it is known whose it is.

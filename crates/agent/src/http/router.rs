@@ -152,11 +152,13 @@ async fn list_accounts(State(engine): State<Engine>, Query(call): Query<ListAcco
     Json(AccountPage { accounts, total: total as u64 })
 }
 
+/// What cannot be read is not gone.
+fn readable(engine: &Engine, id: AccountId) -> Result<(), Refusal> {
+    engine.unreadable_account(id).map_or(Ok(()), |error| Err(error.into()))
+}
+
 async fn get_account(State(engine): State<Engine>, Path(id): Path<AccountId>) -> Result<Json<AccountDetail>, Refusal> {
-    // What cannot be read is not gone.
-    if let Some(error) = engine.unreadable_account(id) {
-        return Err(error.into());
-    }
+    readable(&engine, id)?;
     engine.account(id).map(Json).ok_or_else(|| Refusal::not_found("account"))
 }
 
@@ -188,10 +190,12 @@ async fn acknowledge_operation(State(engine): State<Engine>, Path(id): Path<Oper
 }
 
 async fn get_usage(State(engine): State<Engine>, Path(id): Path<AccountId>) -> Result<Json<Usage>, Refusal> {
+    readable(&engine, id)?;
     engine.usage(id).await.map_err(|error| internal(&error))?.map(Json).ok_or_else(|| Refusal::not_found("account"))
 }
 
 async fn get_php(State(engine): State<Engine>, Path(id): Path<AccountId>) -> Result<Json<Php>, Refusal> {
+    readable(&engine, id)?;
     engine.php(id).await.map_err(|error| internal(&error))?.map(Json).ok_or_else(|| Refusal::not_found("account"))
 }
 

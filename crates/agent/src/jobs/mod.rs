@@ -10,7 +10,7 @@ use crate::host::linux::Paths;
 use crate::logs;
 
 pub use supervisor::Jobs;
-pub(crate) use supervisor::{caught, told_by};
+pub(crate) use supervisor::{PANICKED, caught};
 
 /// How often room for operations on a full disk is looked after.
 const SPARES_EVERY: Duration = Duration::from_mins(1);
@@ -61,9 +61,6 @@ pub fn start(engine: &Engine, config: &Config, paths: &Paths) {
         });
     }
     if !measures_every.is_zero() {
-        spawn(engine, "usage", true, move |engine| async move {
-            engine.keep_measuring(measures_every).await;
-            Ok(())
-        });
+        spawn(engine, "usage", true, move |engine| async move { engine.keep_measuring(measures_every).await });
     }
 }

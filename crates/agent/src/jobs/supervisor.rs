@@ -1,6 +1,5 @@
 //! Keeps jobs going: one that fails or panics is logged, counted, told in `/health`, and begun again after a pause. None ends silently.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -103,15 +102,15 @@ impl Jobs {
     }
 }
 
+/// How a failure begins that is a panic.
+pub(crate) const PANICKED: &str = "the Agent panicked";
+
 /// Does some work, of which a panic is a failure like any other.
 pub(crate) async fn caught<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| Err(format!("the Agent broke: {}", told_by(&*panic))))
-}
-
-/// What a panic says.
-pub(crate) fn told_by(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it does not say why".to_owned())
+    AssertUnwindSafe(work)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|panic| Err(format!("{PANICKED}: {}", opterius_protocol::panic_message(&*panic))))
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ use super::rotate::KEEP;
 use super::split::{Owners, Places, Splitter, Tell};
 use crate::engine::Engine;
 use crate::host::linux::Paths;
-use crate::jobs::told_by;
 
 /// nginx writes its buffer once a second. A look at two files that have not changed takes a few system calls.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
@@ -71,7 +70,7 @@ impl Splitting {
             Ok(Ok(Ok(true))) => {}
             Ok(Ok(Ok(false))) => tokio::time::sleep(BETWEEN_LOOKS).await,
             Ok(Ok(Err(error))) => return Err(chain(&error)),
-            Ok(Err(panic)) => return Err(format!("the Agent broke: {}", told_by(&*panic))),
+            Ok(Err(panic)) => return Err(format!("{}: {}", crate::jobs::PANICKED, opterius_protocol::panic_message(&*panic))),
             Err(error) => return Err(error.to_string()),
         }
         Ok(())

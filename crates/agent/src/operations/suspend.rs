@@ -22,16 +22,19 @@ pub(crate) async fn suspend(run: &Run) -> Result<(), Vec<Failure>> {
             let login = run.converge_if::<LinuxUser>(scope.login).await;
             (login, run.converge_if::<Sessions>(scope.login).await)
         };
-        let (pool, (login, ended)) = tokio::join!(run.converge_if::<PhpPool>(scope.php), user);
+        let (pool, (login, ended)) = tokio::join!(run.in_turn(run.converge_if::<PhpPool>(scope.php)), user);
         let rest = async {
             login.clone()?;
             run.converge_if::<Home>(scope.rest).await?;
             run.converge_if::<Logs>(scope.rest).await?;
             run.converge_if::<LinuxPassword>(scope.password).await
         };
-        let rest = rest.await;
-        let left = run.converge_if::<Sessions>(scope.login || scope.password).await;
-        let proof = if scope.site { verify::suspended(run).await } else { Ok(()) };
+        let rest = async {
+            let rest = rest.await;
+            let left = run.converge_if::<Sessions>(scope.login || scope.password).await;
+            (rest, left, if scope.site { verify::suspended(run).await } else { Ok(()) })
+        };
+        let (rest, left, proof) = run.in_turn(rest).await;
         [site, login, ended, pool, rest, left, proof]
     };
     let names = async {

@@ -6,15 +6,31 @@
 //! is made while all of it is there: neither home nor user nor zone goes before the keepsake is whole, and the home is neither moved nor deleted
 //! while phpd can start anything in it.
 
+use std::time::Duration;
+
 use opterius_protocol::agent::{Failure, Plan};
 
 use crate::resources::{DnsZone, Home, Keepsake, LinuxUser, Login, Logs, PhpPool, Sessions, VirtualHost};
 use crate::run::Run;
 
+/// How long closing the pool may take until the login is closed before it.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 /// Removes it all, and answers what could not be removed.
 pub(crate) async fn terminate(run: &Run) -> Result<(), Vec<Failure>> {
     let site = run.converge::<VirtualHost>().await;
-    let (pool, ended) = tokio::join!(run.converge::<PhpPool>(), run.converge::<Sessions>());
+    let mut pool = std::pin::pin!(run.in_turn(run.converge::<PhpPool>()));
+    let (pool_at_once, ended) = tokio::join!(tokio::time::timeout(AT_ONCE, &mut pool), run.converge::<Sessions>());
+    let (pool, closed) = if let Ok(pool) = pool_at_once {
+        (pool, Ok(()))
+    } else {
+        // Nobody logs in while this waits.
+        let close = async {
+            run.converge::<Login>().await?;
+            run.converge::<Sessions>().await
+        };
+        tokio::join!(pool, close)
+    };
     // Once more: phpd may have started PHP for whoever waited, until it closed the pool.
     let sessions = if pool.is_ok() { run.converge::<Sessions>().await } else { ended.clone() };
     let keepsake = if run.target.kept() { run.converge::<Keepsake>().await } else { Ok(()) };
@@ -31,8 +47,8 @@ pub(crate) async fn terminate(run: &Run) -> Result<(), Vec<Failure>> {
         vec![home, logs, user]
     };
     let zone = async { if keepsake.is_ok() { run.converge::<DnsZone>().await } else { Ok(()) } };
-    let (server, zone) = tokio::join!(server, zone);
-    run.failures([site, pool, ended, sessions, keepsake].into_iter().chain(server).chain([zone]))
+    let (server, zone) = run.in_turn(async { tokio::join!(server, zone) }).await;
+    run.failures([site, pool, ended, closed, sessions, keepsake].into_iter().chain(server).chain([zone]))
 }
 
 /// What [`terminate`] would change, in its order.

@@ -49,7 +49,7 @@ impl Resource for Home {
     fn diff(seen: &HomeSeen, target: &Target) -> Result<Option<Change>, Conflict> {
         if target.kept() {
             // What is half built or half deleted of the account goes with what is kept, in time.
-            let change = if target.kept_for_no_time() { Change::Discard } else { Change::Keep };
+            let change = if target.deleted_at_once() { Change::Discard } else { Change::Keep };
             return Ok(seen.ours.then_some(change));
         }
         if target.absent() {

@@ -39,7 +39,7 @@ impl Resource for Keepsake {
 
     fn diff(seen: &KeepsakeSeen, target: &Target) -> Result<Option<Change>, Conflict> {
         if target.kept() {
-            return Ok((!seen.whole && !target.kept_for_no_time()).then_some(Change::Write));
+            return Ok((!seen.whole && !target.deleted_at_once()).then_some(Change::Write));
         }
         Ok(seen.any.then_some(Change::Remove))
     }

@@ -53,7 +53,7 @@ impl Target {
     }
 
     /// Whether what would be kept is to be deleted at once. Then it is not kept in the first place: that may be for want of room.
-    pub(crate) fn kept_for_no_time(&self) -> bool {
+    pub(crate) fn deleted_at_once(&self) -> bool {
         self.kept() && self.spec.kept_until.is_some_and(|until| until <= Micros::now())
     }
 

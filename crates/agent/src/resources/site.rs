@@ -59,8 +59,8 @@ impl Resource for VirtualHost {
 
     async fn inspect(host: &dyn Host, target: &Target) -> Result<Seen, HostError> {
         if !target.absent() && !target.suspended() {
-            // A site that nginx cannot serve would fail at the end of the operation; it fails here, before anything is touched. One that is
-            // closed is closed for an nginx that comes back, too.
+            // A site that nginx cannot serve would fail at the end of the operation; it fails here, before anything is touched. A site
+            // is closed without nginx, which finds it closed as soon as it runs again.
             host.web_server().await?;
         }
         Ok(Seen { site: host.site(target.site().primary()).await?, entries: host.has_entries(target.spec.account_id).await? })

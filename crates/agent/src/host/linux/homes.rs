@@ -13,7 +13,7 @@ use rustix::fs::{CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::{Paths, disk, pages, trash, tree};
-use crate::host::{DiskSeen, HomePlan, HomeSeen, HostError};
+use crate::host::{DiskSeen, Haste, HomePlan, HomeSeen, HostError};
 
 /// Who may read what a site serves: nginx's workers, and nobody else.
 const WEB_GROUP: &str = "opterius-web";
@@ -283,7 +283,8 @@ pub(super) fn remove(paths: &Paths, home: &HomePlan) -> Result<(), HostError> {
 }
 
 /// What a home that is the user's takes on the disk. Nothing is followed out of it.
-pub(super) fn usage(paths: &Paths, username: &Username, uid: Uid) -> Result<DiskSeen, HostError> {
+/// Ends early, with what was counted, where somebody waits for it, and once it is not `wanted` any more.
+pub(super) fn usage(paths: &Paths, username: &Username, uid: Uid, haste: Haste, wanted: &dyn Fn() -> bool) -> Result<DiskSeen, HostError> {
     let path = paths.homes.join(username.as_str());
     let doing = || format!("measure {}", path.display());
     let top = disk::open_dir(&path).map_err(HostError::failed(doing()))?;
@@ -291,5 +292,5 @@ pub(super) fn usage(paths: &Paths, username: &Username, uid: Uid) -> Result<Disk
     if owner != uid.get() {
         return Err(HostError::failed(doing())(format!("it belongs to uid {owner}")));
     }
-    tree::measure(top).map_err(HostError::failed(doing()))
+    tree::measure(top, haste, wanted).map_err(HostError::failed(doing()))
 }

@@ -1,4 +1,4 @@
-//! The Agent's own files: one of JSON lines an operation, one of JSON an account, and one of JSON lines with the heads of the Activity. An operator can read both with `cat`.
+//! The Agent's own files: one of JSON lines an operation, one of JSON an account, and one of JSON lines with the heads of the Activity. Each can be read with `cat`.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
@@ -80,13 +80,16 @@ pub(super) fn begin(paths: &Paths, operation: OperationId, line: &str, room: Roo
 /// What an announcement is called until it is on the disk.
 const NEW: &str = ".new-";
 
+fn new_file(paths: &Paths, journal: &Path) -> PathBuf {
+    operations(paths).join(format!("{NEW}{}", journal.file_name().unwrap_or_default().display()))
+}
+
 /// Written under another name and renamed: whatever bears a journal's name was announced, so one that has lost its first line is known as such.
 fn begin_in_a_new_file(paths: &Paths, path: &Path, line: &str) -> io::Result<()> {
     if disk::is_there(path)? {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    let name = path.file_name().unwrap_or_default();
-    let new = operations(paths).join(format!("{NEW}{}", name.display()));
+    let new = new_file(paths, path);
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     let mut is_renamed = false;
     let written = (|| {
@@ -104,54 +107,77 @@ fn begin_in_a_new_file(paths: &Paths, path: &Path, line: &str) -> io::Result<()>
     written
 }
 
-/// The same on a disk that is `full`: in a file that was made while there was room.
+/// The same on a disk that is `full`: in a file that was made while there was room. It is renamed before it is written, so that no two
+/// announcements are ever written into one file.
 fn begin_in_a_spare_file(paths: &Paths, path: &Path, line: &str, full: io::Error) -> io::Result<()> {
     if line.len() as u64 > SPARE - RESERVED {
         return Err(full);
     }
+    let new = new_file(paths, path);
     for number in 0..SPARES {
         let spare = spare_file(paths, number);
-        let file = match OpenOptions::new().write(true).open(&spare) {
-            Ok(file) => file,
+        match fs::rename(&spare, &new) {
+            // Another announcement took it, or it was not made again yet.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
-        file.write_all_at(line.as_bytes(), 0)?;
-        // What an earlier use left behind, that a power cut stopped before the file had its name.
-        if file.metadata()?.len() > line.len() as u64 {
-            file.set_len(line.len() as u64)?;
+            renamed => renamed?,
         }
-        file.sync_all()?;
-        disk::rename_exclusively(&spare, path)?;
-        return disk::sync_dir(&operations(paths));
+        let written = (|| {
+            let file = OpenOptions::new().write(true).open(&new)?;
+            file.write_all_at(line.as_bytes(), 0)?;
+            // What an earlier use left behind, that did not come to its end.
+            if file.metadata()?.len() > line.len() as u64 {
+                file.set_len(line.len() as u64)?;
+            }
+            file.sync_all()?;
+            disk::rename_exclusively(&new, path)
+        })();
+        match written {
+            Ok(()) => return disk::sync_dir(&operations(paths)),
+            Err(error) => {
+                // The room in it is for the next, unless it has been made again meanwhile.
+                if disk::rename_exclusively(&new, &spare).is_err() {
+                    let _ = fs::remove_file(&new);
+                }
+                if !is_full(&error) {
+                    return Err(error);
+                }
+            }
+        }
     }
     Err(full)
 }
 
 pub(super) fn keep_spares(paths: &Paths) -> Result<(), HostError> {
-    let make = |spare: &Path| -> io::Result<()> {
+    make_spares(paths).map(drop).map_err(HostError::failed("keep room for operations on a full disk"))
+}
+
+/// Makes what is missing of them. Answers whether anything was.
+fn make_spares(paths: &Paths) -> io::Result<bool> {
+    let make = |spare: &Path| -> io::Result<bool> {
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(spare)?;
         if file.metadata()?.blocks() * 512 >= SPARE {
-            return Ok(());
+            return Ok(false);
         }
         reserve(&file, 0, SPARE)?;
-        file.sync_all()
+        file.sync_all()?;
+        Ok(true)
     };
-    let make_all = || -> io::Result<()> {
-        ensure_operations(paths)?;
-        for spare in (0..SPARES).map(|number| spare_file(paths, number)) {
-            match make(&spare) {
-                // What cannot be had is not wanted in part: whoever fills the disk needs it more.
-                Err(error) if is_full(&error) => {
-                    let _ = fs::remove_file(&spare);
-                    break;
-                }
-                made => made?,
+    ensure_operations(paths)?;
+    let mut changed = false;
+    for spare in (0..SPARES).map(|number| spare_file(paths, number)) {
+        match make(&spare) {
+            // What cannot be had is not wanted in part: whoever fills the disk needs it more.
+            Err(error) if is_full(&error) => {
+                let _ = fs::remove_file(&spare);
+                break;
             }
+            made => changed |= made?,
         }
-        disk::sync_dir(&operations(paths))
-    };
-    make_all().map_err(HostError::failed("keep room for operations on a full disk"))
+    }
+    if changed {
+        disk::sync_dir(&operations(paths))?;
+    }
+    Ok(changed)
 }
 
 pub(super) fn append(paths: &Paths, operation: OperationId, line: &str) -> Result<(), HostError> {
@@ -408,7 +434,7 @@ mod tests {
     #[test]
     fn a_spare_journal_is_an_announcement_with_its_reserve_and_is_made_again() {
         let (_dir, paths) = places();
-        keep_spares(&paths).expect("made");
+        assert!(make_spares(&paths).expect("made") && !make_spares(&paths).expect("a look"), "what is there is not made again");
         let spares = || (0..SPARES).filter(|number| spare_file(&paths, *number).exists()).count();
         assert_eq!((spares(), all(&paths).expect("read").len()), (SPARES, 0));
         // A power cut left a longer line in the first.

@@ -19,11 +19,13 @@ mod web;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use opterius_model::{AccountId, DomainName, OperationId, Pages, PasswordHash, PoolName, Uid, Username};
 use opterius_protocol::agent::{Enforcement, Load, PartHealth};
 use opterius_protocol::phpd::PoolSpec;
+use tokio::sync::Semaphore;
 
 pub use journal::farewell;
 
@@ -38,16 +40,47 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T,
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| Err(HostError::failed("finish a task of the Agent")(panic)))
 }
 
-/// Runs blocking work for which nobody waits in a thread of its own, behind whatever else wants the processor. The kernel derives the priority
-/// of a thread's reads from this one's as long as it has no other: the lowest before idle.
-async fn leisurely<T: Send + 'static>(work: impl FnOnce() -> Result<T, HostError> + Send + 'static) -> Result<T, HostError> {
+/// The same for work of which only so many are done at once. The turn is over with the work, whatever becomes of the caller.
+async fn blocking_in_turn<T: Send + 'static>(
+    turns: &'static Semaphore,
+    work: impl FnOnce() -> Result<T, HostError> + Send + 'static,
+) -> Result<T, HostError> {
+    let turn = turns.acquire().await.map_err(HostError::failed("wait for a turn"))?;
+    blocking(move || {
+        let _turn = turn;
+        work()
+    })
+    .await
+}
+
+/// Deletions take as long as a customer's files are many. Only so many are done at once, each in a thread of its own, so that the threads of all
+/// other work stay free.
+static DELETIONS: Semaphore = Semaphore::const_new(8);
+
+async fn deleting<T: Send + 'static>(work: impl FnOnce() -> Result<T, HostError> + Send + 'static) -> Result<T, HostError> {
+    let turn = DELETIONS.acquire().await.map_err(HostError::failed("wait for a turn"))?;
+    let work = move || {
+        let _turn = turn;
+        work()
+    };
+    in_a_thread(Haste::Waited, work).await
+}
+
+/// Runs blocking work that may take long in a thread of its own; where nobody waits, behind whatever else wants the processor. The kernel
+/// derives the priority of a thread's reads from that as long as it has no other: the lowest before idle.
+async fn in_a_thread<T: Send + 'static>(
+    haste: Haste,
+    work: impl FnOnce() -> Result<T, HostError> + Send + 'static,
+) -> Result<T, HostError> {
     let (done, result) = tokio::sync::oneshot::channel();
     let work = move || {
-        // To the kernel every thread is a process; a thread that may not be polite works all the same.
-        let _ = rustix::process::setpriority_process(None, 19);
+        if haste == Haste::Leisurely {
+            // To the kernel every thread is a process; a thread that may not be polite works all the same.
+            let _ = rustix::process::setpriority_process(None, 19);
+        }
         let _ = done.send(work());
     };
-    let thread = std::thread::Builder::new().name("leisurely".to_owned()).spawn(work);
+    let thread = std::thread::Builder::new().name("long work".to_owned()).spawn(work);
     thread.map_err(HostError::failed("start a thread"))?;
     result.await.unwrap_or_else(|panic| Err(HostError::failed("finish a task of the Agent")(panic)))
 }
@@ -130,7 +163,7 @@ impl Host for LinuxHost {
     }
 
     async fn processes(&self, account: AccountId, uid: Uid) -> Result<ProcessesSeen, HostError> {
-        blocking(move || processes::see(account, uid)).await
+        blocking_in_turn(&processes::LOOKS, move || processes::see(account, uid)).await
     }
 
     async fn end_processes(&self, account: AccountId, uid: Uid) -> Result<(), HostError> {
@@ -163,7 +196,7 @@ impl Host for LinuxHost {
 
     async fn discard_home(&self, home: &HomePlan) -> Result<(), HostError> {
         let (paths, home) = (self.paths.clone(), home.clone());
-        blocking(move || homes::discard(&paths, &home)).await
+        deleting(move || homes::discard(&paths, &home)).await
     }
 
     async fn restore_home(&self, home: &HomePlan, domain_before: &DomainName) -> Result<(), HostError> {
@@ -173,16 +206,17 @@ impl Host for LinuxHost {
 
     async fn remove_home(&self, home: &HomePlan) -> Result<(), HostError> {
         let (paths, home) = (self.paths.clone(), home.clone());
-        blocking(move || homes::remove(&paths, &home)).await
+        deleting(move || homes::remove(&paths, &home)).await
     }
 
     async fn disk_usage(&self, username: &Username, uid: Uid, haste: Haste) -> Result<DiskSeen, HostError> {
         let (paths, username) = (self.paths.clone(), username.clone());
-        let measure = move || homes::usage(&paths, &username, uid);
-        match haste {
-            Haste::Waited => blocking(measure).await,
-            Haste::Leisurely => leisurely(measure).await,
-        }
+        // Dropped with this future: nobody waits for the rest any more.
+        let asked = Arc::new(());
+        let wanted = Arc::downgrade(&asked);
+        let usage = in_a_thread(haste, move || homes::usage(&paths, &username, uid, haste, &|| wanted.strong_count() > 0)).await;
+        drop(asked);
+        usage
     }
 
     async fn keepsake(&self, account: AccountId) -> Result<KeepsakeSeen, HostError> {
@@ -198,7 +232,7 @@ impl Host for LinuxHost {
 
     async fn remove_keepsake(&self, account: AccountId) -> Result<(), HostError> {
         let paths = self.paths.clone();
-        blocking(move || trash::clear(&paths, account)).await
+        deleting(move || trash::clear(&paths, account)).await
     }
 
     async fn reserve_keepsake(&self, account: AccountId) -> Result<(), HostError> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use opterius_model::{AccountId, Uid};
 use opterius_protocol::bounded;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use tokio::sync::Semaphore;
 
 use crate::host::{HostError, ProcessesSeen};
 
@@ -29,6 +30,9 @@ const MOST_CGROUPS: usize = 10_000;
 
 /// The longest that a file of a process in `/proc` can be: its list of groups is what may be long.
 const MOST_STATUS_BYTES: u64 = bounded::MIB;
+
+/// Looks at every process of the server take turns, so that closing many accounts at once leaves threads for everything else.
+pub(super) static LOOKS: Semaphore = Semaphore::const_new(8);
 
 /// Whose processes are meant.
 #[derive(Debug, Clone)]
@@ -68,7 +72,8 @@ impl Owner {
             let is_below = |line: &str| self.cgroups.iter().any(|(path, _)| is_in(line, path));
             cgroups.lines().any(is_below)
         };
-        Some(Process { of_uid, in_cgroup, sandboxed: in_cgroup || is_sandboxed(&pid.to_string()) })
+        // Nothing more of strangers' processes: a create looks at every process of the server.
+        Some(Process { of_uid, in_cgroup, sandboxed: in_cgroup || (of_uid && is_sandboxed(&pid.to_string())) })
     }
 
     /// Every process that may be the account's.
@@ -175,7 +180,7 @@ pub(super) async fn end_sessions(account: AccountId, uid: Uid) -> Result<(), Hos
 
 async fn end(account: Option<AccountId>, uid: Uid, wanted: fn(&Process) -> bool) -> Result<(), HostError> {
     for _ in 0..200 {
-        let left = super::blocking(move || {
+        let left = super::blocking_in_turn(&LOOKS, move || {
             let owner = Owner::new(account, uid);
             let processes: Vec<_> = owner.all()?.into_iter().filter(|(_, process)| wanted(process)).collect();
             for (pid, _) in &processes {
@@ -231,7 +236,7 @@ mod tests {
     fn owner() -> Owner {
         let own = bounded::text("/proc/self/cgroup", MOST_STATUS_BYTES).expect("a file of the kernel");
         let line = own.lines().find(|line| line.starts_with("0::") || line.contains(":name=systemd:")).expect("a hierarchy of systemd");
-        Owner { uid: Uid::try_from(59_998).expect("a uid"), cgroups: vec![(line.to_owned(), "/nowhere".into())] }
+        Owner { uid: Uid::try_from(20_000).expect("a uid"), cgroups: vec![(line.to_owned(), "/nowhere".into())] }
     }
 
     #[test]

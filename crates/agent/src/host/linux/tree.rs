@@ -13,7 +13,7 @@ use rustix::fs::{AtFlags, CWD, Dir, DirEntry, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::disk;
-use crate::host::DiskSeen;
+use crate::host::{DiskSeen, Haste};
 
 /// So many levels are held open. What is moved away below them ends the walk of the deepest of these, and not the whole walk.
 const HELD: usize = if cfg!(test) { 4 } else { 32 };
@@ -223,17 +223,18 @@ fn delete(walk: &Walk, name: &CStr, is_directory: bool) -> io::Result<bool> {
     }
 }
 
-/// The most entries that are counted, and the longest that is counted.
+/// The most entries that are counted, and the longest that is counted where nobody waits, and where somebody does.
 const MOST_ENTRIES: u64 = 50_000_000;
 const LONGEST: Duration = Duration::from_mins(15);
+const LONGEST_WAITED: Duration = Duration::from_secs(15);
 
 /// What everything below a directory takes on the disk. A file of several names counts at each of them with its share. What cannot be counted
-/// makes it a number that there is at least.
-pub(super) fn measure(top: OwnedFd) -> io::Result<DiskSeen> {
-    measure_within(top, MOST_ENTRIES, LONGEST)
+/// makes it a number that there is at least. Once it is not `wanted` any more, it ends.
+pub(super) fn measure(top: OwnedFd, haste: Haste, wanted: &dyn Fn() -> bool) -> io::Result<DiskSeen> {
+    measure_within(top, MOST_ENTRIES, if haste == Haste::Waited { LONGEST_WAITED } else { LONGEST }, wanted)
 }
 
-fn measure_within(top: OwnedFd, most: u64, longest: Duration) -> io::Result<DiskSeen> {
+fn measure_within(top: OwnedFd, most: u64, longest: Duration, wanted: &dyn Fn() -> bool) -> io::Result<DiskSeen> {
     let began = Instant::now();
     let mut walk = Walk::new(top)?;
     let mut seen = DiskSeen::default();
@@ -249,7 +250,7 @@ fn measure_within(top: OwnedFd, most: u64, longest: Duration) -> io::Result<Disk
                 continue;
             }
         };
-        if seen.files == most || began.elapsed() >= longest {
+        if seen.files == most || began.elapsed() >= longest || !wanted() {
             seen.at_least = true;
             break;
         }
@@ -415,7 +416,7 @@ mod tests {
     fn a_tree_is_counted_to_its_last_depth() {
         let place = Place::new();
         make_deep(&place.tree(), 2000, &place.keep);
-        let seen = measure(disk::open_dir(&place.tree()).unwrap()).unwrap();
+        let seen = measure(disk::open_dir(&place.tree()).unwrap(), Haste::Leisurely, &|| true).unwrap();
         assert_eq!((seen.files, seen.at_least), (6000, false));
         remove(&place.tree()).unwrap();
     }
@@ -424,10 +425,15 @@ mod tests {
     fn what_is_not_counted_is_not_passed_over_in_silence() {
         let place = Place::new();
         wide(&place);
-        let seen = |most, longest| measure_within(disk::open_dir(&place.tree()).unwrap(), most, longest).unwrap();
+        let seen = |most, longest| measure_within(disk::open_dir(&place.tree()).unwrap(), most, longest, &|| true).unwrap();
         assert_eq!((seen(60, LONGEST).files, seen(60, LONGEST).at_least), (60, false));
         assert_eq!((seen(59, LONGEST).files, seen(59, LONGEST).at_least), (59, true));
         assert!(seen(60, Duration::ZERO).at_least);
+        // Nobody waits any more after the tenth look.
+        let left = std::cell::Cell::new(10);
+        let wanted = || left.replace(left.get() - 1) > 0;
+        let seen = measure(disk::open_dir(&place.tree()).unwrap(), Haste::Waited, &wanted).unwrap();
+        assert_eq!((seen.files, seen.at_least), (10, true));
     }
 
     #[test]
@@ -437,7 +443,7 @@ mod tests {
         let one = place.tree().join("one");
         fs::write(&one, vec![1; 100_000]).unwrap();
         fs::File::open(&one).unwrap().sync_all().unwrap();
-        let look = || measure(disk::open_dir(&place.tree()).unwrap()).unwrap();
+        let look = || measure(disk::open_dir(&place.tree()).unwrap(), Haste::Leisurely, &|| true).unwrap();
         let once = look();
         for name in 0..6 {
             fs::hard_link(&one, place.tree().join(name.to_string())).unwrap();
