@@ -167,3 +167,46 @@ fn a_home_of_any_shape_is_counted_and_deleted() {
     let peak = peak_of_the_agent(&server);
     assert!(peak < 300_000, "{peak} KiB");
 }
+
+#[test]
+fn a_site_is_closed_on_a_full_disk_that_has_no_inode_left() {
+    let server = Server::with("full-entries", &Setup { small: vec!["/var/lib/opterius:8M"], ..Setup::default() });
+    let alice = Tenant::new(&server, "alice", "alice.test");
+    server.sh("mkdir /var/lib/opterius/filler; n=0; while : >/var/lib/opterius/filler/$n; do n=$((n + 1)); done 2>/dev/null || true
+         dd if=/dev/zero of=/var/lib/opterius/filler/0 bs=1k 2>/dev/null || true");
+    assert_ne!(server.run(&["touch", "/var/lib/opterius/one-more"]).status, 0, "nothing can be made any more");
+    server.done("POST", &format!("/api/accounts/{}/suspend", alice.account), Some(&serde_json::json!({ "reason": "spam" })));
+    assert_eq!(server.get("alice.test", "/").status, 503);
+    server.done("POST", &format!("/api/accounts/{}/unsuspend", alice.account), None);
+    assert_eq!(server.get("alice.test", "/inside.php").status, 200);
+}
+
+#[test]
+fn an_account_that_connects_without_an_end_keeps_no_other_site_from_answering() {
+    let server = Server::new("connects");
+    let alice = Tenant::new(&server, "alice", "alice.test");
+    let bob = Tenant::new(&server, "bob", "bob.test");
+    bob.put(&server, "page.html", "bob's");
+    let connect = "$held = []; $refused = 0; for ($i = 0; $i < 2000; $i++) { \
+         $one = @stream_socket_client('tcp://127.0.0.1:80', $errno, $error, 2); \
+         if ($one) { fwrite($one, \"GET / HTTP/1.1\\r\\n\"); $held[] = $one; } else { $refused++; } } \
+         echo count($held), ' ', $refused, ' ', @stream_socket_client('tcp://127.0.0.1:80', $errno, $error, 2, STREAM_CLIENT_CONNECT, \
+         stream_context_create(['socket' => ['bindto' => '127.0.3.7:0']])) ? 'open' : 'closed';";
+    let output = alice.run(&server, &format!("ulimit -n 4096; exec php -r '{}'", connect.replace('\'', "'\\''")), "");
+    let mut words = output.stdout.split_whitespace();
+    let mut number = || words.next().and_then(|word| word.parse::<u32>().ok()).unwrap_or_else(|| panic!("{output:?}"));
+    let (held, refused) = (number(), number());
+    assert!(held >= 500 && refused >= 300, "most of a burst is let in, and no flood: {output:?}");
+    assert_eq!(words.next(), Some("closed"), "nor from an address that is the server's own: {output:?}");
+    assert_eq!(server.get("bob.test", "/page.html").text(), "bob's");
+}
+
+#[test]
+fn a_visitor_who_holds_the_dns_servers_connections_keeps_no_order_from_being_made() {
+    let server = Server::new("dns-held");
+    let address = format!("{}:53", server.at);
+    let held: Vec<_> = (0..300).filter_map(|_| std::net::TcpStream::connect(&address).ok()).collect();
+    assert!(!held.is_empty());
+    Tenant::new(&server, "alice", "alice.test");
+    assert_eq!(server.dig("alice.test", "A"), std::slice::from_ref(&server.ip));
+}

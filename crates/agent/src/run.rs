@@ -20,6 +20,10 @@ const ROUNDS: usize = 4;
 const PROOFS: u32 = 12;
 const BETWEEN_PROOFS: Duration = Duration::from_millis(250);
 
+/// After this time no other is begun: a customer's program can make each take as long as an answer is waited for, and whoever wants to
+/// suspend the account waits for the end of it.
+const PROVING: Duration = Duration::from_secs(20);
+
 /// Follows the steps of a run.
 pub(crate) trait Observer: Send + Sync {
     /// A step begins; answers its number.
@@ -169,11 +173,12 @@ impl Run {
         name: &str,
         proof: impl Fn() -> BoxFuture<'a, Result<String, HostError>> + Send + Sync,
     ) -> Result<(), Failure> {
+        let begun = tokio::time::Instant::now();
         self.step(name, async {
             for attempt in 1.. {
                 match proof().await {
                     Ok(saw) => return Ok((StepState::Done, saw)),
-                    Err(_) if attempt < PROOFS && !(self.stops() && self.failed.get().is_some()) => {
+                    Err(_) if attempt < PROOFS && begun.elapsed() < PROVING && !(self.stops() && self.failed.get().is_some()) => {
                         tokio::time::sleep(BETWEEN_PROOFS).await;
                     }
                     Err(error) => return Err(failure(name, FailureKind::Failed, &error)),

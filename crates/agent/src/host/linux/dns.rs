@@ -12,7 +12,7 @@ use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 
 use crate::config::Config;
 use crate::host::{HostError, RecordSet, ZonePlan, ZoneSeen};
@@ -340,9 +340,19 @@ impl PowerDns {
         Ok(reply)
     }
 
+    /// From an address that accounts cannot have, since the DNS server lets so many connections of one address in.
+    async fn connect(&self) -> std::io::Result<TcpStream> {
+        if self.server.ip() != Ipv4Addr::LOCALHOST {
+            return TcpStream::connect(self.server).await;
+        }
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((Ipv4Addr::new(127, 0, 0, 2), 0).into())?;
+        socket.connect(self.server).await
+    }
+
     async fn exchange_tcp(&self, question: &[u8]) -> std::io::Result<Vec<u8>> {
         let talk = async {
-            let mut stream = TcpStream::connect(self.server).await?;
+            let mut stream = self.connect().await?;
             let length = u16::try_from(question.len()).map_err(|_| std::io::ErrorKind::InvalidInput)?;
             stream.write_all(&[&length.to_be_bytes()[..], question].concat()).await?;
             let length = stream.read_u16().await?;

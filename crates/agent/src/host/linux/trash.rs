@@ -74,7 +74,8 @@ pub(super) fn without_room(doing: String, error: io::Error) -> HostError {
     HostError::failed(doing)(error)
 }
 
-fn is_full(error: &io::Error) -> bool {
+/// Whether there is no room on the disk, or none for this user.
+pub(super) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
