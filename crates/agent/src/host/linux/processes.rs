@@ -265,4 +265,73 @@ mod tests {
         assert_eq!(found, BTreeSet::from([12, 34]));
         members(&dir.path().join("gone"), CGROUP_DEPTH, &mut found).expect("none is no failure");
     }
+
+    /// A uid that nothing else here has.
+    const UID: u32 = 59_777;
+
+    /// A program of that uid, which only root can start.
+    fn python(script: &str) -> tokio::process::Command {
+        assert!(rustix::process::geteuid().is_root(), "this test is run as root, as ./test does");
+        let mut command = tokio::process::Command::new("/usr/bin/python3");
+        command.args(["-c", script]).uid(UID).gid(UID).env_clear().current_dir("/").kill_on_drop(true);
+        command
+    }
+
+    /// Waits for the end of what a test started, but not for ever.
+    async fn at_most<T>(what: &str, ends: impl Future<Output = T>) -> T {
+        tokio::time::timeout(Duration::from_secs(30), ends).await.unwrap_or_else(|_| panic!("{what} goes on"))
+    }
+
+    #[tokio::test]
+    async fn a_process_whose_first_thread_has_ended_is_alive_while_another_goes_on() {
+        let uid = Uid::try_from(UID).expect("a uid");
+        let script = "import ctypes, sys, threading, time; threading.Thread(target=time.sleep, args=(600,)).start(); \
+            ctypes.CDLL(None).syscall(ctypes.c_long(int(sys.argv[1])), 0)";
+        let mut child = python(script).arg(libc::SYS_exit.to_string()).spawn().expect("it starts");
+        let pid = i32::try_from(child.id().expect("it was not waited for")).expect("a pid");
+        let status = || bounded::text(format!("/proc/{pid}/status"), MOST_STATUS_BYTES).expect("it was not waited for");
+        at_most("its first thread", async {
+            while !status().contains("State:\tZ") {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+        assert!(Owner::new(None, uid).look_at(pid).is_some_and(|found| found.of_uid), "{}", status());
+        end(None, uid, |_| true).await.expect("an end");
+        assert!(!at_most("the process", child.wait()).await.expect("it ends").success());
+    }
+
+    #[tokio::test]
+    async fn a_process_that_has_ended_and_was_not_waited_for_is_none() {
+        let mut child = std::process::Command::new("/bin/true").spawn().expect("it starts");
+        let pid = i32::try_from(child.id()).expect("a pid");
+        at_most("the process", async {
+            while owner().look_at(pid).is_some() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+        assert!(bounded::text(format!("/proc/{pid}/status"), MOST_STATUS_BYTES).is_ok_and(|status| status.contains("State:\tZ")));
+        assert!(child.wait().expect("it ends").success());
+    }
+
+    #[tokio::test]
+    async fn what_forks_and_ends_too_fast_to_be_seen_is_ended() {
+        let uid = Uid::try_from(UID + 1).expect("a uid");
+        // The chain ends by itself after a while, lest a failure leaves it behind.
+        let script = "import os, time\nend = time.monotonic() + 120\nos.write(1, b'x')\n\
+            while time.monotonic() < end:\n    if os.fork(): os._exit(0)";
+        let mut first = python(script).uid(uid.get()).stdout(std::process::Stdio::piped()).spawn().expect("it starts");
+        let mut output = first.stdout.take().expect("a pipe");
+        let mut byte = [0];
+        tokio::io::AsyncReadExt::read_exact(&mut output, &mut byte).await.expect("it begins");
+        let mut bystander =
+            tokio::process::Command::new("/bin/sleep").arg("600").uid(UID + 2).kill_on_drop(true).spawn().expect("it starts");
+        end(None, uid, |_| true).await.expect("an end");
+        // Each link of the chain holds the pipe open.
+        at_most("the chain", bounded::drain(output, 1)).await.expect("its end");
+        assert!(bystander.try_wait().expect("a look").is_none(), "what is another uid's stays");
+        let own = rustix::process::geteuid();
+        assert!(own.is_root(), "this process is still who it was");
+    }
 }
