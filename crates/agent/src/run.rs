@@ -153,6 +153,9 @@ impl Run {
             let mut done = Vec::new();
             for _ in 0..ROUNDS {
                 let Some(change) = self.look::<R>().await? else {
+                    if done.is_empty() {
+                        R::apply_unseen(&*self.host, &self.target).await.map_err(|error| Self::failure::<R>(&error))?;
+                    }
                     return Ok((if done.is_empty() { StepState::Unchanged } else { StepState::Done }, done.join(", ")));
                 };
                 if R::VISIBLE {

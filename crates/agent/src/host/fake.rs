@@ -38,6 +38,8 @@ pub(crate) struct World {
     pub(crate) processes: BTreeSet<Uid>,
     /// Uids with logins.
     pub(crate) sessions: BTreeSet<Uid>,
+    /// Uids with processes that no look shows.
+    pub(crate) unseen: BTreeSet<Uid>,
 }
 
 /// What is at `/home/<name>`.
@@ -244,6 +246,7 @@ impl Host for FakeHost {
         let mut world = self.world();
         world.processes.remove(&uid);
         world.sessions.remove(&uid);
+        world.unseen.remove(&uid);
         Ok(())
     }
 

@@ -259,4 +259,9 @@ pub(crate) trait Resource {
 
     /// Makes one change. Repeating it after it was cut short is safe.
     async fn apply(host: &dyn Host, target: &Target, change: &Self::Change) -> Result<(), HostError>;
+
+    /// What is done where the first look shows nothing to do, for what a look can miss. Repeating it is safe. Neither a plan nor drift does it.
+    async fn apply_unseen(_host: &dyn Host, _target: &Target) -> Result<(), HostError> {
+        Ok(())
+    }
 }

@@ -36,9 +36,7 @@ impl Resource for Sessions {
     type Change = Change;
 
     async fn inspect(host: &dyn Host, target: &Target) -> Result<ProcessesSeen, HostError> {
-        let user = host.user(&target.spec.username).await?;
-        // A number whose user is somebody else's, or nobody's, has no sessions of this account.
-        if user.is_some_and(|user| user.account == Some(target.spec.account_id) && user.uid == Some(target.uid.get())) {
+        if is_its_own(host, target).await? {
             host.processes(target.spec.account_id, target.uid).await
         } else {
             Ok(ProcessesSeen::default())
@@ -60,12 +58,51 @@ impl Resource for Sessions {
             Change::EndSessions(_) => host.end_sessions(target.spec.account_id, target.uid).await,
         }
     }
+
+    /// Processes that fork and end at once are met in no list.
+    async fn apply_unseen(host: &dyn Host, target: &Target) -> Result<(), HostError> {
+        if (target.absent() || target.suspended()) && is_its_own(host, target).await? {
+            host.end_processes(target.spec.account_id, target.uid).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the uid is the account's. A number whose user is somebody else's, or nobody's, has no sessions of this account.
+async fn is_its_own(host: &dyn Host, target: &Target) -> Result<bool, HostError> {
+    let user = host.user(&target.spec.username).await?;
+    Ok(user.is_some_and(|user| user.account == Some(target.spec.account_id) && user.uid == Some(target.uid.get())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::UserSeen;
+    use crate::host::fake::FakeHost;
+    use crate::run::Run;
     use crate::testing::{absent, suspended, target};
+
+    #[tokio::test(start_paused = true)]
+    async fn what_no_look_shows_is_ended_with_the_account_and_only_with_it() {
+        for (target, ours, stays) in [
+            (target(), true, true),
+            (suspended(), true, false),
+            (absent(), true, false),
+            (suspended(), false, true),
+            (absent(), false, true),
+        ] {
+            let host = FakeHost::new();
+            let uid = Some(target.uid.get());
+            let account = ours.then_some(target.spec.account_id);
+            let user = UserSeen { uid, account, group: uid, shadow: None, expired: false, as_made: true };
+            host.world().users.insert(target.spec.username.clone(), user);
+            host.world().unseen.insert(target.uid);
+            let number = target.uid;
+            let run = Run::unobserved(std::sync::Arc::new(host.clone()), target);
+            run.converge::<Sessions>().await.expect("done");
+            assert_eq!(host.world().unseen.contains(&number), stays, "{:?}, ours: {ours}", run.target.spec.state);
+        }
+    }
 
     #[test]
     fn a_live_account_keeps_its_php_and_others_keep_nothing() {

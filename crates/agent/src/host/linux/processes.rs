@@ -60,7 +60,7 @@ impl Owner {
     fn look_at(&self, pid: i32) -> Option<Process> {
         // A process that ended meanwhile has no file any more.
         let status = bounded::text(format!("/proc/{pid}/status"), MOST_STATUS_BYTES).ok()?;
-        if status.lines().any(|line| line.starts_with("State:\tZ") || line.starts_with("State:\tX")) {
+        if has_ended(&status) {
             return None;
         }
         let number = self.uid.to_string();
@@ -103,6 +103,12 @@ impl Owner {
             let _ = pidfd_send_signal(&process, Signal::KILL);
         }
     }
+}
+
+/// Whether a process has ended, by its status. That is the first thread's, which may end long before the others.
+fn has_ended(status: &str) -> bool {
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
+    field("State:").starts_with(['Z', 'X']) && field("Threads:").parse().is_ok_and(|threads: u32| threads <= 1)
 }
 
 /// Adds the processes of a cgroup and of those below it.
@@ -168,19 +174,65 @@ pub(super) fn see(account: AccountId, uid: Uid) -> Result<ProcessesSeen, HostErr
     Ok(ProcessesSeen { sandboxed: sandboxed.len() as u64, sessions: sessions.len() as u64 })
 }
 
-/// Kills until nothing is left: what forks while it is being killed is met in the next round.
+/// The real uid of a thread that kills as an account. No process has it: in 16 bits it is the number for "none", so nothing uses it.
+const NOBODYS_UID: u32 = 65_535;
+
+/// Kills every process of a uid at once. A list is outdated when it is read: whatever forks and ends fast enough is never met in one. The
+/// kernel kills all that a sender may signal while nothing can be forked, so that none gets away.
+///
+/// A sender may signal by its effective uid, its real uid, and by a capability; only the first of these is the account's, and there must be
+/// nothing that the other two reach. The account cannot signal the sender, whose real and saved uid are not its own.
+fn kill_at_once(uid: Uid) -> Result<(), HostError> {
+    // Only for this thread, which does nothing else. To the kernel each thread has credentials of its own, and the sender's other threads are
+    // spared like itself.
+    let kill = move || -> io::Result<()> {
+        let nobodys = rustix::process::Uid::from_raw(NOBODYS_UID);
+        let theirs = rustix::process::Uid::from_raw(uid.get());
+        rustix::thread::set_thread_res_uid(nobodys, theirs, nobodys)?;
+        let may_kill_others = rustix::thread::capabilities(None)?.effective.contains(rustix::thread::CapabilitySet::KILL);
+        if may_kill_others || (rustix::process::getuid(), rustix::process::geteuid()) != (nobodys, theirs) {
+            return Err(io::Error::other("the thread would kill more than the account's processes"));
+        }
+        match nix::sys::signal::kill(nix::unistd::Pid::from_raw(-1), nix::sys::signal::Signal::SIGKILL) {
+            // Nobody is there, or nobody of this uid.
+            Ok(()) | Err(nix::errno::Errno::ESRCH | nix::errno::Errno::EPERM) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    };
+    let doing = || format!("kill the processes of uid {uid}");
+    let thread = std::thread::Builder::new().name("kill".to_owned()).spawn(kill).map_err(HostError::failed(doing()))?;
+    thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread panicked"))).map_err(HostError::failed(doing()))
+}
+
+/// Kills until nothing is left.
 pub(super) async fn end_all(account: AccountId, uid: Uid) -> Result<(), HostError> {
-    end(Some(account), uid, |_| true).await
+    end(Some(account), uid, Whose::All).await
 }
 
-/// The same, but for what is in the sandbox.
+/// The same, but for what is in the sandbox. What forks while it is being killed is met in the next round.
 pub(super) async fn end_sessions(account: AccountId, uid: Uid) -> Result<(), HostError> {
-    end(Some(account), uid, |process| !process.sandboxed).await
+    end(Some(account), uid, Whose::Sessions).await
 }
 
-async fn end(account: Option<AccountId>, uid: Uid, wanted: fn(&Process) -> bool) -> Result<(), HostError> {
+/// Which of the account's processes are ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    All,
+    /// Those that are not in its sandbox.
+    Sessions,
+}
+
+async fn end(account: Option<AccountId>, uid: Uid, whose: Whose) -> Result<(), HostError> {
+    let wanted: fn(&Process) -> bool = match whose {
+        Whose::All => |_| true,
+        Whose::Sessions => |process| !process.sandboxed,
+    };
+    let mut empty = 0;
     for _ in 0..200 {
         let left = super::blocking_in_turn(&LOOKS, move || {
+            if whose == Whose::All {
+                kill_at_once(uid)?;
+            }
             let owner = Owner::new(account, uid);
             let processes: Vec<_> = owner.all()?.into_iter().filter(|(_, process)| wanted(process)).collect();
             for (pid, _) in &processes {
@@ -189,7 +241,9 @@ async fn end(account: Option<AccountId>, uid: Uid, wanted: fn(&Process) -> bool)
             Ok(processes.len())
         })
         .await?;
-        if left == 0 {
+        empty = if left == 0 { empty + 1 } else { 0 };
+        // Something may have begun between the two.
+        if empty == 2 {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -297,7 +351,7 @@ mod tests {
         })
         .await;
         assert!(Owner::new(None, uid).look_at(pid).is_some_and(|found| found.of_uid), "{}", status());
-        end(None, uid, |_| true).await.expect("an end");
+        end(None, uid, Whose::All).await.expect("an end");
         assert!(!at_most("the process", child.wait()).await.expect("it ends").success());
     }
 
@@ -327,7 +381,7 @@ mod tests {
         tokio::io::AsyncReadExt::read_exact(&mut output, &mut byte).await.expect("it begins");
         let mut bystander =
             tokio::process::Command::new("/bin/sleep").arg("600").uid(UID + 2).kill_on_drop(true).spawn().expect("it starts");
-        end(None, uid, |_| true).await.expect("an end");
+        end(None, uid, Whose::All).await.expect("an end");
         // Each link of the chain holds the pipe open.
         at_most("the chain", bounded::drain(output, 1)).await.expect("its end");
         assert!(bystander.try_wait().expect("a look").is_none(), "what is another uid's stays");
