@@ -172,7 +172,7 @@ fn a_home_of_any_shape_is_counted_and_deleted() {
 fn a_site_is_closed_on_a_full_disk_that_has_no_inode_left() {
     let server = Server::with("full-entries", &Setup { small: vec!["/var/lib/opterius:8M"], ..Setup::default() });
     let alice = Tenant::new(&server, "alice", "alice.test");
-    server.sh("mkdir /var/lib/opterius/filler; n=0; while : >/var/lib/opterius/filler/$n; do n=$((n + 1)); done 2>/dev/null || true
+    server.sh("mkdir /var/lib/opterius/filler; n=0; while touch /var/lib/opterius/filler/$n 2>/dev/null; do n=$((n + 1)); done
          dd if=/dev/zero of=/var/lib/opterius/filler/0 bs=1k 2>/dev/null || true");
     assert_ne!(server.run(&["touch", "/var/lib/opterius/one-more"]).status, 0, "nothing can be made any more");
     server.done("POST", &format!("/api/accounts/{}/suspend", alice.account), Some(&serde_json::json!({ "reason": "spam" })));

@@ -7,7 +7,8 @@ use std::time::Duration;
 use opterius_model::{OperationId, RequestId, Spec};
 use tokio::time::Instant;
 
-use super::run_operation::{commit_and_begin, wait};
+use super::resolve_operation::abandon_operation;
+use super::run_operation::{commit_and_begin, wait, wait_for_the_end};
 use super::{Answer, AppError, Caller, Memo, Progress, Reference, Refusal, read};
 use crate::core::Core;
 use crate::store::account::{self, Account, Status};
@@ -21,6 +22,12 @@ pub(crate) trait Verb: Sync {
 
     /// Whether a terminated account is something for this verb, and not an answer of its own.
     const TAKES_TERMINATED: bool = false;
+
+    /// Whether an operation of this kind that needs attention is ended where it stands, so that this one can begin. What a customer can keep
+    /// from ending must not keep the host from closing the account.
+    fn replaces(_stuck: Kind) -> bool {
+        false
+    }
 
     /// What the account is to become. Looks, and changes nothing.
     fn next(&self, core: &Core, caller: &Caller, account: &Account) -> impl Future<Output = Result<Next, AppError>> + Send;
@@ -97,7 +104,7 @@ pub(super) async fn change_until<V: Verb>(
     until: Instant,
 ) -> Result<Changed, AppError> {
     loop {
-        account = standing_still::<V>(core, caller, account, until).await?;
+        account = standing_still::<V>(core, caller, account, request, until).await?;
         match verb.next(core, caller, &account).await? {
             Next::Nothing => return Ok(Changed { answer: Answer::Done(account.clone()), before: account }),
             Next::Rows(memo) => {
@@ -125,9 +132,24 @@ pub(super) async fn change_until<V: Verb>(
 }
 
 /// The account once no operation of it is open, if this verb may change it then.
-async fn standing_still<V: Verb>(core: &Core, caller: &Caller, mut account: Account, until: Instant) -> Result<Account, AppError> {
+async fn standing_still<V: Verb>(
+    core: &Arc<Core>,
+    caller: &Caller,
+    mut account: Account,
+    request: &RequestId,
+    until: Instant,
+) -> Result<Account, AppError> {
     while let Some(open) = account.operation.filter(|operation| !operation.outcome.is_final()) {
         match wait(core, open.id, until).await? {
+            Progress { outcome: Outcome::NeedsAttention, .. } if V::replaces(open.kind) => {
+                abandon_operation(core, caller, open.id, request, until.saturating_duration_since(Instant::now())).await?;
+                // It is decided once the attempt that is under way is over.
+                wait_for_the_end(core, open.id, until).await;
+                account = read::again(core, caller, account.id).await?;
+                if account.operation.is_some_and(|operation| operation.id == open.id && !operation.outcome.is_final()) {
+                    return Err(Refusal::operation_running(&account, open.id, open.kind).into());
+                }
+            }
             Progress { outcome: Outcome::Running, .. } => return Err(Refusal::operation_running(&account, open.id, open.kind).into()),
             Progress { outcome: Outcome::NeedsAttention, error: Some(error), .. } => return Err(error.into()),
             _ => account = read::again(core, caller, account.id).await?,
@@ -243,5 +265,14 @@ pub(super) async fn unfinished(core: &Core, caller: &Caller, id: OperationId, pr
         }
         Progress { error: Some(error), .. } => Err(error.into()),
         Progress { .. } => Err(AppError::Broken("say why an operation is not done")),
+    }
+}
+
+/// Whether an operation of this kind leads from one state of a live account to another, so that what it left is an account, and mended by a
+/// repair. What makes an account or ends it is not left half-way.
+pub(super) fn changes_a_live_account(kind: Kind) -> bool {
+    match kind {
+        Kind::Unsuspend | Kind::Package | Kind::Password | Kind::Repair => true,
+        Kind::Create | Kind::Suspend | Kind::Terminate | Kind::Restore => false,
     }
 }

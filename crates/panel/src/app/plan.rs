@@ -111,10 +111,11 @@ pub(super) async fn plan_of<V: Verb>(core: &Core, caller: &Caller, account: &Acc
     let mut plan = Plan::of(V::KIND.as_str());
     if let Some(open) = account.operation.filter(|operation| !operation.outcome.is_final()) {
         let open = match open.outcome {
-            Outcome::NeedsAttention => Refusal::still_needs_attention(account, open.id),
-            _ => Refusal::operation_running(account, open.id, open.kind),
+            Outcome::NeedsAttention if V::replaces(open.kind) => None,
+            Outcome::NeedsAttention => Some(Refusal::still_needs_attention(account, open.id)),
+            _ => Some(Refusal::operation_running(account, open.id, open.kind)),
         };
-        plan.conflicts.push(open.into());
+        plan.conflicts.extend(open.map(Into::into));
     }
     let mut wanted = match verb.next(core, caller, account).await {
         Ok(Next::Nothing) => return Ok(plan),

@@ -2,7 +2,7 @@
 
 use opterius_model::Hold;
 
-use super::change_account::{Next, Verb, committed};
+use super::change_account::{Next, Verb, changes_a_live_account, committed};
 use super::{AppError, Caller, Code, Memo, Reason, Refusal};
 use crate::core::Core;
 use crate::store::account::Account;
@@ -24,6 +24,10 @@ impl Suspend {
 
 impl Verb for Suspend {
     const KIND: Kind = Kind::Suspend;
+
+    fn replaces(stuck: Kind) -> bool {
+        changes_a_live_account(stuck)
+    }
 
     async fn next(&self, core: &Core, caller: &Caller, account: &Account) -> Result<Next, AppError> {
         let spec = committed(account)?;

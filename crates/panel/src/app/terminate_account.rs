@@ -1,6 +1,6 @@
 //! Takes an account off its server: its names are free at once, and what a restore needs is kept for some days.
 
-use super::change_account::{Next, Verb, committed};
+use super::change_account::{Next, Verb, changes_a_live_account, committed};
 use super::{AppError, Caller, KeptDays, Memo, settings};
 use crate::core::Core;
 use crate::store::account::{Account, Status};
@@ -25,6 +25,10 @@ impl Terminate {
 impl Verb for Terminate {
     const KIND: Kind = Kind::Terminate;
     const TAKES_TERMINATED: bool = true;
+
+    fn replaces(stuck: Kind) -> bool {
+        changes_a_live_account(stuck) || stuck == Kind::Suspend
+    }
 
     async fn next(&self, core: &Core, _caller: &Caller, account: &Account) -> Result<Next, AppError> {
         if account.status == Status::Terminated {

@@ -125,6 +125,26 @@ async fn an_abandoned_operation_is_decided_as_it_stands_and_says_what_is_left() 
 }
 
 #[tokio::test]
+async fn a_change_that_cannot_end_keeps_nobody_from_suspending_or_ending_the_account() {
+    for (verb, method, body, status) in
+        [("suspend", Method::POST, json!({ "reason": "spam" }), "suspended"), ("?keep_days=7", Method::DELETE, json!({}), "terminated")]
+    {
+        let lab = Lab::new().await;
+        let account = lab.create(&order("alice")).await.data(201);
+        let path = format!("/api/accounts/{}", account["id"].as_str().unwrap());
+        lab.agent.script("alice", Behaviour::Stuck);
+        let problem = lab.post(&format!("{path}/repair"), &json!({})).await.problem(500, "needs_attention");
+        let target = if verb.starts_with('?') { format!("{path}{verb}") } else { format!("{path}/{verb}") };
+        lab.post(&format!("{path}/unsuspend"), &json!({})).await.problem(500, "needs_attention");
+        let closed = lab.call(method, &target).json(&body).send().await.data(200);
+        assert_eq!(closed["status"], status, "{closed}");
+        let stuck = lab.get(&format!("/api/operations/{}", problem["operation_id"].as_str().unwrap())).await.data(200);
+        assert_eq!(stuck["abandoned"], true, "{stuck}");
+        assert_eq!(lab.get("/api/activity?action=operation.abandon&outcome=ok").await.json()["page"]["total"], 1);
+    }
+}
+
+#[tokio::test]
 async fn an_abandoned_create_frees_its_names_and_does_not_say_that_all_was_undone() {
     let lab = Lab::new().await;
     lab.agent.script("alice", Behaviour::Attention);
