@@ -189,7 +189,7 @@ fn requests_reach_scripts_as_an_application_expects_them() {
     alice.put(&server, "warns.php", "<?php file_put_contents('php://stderr', \"from-stderr\\n\"); echo $nothing; echo 'fine';");
     assert_eq!(server.get("alice.test", "/warns.php").text(), "fine");
     eventually("standard error is in the log too", || {
-        server.sh("cat /var/log/opterius/accounts/alice/php.log").contains("from-stderr").then_some(())
+        server.run(&["cat", "/var/log/opterius/accounts/alice/php.log"]).stdout.contains("from-stderr").then_some(())
     });
 }
 

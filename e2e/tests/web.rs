@@ -203,7 +203,7 @@ fn a_log_that_grows_is_rotated_by_its_size_and_every_request_is_counted() {
     });
     let number = |line: &str| line.parse::<u64>().expect("a size");
     server.get("alice.test", "/page.html?after");
-    let newest = || server.sh("cat /var/log/opterius/access.json");
+    let newest = || server.run(&["cat", "/var/log/opterius/access.json"]).stdout;
     eventually("the new one is written to", || newest().contains("page.html?after").then_some(()));
     opterius_e2e::within(std::time::Duration::from_mins(5), "every request is counted once", || {
         let counted = traffic(&server, &alice.account).0 - before;
@@ -289,7 +289,9 @@ fn lines_that_vanish_unread_are_counted_and_said() {
     let report: Value = serde_json::from_str(&said).expect("JSON");
     assert_eq!(report["ok"], true, "a warning, no problem: {report}");
     server.get("alice.test", "/?after");
-    eventually("what follows is read", || server.sh("cat /var/log/opterius/accounts/alice/access.log").contains("/?after").then_some(()));
+    eventually("what follows is read", || {
+        server.run(&["cat", "/var/log/opterius/accounts/alice/access.log"]).stdout.contains("/?after").then_some(())
+    });
 }
 
 /// An FPM of a customer's making: it answers every request with the headers in /srv/answer, and writes down what it was told.
@@ -381,7 +383,7 @@ fn no_answer_to_the_probe_makes_nginx_do_or_tell_anything() {
     ask(&probe_paths(&secret)[0]);
     server.get("alice.test", "/the-last-one");
     eventually("the logs are split", || {
-        server.sh("cat /var/log/opterius/accounts/alice/access.log").contains("the-last-one").then_some(())
+        server.run(&["cat", "/var/log/opterius/accounts/alice/access.log"]).stdout.contains("the-last-one").then_some(())
     });
     let told = server.sh("cat /srv/told");
     assert!(told.contains("/inside.php") && told.contains("/opterius-ping"), "the forged FPM was asked");
