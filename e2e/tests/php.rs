@@ -183,7 +183,7 @@ fn requests_reach_scripts_as_an_application_expects_them() {
     let wrong = server.get("alice.test", "/wrong.php");
     assert!(wrong.status == 500 && !wrong.text().contains("secret-detail"), "{}", wrong.text());
     eventually("it is in the log", || {
-        let log = server.sh("cat /var/log/opterius/accounts/alice/php.log");
+        let log = server.run(&["cat", "/var/log/opterius/accounts/alice/php.log"]).stdout;
         (log.contains("to-the-log") && log.contains("secret-detail")).then_some(())
     });
     alice.put(&server, "warns.php", "<?php file_put_contents('php://stderr', \"from-stderr\\n\"); echo $nothing; echo 'fine';");
