@@ -33,8 +33,7 @@ impl Panics {
 
     /// Counts one, with what went wrong: "pool main of alice".
     pub fn note(&self, what: &str, payload: &(dyn Any + Send)) {
-        let said = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-        let said = opterius_model::clean(said.unwrap_or("no message").as_bytes(), LONGEST_MESSAGE);
+        let said = opterius_model::clean(opterius_protocol::panic_message(payload).as_bytes(), LONGEST_MESSAGE);
         tracing::error!("a panic in {what}, a mistake in phpd: {said}");
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counted.count = counted.count.saturating_add(1);

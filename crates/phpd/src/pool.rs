@@ -66,7 +66,7 @@ pub enum Command {
 }
 
 /// What everybody may see of a pool.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Shown {
     spec: Arc<PoolSpec>,
     store: Store,
@@ -82,37 +82,8 @@ impl Shown {
         Self { spec, store, state: PoolState::Asleep, master_pid: None, last_failure: None, socket: None }
     }
 
-    /// Everything that it takes to say how the pool stands, which asks disks.
-    pub fn seen(&self) -> Seen {
-        let Self { spec, store, state, master_pid, last_failure, socket } = self;
-        Seen {
-            spec: Arc::clone(spec),
-            store: store.clone(),
-            state: *state,
-            master_pid: *master_pid,
-            last_failure: last_failure.clone(),
-            socket: socket.clone(),
-        }
-    }
-
-    /// What it does.
-    pub fn state(&self) -> PoolState {
-        self.state
-    }
-}
-
-/// A copy of [`Shown`], for which nobody has to wait.
-pub struct Seen {
-    spec: Arc<PoolSpec>,
-    store: Store,
-    state: PoolState,
-    master_pid: Option<u32>,
-    last_failure: Option<PoolFailure>,
-    socket: Option<(PathBuf, PathBuf)>,
-}
-
-impl Seen {
-    /// What the contract says of the pool. Blocks: it looks at the socket's files and at the pool's file.
+    /// What the contract says of the pool. Blocks: it looks at the socket's files and at the pool's file, so it is asked of
+    /// a copy, for which nobody has to wait.
     pub fn status(self) -> PoolStatus {
         let listening =
             self.socket.as_ref().is_some_and(|(bound, path)| sockets::is_in_place(bound, path) && sockets::is_open_to_nginx_alone(path));
@@ -124,6 +95,11 @@ impl Seen {
             master_pid: self.master_pid,
             last_failure: self.last_failure,
         }
+    }
+
+    /// What it does.
+    pub fn state(&self) -> PoolState {
+        self.state
     }
 }
 
@@ -335,7 +311,7 @@ impl Pool {
     }
 
     async fn status(&self) -> Result<PoolStatus, WireError> {
-        let seen = self.shown.lock().unwrap_or_else(PoisonError::into_inner).seen();
+        let seen = self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let looking = self.around.panics.on_a_thread("a look at a pool", || seen.status());
         tokio::time::timeout(SAVING, looking).await.map_err(std::io::Error::from).flatten().map_err(|error| {
             let PoolSpec { pool, username, .. } = &*self.spec;

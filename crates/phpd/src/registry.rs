@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::launch::Sandbox;
 use crate::panics::Panics;
-use crate::pool::{Command, Pool, Seen, Shown, Surroundings};
+use crate::pool::{Command, Pool, Shown, Surroundings};
 use crate::sockets::Socket;
 use crate::store::Unreadable;
 
@@ -148,13 +148,13 @@ impl Registry {
     /// One pool as it stands. Blocks: it looks at files.
     pub fn get(&self, account: AccountId, pool: &PoolName) -> Option<PoolStatus> {
         let handle = self.handle(&(account, pool.clone()))?;
-        let seen = handle.shown.lock().unwrap_or_else(PoisonError::into_inner).seen();
+        let seen = handle.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Some(seen.status())
     }
 
     /// Every pool, ordered by account and name. Blocks: it looks at files.
     pub fn list(&self) -> Vec<PoolStatus> {
-        self.shown(|shown| Some(shown.seen())).into_iter().map(Seen::status).collect()
+        self.shown(|shown| Some(shown.clone())).into_iter().map(Shown::status).collect()
     }
 
     fn shown<T>(&self, mut pick: impl FnMut(&Shown) -> Option<T>) -> Vec<T> {
@@ -167,13 +167,13 @@ impl Registry {
     pub fn health(&self) -> Health {
         let states = self.shown(|shown| Some(shown.state()));
         let count = |state: PoolState| states.iter().filter(|one| **one == state).count() as u64;
-        let backing_off = self.shown(|shown| (shown.state() == PoolState::BackingOff).then(|| shown.seen()));
+        let backing_off = self.shown(|shown| (shown.state() == PoolState::BackingOff).then(|| shown.clone()));
         let (panics, last_panic) = self.around.panics.told();
         Health {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pools: states.len() as u64,
             running: count(PoolState::Running),
-            backing_off: backing_off.into_iter().map(Seen::status).collect(),
+            backing_off: backing_off.into_iter().map(Shown::status).collect(),
             cgroups: self.around.launcher.cgroups(),
             unreadable: self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect(),
             panics,

@@ -191,8 +191,7 @@ impl TaskState {
 
 /// What a panic said.
 pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    clean(text.unwrap_or("it panicked without a text").as_bytes(), LONGEST)
+    clean(opterius_protocol::panic_message(panic).as_bytes(), LONGEST)
 }
 
 /// Works turn by turn until the task is done or the Panel ends. Nothing happens if there is a task of that name.

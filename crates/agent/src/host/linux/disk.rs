@@ -72,6 +72,11 @@ pub(super) fn read_mark(path: &Path) -> Option<AccountId> {
     AccountId::parse(bounded::text(path, LONGEST_MARK).ok()?.trim_end()).ok()
 }
 
+/// Whether there is no room on the disk, or none for this user.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// Writes what was done in a directory to the disk.
 pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()

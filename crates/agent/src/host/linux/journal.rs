@@ -51,10 +51,6 @@ fn reserve(file: &File, from: u64, bytes: u64) -> io::Result<()> {
     Ok(rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, from, bytes)?)
 }
 
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
 fn ensure_operations(paths: &Paths) -> io::Result<()> {
     disk::ensure_dir(&paths.state, 0o700)?;
     disk::ensure_dir(&operations(paths), 0o700)
@@ -65,7 +61,7 @@ pub(super) fn begin(paths: &Paths, operation: OperationId, line: &str, room: Roo
     ensure_operations(paths).map_err(HostError::failed(doing()))?;
     let path = operation_file(paths, operation);
     let begun = match begin_in_a_new_file(paths, &path, line) {
-        Err(error) if room == Room::Spare && is_full(&error) => begin_in_a_spare_file(paths, &path, line, error),
+        Err(error) if room == Room::Spare && disk::is_full(&error) => begin_in_a_spare_file(paths, &path, line, error),
         begun => begun,
     };
     begun.map_err(|error| {
@@ -138,7 +134,7 @@ fn begin_in_a_spare_file(paths: &Paths, path: &Path, line: &str, full: io::Error
                 if disk::rename_exclusively(&new, &spare).is_err() {
                     let _ = fs::remove_file(&new);
                 }
-                if !is_full(&error) {
+                if !disk::is_full(&error) {
                     return Err(error);
                 }
             }
@@ -167,7 +163,7 @@ fn make_spares(paths: &Paths) -> io::Result<bool> {
     for spare in (0..SPARES).map(|number| spare_file(paths, number)) {
         match make(&spare) {
             // What cannot be had is not wanted in part: whoever fills the disk needs it more.
-            Err(error) if is_full(&error) => {
+            Err(error) if disk::is_full(&error) => {
                 let _ = fs::remove_file(&spare);
                 break;
             }
@@ -451,7 +447,7 @@ mod tests {
             assert!(room_now >= length + RESERVED, "{length} bytes have {room_now}");
         }
         let path = operation_file(&paths, OperationId::generate());
-        assert!(is_full(&begin_in_a_spare_file(&paths, &path, "{}\n", full()).expect_err("there is none")));
+        assert!(disk::is_full(&begin_in_a_spare_file(&paths, &path, "{}\n", full()).expect_err("there is none")));
         keep_spares(&paths).expect("made again");
         assert_eq!(spares(), SPARES);
         let long = "x".repeat(usize::try_from(SPARE).expect("a size"));
@@ -479,7 +475,7 @@ mod tests {
             for (id, line, begun) in announced {
                 match begun {
                     Ok(()) => assert_eq!(bounded::text(operation_file(&paths, id), bounded::MIB).expect("text"), line),
-                    Err(error) => assert!(is_full(&error) && !operation_file(&paths, id).exists(), "{error}"),
+                    Err(error) => assert!(disk::is_full(&error) && !operation_file(&paths, id).exists(), "{error}"),
                 }
                 remove(&paths, id).expect("removed");
             }

@@ -11,7 +11,7 @@ use opterius_protocol::bounded;
 use opterius_protocol::phpd::socket_path;
 use rustix::fs::{CWD, RenameFlags};
 
-use super::{Paths, disk, homes, trash, tree};
+use super::{Paths, disk, homes, tree};
 use crate::host::{EntryPlan, HostError, SiteSeen};
 
 /// The file that holds the account's id.
@@ -105,7 +105,7 @@ fn mark_suspended(file: &Path) -> io::Result<()> {
     }
     match fs::OpenOptions::new().write(true).create_new(true).mode(0o644).open(file) {
         // A name in a directory that has room for one needs neither a block nor an inode.
-        Err(error) if trash::is_full(&error) => fs::hard_link(file.with_file_name(MARK), file),
+        Err(error) if disk::is_full(&error) => fs::hard_link(file.with_file_name(MARK), file),
         made => made.map(drop),
     }
 }

@@ -67,16 +67,11 @@ pub(super) fn make(paths: &Paths, account: AccountId) -> Result<PathBuf, HostErr
 
 /// A failure to keep something, and what helps if it is that there is no room.
 pub(super) fn without_room(doing: String, error: io::Error) -> HostError {
-    if is_full(&error) {
+    if disk::is_full(&error) {
         let advice = "make room on the file system of the homes, or terminate the account without keeping it";
         return HostError::failed(doing)(format!("{error}; {advice}"));
     }
     HostError::failed(doing)(error)
-}
-
-/// Whether there is no room on the disk, or none for this user.
-pub(super) fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Makes an account's reserve, or what is missing of it.
@@ -200,7 +195,7 @@ pub(super) fn discard(paths: &Paths, account: AccountId, place: &Path) -> io::Re
     let deleting = deleting(paths, account);
     tree::remove(&deleting)?;
     match disk::rename_exclusively(place, &deleting) {
-        Err(error) if is_full(&error) || error.kind() == io::ErrorKind::NotFound => tree::remove(place),
+        Err(error) if disk::is_full(&error) || error.kind() == io::ErrorKind::NotFound => tree::remove(place),
         other => other,
     }
 }
@@ -212,7 +207,7 @@ pub(super) fn remove(paths: &Paths, account: AccountId) -> Result<(), HostError>
         tree::remove(&deleting)?;
         if disk::is_there(&place)? {
             match disk::rename_exclusively(&place, &deleting) {
-                Err(error) if is_full(&error) => {
+                Err(error) if disk::is_full(&error) => {
                     // Half of what was kept must not look kept. Here, where there are few names, there is room for another.
                     forget(&place)?;
                     tree::remove(&place)?;
