@@ -96,10 +96,8 @@ pub(crate) async fn administrator(core: &Arc<Core>, name: &str, password: Zeroiz
 /// Begins an attempt to prove something, or says how long to wait.
 pub(super) fn attempt(core: &Core, attempt: &(String, String)) -> Result<(), AppError> {
     let Err(wait) = core.throttle.begin(attempt, core.now()) else { return Ok(()) };
-    let seconds = wait.as_secs() + 1;
-    let mut refusal = Refusal::new(Code::TooManyRequests, format!("Too many wrong attempts: try again in {seconds} seconds."));
-    refusal.retry_after = Some(seconds);
-    Err(refusal.into())
+    let wait = Duration::from_secs(wait.as_secs() + 1);
+    Err(Refusal::too_many_requests(format!("Too many wrong attempts: try again in {} seconds.", wait.as_secs()), wait).into())
 }
 
 /// Whoever has this name and password.

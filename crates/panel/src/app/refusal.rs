@@ -1,5 +1,7 @@
 //! What the Panel says when it does not do what it was asked: a stable code for programs, a sentence for staff, and what to do next.
 
+use std::time::Duration;
+
 use opterius_model::{AccountId, DomainName, OperationId, PackageName, Username};
 use opterius_protocol::agent::{FailureKind, OperationReport};
 use opterius_protocol::{Micros, WireError};
@@ -144,6 +146,12 @@ impl Refusal {
     #[must_use]
     pub(crate) fn of_operation(self, id: OperationId) -> Self {
         Self { operation_id: Some(id), ..self }
+    }
+
+    /// Too much was asked for; another try makes sense after `wait`, which is said in whole seconds, at least one.
+    pub(crate) fn too_many_requests(detail: impl Into<String>, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self { retry_after: Some(seconds.max(1)), ..Self::new(Code::TooManyRequests, detail) }
     }
 
     /// Every field that is wrong.
