@@ -140,7 +140,6 @@ def removals(server, accounts):
         change = {
             "operation_id": str(uuid.UUID(int=(time.time_ns() // 1_000_000 << 80) | (7 << 76) | (2 << 62) | uuid.uuid4().int & ((1 << 62) - 1))),
             "request_id": str(uuid.uuid4()),
-            "not_after": time.time_ns() // 1000 + 60_000_000,
             "wait_ms": 60_000,
             "spec": spec,
         }

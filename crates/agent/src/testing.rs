@@ -1,10 +1,8 @@
 //! What the tests of several modules share.
 
-use std::time::Duration;
-
 use opterius_model::{Hold, OperationId, RequestId, Spec, State, Uid};
 use opterius_protocol::Micros;
-use opterius_protocol::agent::Change;
+use opterius_protocol::agent::{Change, NoLimit};
 
 use crate::resources::Target;
 
@@ -49,7 +47,7 @@ pub(crate) fn change(spec: &Spec) -> Change {
     Change {
         operation_id: OperationId::generate(),
         request_id: RequestId::generate(),
-        not_after: Micros::now().plus(Duration::from_hours(1)),
+        not_after: NoLimit,
         wait_ms: 0,
         spec: spec.clone(),
         memo: None,

@@ -28,8 +28,6 @@ const PORT: u16 = 8443;
 pub struct Timing {
     /// How long an order waits for its outcome before it is answered with the running operation.
     pub patience: Duration,
-    /// How long after it was sent an Agent may still begin an operation.
-    pub validity: Duration,
     /// The first pause after an Agent could not be asked; it doubles up to `longest_pause`.
     pub first_pause: Duration,
     /// The longest pause between two tries.
@@ -56,7 +54,6 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             patience: Duration::from_secs(20),
-            validity: Duration::from_secs(20),
             first_pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(15),
             long_poll: Duration::from_secs(30),

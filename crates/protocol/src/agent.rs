@@ -3,6 +3,8 @@
 //! An operation id has exactly one outcome, decided and fsynced by the Agent and kept until the Panel acknowledges it. Sending the same
 //! id again returns the outcome, or that it is running, and never starts again.
 
+use std::time::Duration;
+
 use http::Method;
 use opterius_model::{AccountId, Generation, OperationId, Pages, PhpVersion, PoolName, RequestId, Spec, State, Uid, Username};
 use serde::{Deserialize, Serialize};
@@ -35,8 +37,9 @@ pub struct Change {
     pub operation_id: OperationId,
     /// The request that asked for it, for the journal.
     pub request_id: RequestId,
-    /// A request that arrives later than this is refused: its caller gave up long ago.
-    pub not_after: Micros,
+    /// For Agents of the version before alone.
+    #[serde(default)]
+    pub not_after: NoLimit,
     /// How long the answer may wait for the outcome, in milliseconds, at most 60,000. The work goes on whatever the caller does.
     pub wait_ms: u32,
     /// The whole desired state.
@@ -45,6 +48,23 @@ pub struct Change {
     /// with the account once the operation is committed, and reads none of it. Nothing: what it keeps stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memo: Option<serde_json::Value>,
+}
+
+/// A moment after which an Agent of the version before refuses a change, by its own clock: one that never comes. An Agent of this version takes a
+/// change whenever it arrives, and whatever this says: what must not begin any more is told to it by [`NeverOperation`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NoLimit;
+
+impl Serialize for NoLimit {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(i64::MAX)
+    }
+}
+
+impl<'de> Deserialize<'de> for NoLimit {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde::de::IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
 }
 
 impl Call for CreateAccount {
@@ -420,7 +440,40 @@ impl Call for GetOperation {
     }
 }
 
-/// `POST /operations/{id}/acknowledge`: the Panel has recorded the outcome, so the Agent may forget the operation in time.
+/// `POST /operations/{id}/never`: an operation that the Agent does not know is never to begin, however late a copy of its request arrives. The Panel
+/// asks this before it gives an operation up of which a request may still be under way, since no clock says when that is over.
+///
+/// A promise is on the disk before it is answered, survives every restart, and is kept until it is acknowledged like an outcome
+/// ([`AcknowledgeOperation`]) and a day longer. Until then the id is refused (`never_begins`). Asking again is answered the same. Any refusal of
+/// this call promises nothing; an Agent of the version before knows no such call (`not_found`).
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct NeverOperation {
+    /// The operation.
+    pub id: OperationId,
+}
+
+impl Call for NeverOperation {
+    type Reply = NeverAnswer;
+    const METHOD: Method = Method::POST;
+    const ROUTE: &'static str = "/operations/{id}/never";
+
+    fn target(&self) -> String {
+        format!("/operations/{}/never", self.id)
+    }
+}
+
+/// The answer to [`NeverOperation`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NeverAnswer {
+    /// The Agent did not know the operation, and it never begins from here on.
+    NeverBegins,
+    /// The Agent knows the operation, which stands so. Its outcome decides.
+    Known(Box<OperationReport>),
+}
+
+/// `POST /operations/{id}/acknowledge`: the Panel has recorded the outcome, or that the operation never begins, so the Agent may forget the
+/// operation in time.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct AcknowledgeOperation {
     /// The operation.
@@ -582,6 +635,37 @@ pub struct Health {
     /// Whether it is unknown what was lost, since the state that says so cannot be read, or is not read yet.
     #[serde(default)]
     pub lines_lost_unknown: bool,
+    /// The server's clock when it answered; nothing from an Agent of an earlier version.
+    #[serde(default)]
+    pub clock: Option<Micros>,
+}
+
+/// By how much the clocks of two machines may differ before somebody is told.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
+
+impl Health {
+    /// How far the server's clock is ahead of that of whoever asked at `asked_at` and had the answer after `took`, in microseconds, negative if it
+    /// is behind. Right to half of `took`. Nothing if the server does not say.
+    pub fn ahead_by(&self, asked_at: Micros, took: Duration) -> Option<i64> {
+        let answered_at = asked_at.plus(took / 2);
+        self.clock.map(|clock| clock.0.saturating_sub(answered_at.0))
+    }
+
+    /// What is wrong with the server's clock, as a part of the server; nothing if it says the same as the asking machine's by a few seconds.
+    pub fn wrong_clock(&self, asked_at: Micros, took: Duration) -> Option<PartHealth> {
+        let ahead_by = self.ahead_by(asked_at, took)?;
+        let off = Duration::from_micros(ahead_by.unsigned_abs()).saturating_sub(took / 2);
+        (off > CLOCKS_DIFFER).then(|| PartHealth {
+            name: "clock".to_owned(),
+            ok: false,
+            detail: format!("The server's clock is {} s {} the Panel's.", off.as_secs(), if ahead_by > 0 { "ahead of" } else { "behind" }),
+            hint: Some(
+                "Have a time service keep both clocks right: `timedatectl set-ntp true`. Orders do not depend on it; times in logs, what is kept until \
+                 when, and the month of traffic do."
+                    .to_owned(),
+            ),
+        })
+    }
 }
 
 /// How a job of the Agent is: something that it does by itself again and again.
@@ -771,6 +855,47 @@ pub enum FailureKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_is_taken_with_any_moment_or_none_and_sent_with_one_that_never_comes() {
+        let spec: serde_json::Value = serde_json::from_str(include_str!("../../model/fixtures/spec-v1.json")).expect("JSON");
+        let mut change = serde_json::json!({
+            "operation_id": OperationId::generate(), "request_id": RequestId::generate(), "wait_ms": 0, "spec": spec,
+        });
+        let read = |change: &serde_json::Value| serde_json::from_value::<Change>(change.clone()).expect("a change");
+        let without = read(&change);
+        for not_after in [1, i64::MAX] {
+            change["not_after"] = not_after.into();
+            assert_eq!(read(&change), without);
+        }
+        // An Agent of the version before has no such field without a default, and compares it with its clock.
+        assert_eq!(serde_json::to_value(&without).expect("JSON")["not_after"], i64::MAX);
+    }
+
+    #[test]
+    fn nothing_but_the_promise_reads_as_one() {
+        let promise = serde_json::to_string(&NeverAnswer::NeverBegins).expect("JSON");
+        assert_eq!((promise.as_str(), serde_json::from_str(&promise).ok()), ("\"never_begins\"", Some(NeverAnswer::NeverBegins)));
+        for other in ["{}", "null", "true", "\"\"", "{\"known\":null}", "[]"] {
+            assert!(serde_json::from_str::<NeverAnswer>(other).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_far_off_is_told_and_a_slow_answer_is_no_wrong_clock() {
+        let health = |clock: Option<i64>| {
+            let text = r#"{"version":"1","protocol":1,"ready":true,"parts":[],"enforcement":[],"open_operations":[],"accounts":0}"#;
+            Health { clock: clock.map(Micros), ..serde_json::from_str(text).expect("health") }
+        };
+        let second = 1_000_000;
+        let wrong = |clock, took| health(clock).wrong_clock(Micros(100 * second), Duration::from_secs(took)).map(|part| part.detail);
+        assert_eq!(wrong(None, 0), None, "an Agent of an earlier version does not say");
+        assert_eq!((wrong(Some(104 * second), 0), wrong(Some(96 * second), 0)), (None, None));
+        assert!(wrong(Some(121 * second), 0).expect("a finding").contains("21 s ahead"));
+        assert!(wrong(Some(-3500 * second), 0).expect("a finding").contains("3600 s behind"));
+        assert_eq!((wrong(Some(100 * second), 10), wrong(Some(110 * second), 10)), (None, None), "it answered at any moment between");
+        assert!(wrong(Some(i64::MAX), 0).is_some() && wrong(Some(i64::MIN), 0).is_some());
+    }
 
     #[test]
     fn a_spec_of_an_earlier_build_has_the_hash_that_it_had() {

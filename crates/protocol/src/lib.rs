@@ -64,8 +64,10 @@ pub enum WireCode {
     OtherContent,
     /// Another account holds this name, or something that is not the account's is in the way. 409.
     Conflict,
-    /// The request arrived after its `not_after`. 410.
+    /// The request arrived too late, as an Agent of the version before says it. Nothing of this version does. 410.
     TooLate,
+    /// It was promised that the operation never begins ([`agent::NeverOperation`]). 410.
+    NeverBegins,
     /// A part that is needed is not there now; nothing was begun. 503.
     Unavailable,
     /// Something else went wrong. 500.
@@ -81,7 +83,7 @@ impl WireCode {
             Self::Forbidden => S::FORBIDDEN,
             Self::NotFound => S::NOT_FOUND,
             Self::StaleGeneration | Self::OtherContent | Self::Conflict => S::CONFLICT,
-            Self::TooLate => S::GONE,
+            Self::TooLate | Self::NeverBegins => S::GONE,
             Self::Unavailable => S::SERVICE_UNAVAILABLE,
             Self::Internal => S::INTERNAL_SERVER_ERROR,
         }

@@ -5,6 +5,7 @@ mod carry_out;
 mod drift;
 mod heads;
 pub(crate) mod journal;
+mod never;
 mod operation;
 mod php;
 mod recovery;
@@ -14,6 +15,8 @@ mod usage;
 
 #[cfg(test)]
 mod fault_tests;
+#[cfg(test)]
+mod never_tests;
 #[cfg(test)]
 mod tests;
 
@@ -74,6 +77,8 @@ struct Inner {
     trash_changed: Notify,
     /// Whose turn it is with the heads of the Activity.
     heads: tokio::sync::Mutex<()>,
+    /// Whose turn it is with what never begins.
+    nevers: tokio::sync::Mutex<()>,
 }
 
 /// How many work at the same time, so that none of one kind keeps those of another waiting.
@@ -109,6 +114,8 @@ pub(crate) async fn in_turn<T>(slots: &Semaphore, work: impl Future<Output = T>)
 struct Known {
     accounts: BTreeMap<AccountId, AccountRecord>,
     operations: HashMap<OperationId, Arc<Operation>>,
+    /// Operations that are not known and never begin.
+    nevers: HashMap<OperationId, never::Never>,
     /// The operation that writes an account now, by account.
     writers: HashMap<AccountId, OperationId>,
     usernames: HashMap<Username, AccountId>,
@@ -245,6 +252,7 @@ impl Engine {
                 ready: watch::Sender::new(false),
                 trash_changed: Notify::new(),
                 heads: tokio::sync::Mutex::default(),
+                nevers: tokio::sync::Mutex::default(),
             }),
         })
     }
@@ -331,8 +339,8 @@ impl Engine {
                 Err(refusal(WireCode::OtherContent, format!("Operation {} is known with another Spec.", change.operation_id)))
             };
         }
-        if Micros::now() > change.not_after {
-            return Err(refusal(WireCode::TooLate, "The request arrived after the time at which its caller had given up.".to_owned()));
+        if let Some(why) = known.refuses(change.operation_id) {
+            return Err(why);
         }
         let account = change.spec.account_id;
         if let Some(why) = known.unreadable.account(account) {
@@ -429,7 +437,7 @@ impl Engine {
         Some(Err(refusal(WireCode::Conflict, detail)))
     }
 
-    /// Forgets every operation whose outcome was acknowledged long enough ago, and waits a while.
+    /// Forgets every operation whose outcome was acknowledged long enough ago, or that it never begins, and waits a while.
     pub(crate) async fn forget_acknowledged(&self) -> Result<(), String> {
         let due: Vec<OperationId> = {
             let known = self.known();
@@ -438,6 +446,7 @@ impl Engine {
         for id in due {
             self.forget(id).await;
         }
+        self.forget_nevers().await;
         tokio::time::sleep(FORGETS_EVERY).await;
         Ok(())
     }

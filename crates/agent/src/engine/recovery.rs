@@ -1,13 +1,15 @@
 //! What the engine does when it starts: reads its journals, and finishes what was open.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use opterius_model::State;
+use opterius_model::{OperationId, State};
 use opterius_protocol::Micros;
 use opterius_protocol::client::chain;
 
 use super::journal::{AccountRecord, Remains, Replay};
+use super::never::Never;
 use super::operation::{Operation, Transition};
 use super::{Engine, Known, carry_out, drift, in_turn};
 use crate::host::{Host, HostError};
@@ -50,6 +52,13 @@ pub(super) async fn load(host: &dyn Host) -> Result<Known, HostError> {
         match read {
             Ok(replay) => replays.push(replay),
             Err(cause) => drop(known.lose_operation(id, Remains::of(&stored.unwrap_or_default()), &cause)),
+        }
+    }
+    let journals: HashSet<OperationId> = replays.iter().map(|replay| replay.operation_id).collect();
+    for (id, acknowledged) in host.nevers().await? {
+        // A journal beside it was announced later: writing this down had failed.
+        if !journals.contains(&id) && !known.unreadable.is_operation(id) {
+            known.nevers.insert(id, Never::found(acknowledged));
         }
     }
     if !known.unreadable.told.is_empty() {

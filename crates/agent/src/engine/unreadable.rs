@@ -66,6 +66,11 @@ impl Unreadable {
         self.operations.get_mut(&id).map(|lost| lost.follow(id, account))
     }
 
+    /// Whether the journal of this operation cannot be read.
+    pub(super) fn is_operation(&self, id: OperationId) -> bool {
+        self.operations.contains_key(&id)
+    }
+
     /// The operations whose journals cannot be read, and of which it is known whose they are.
     pub(super) fn operations(&self) -> impl Iterator<Item = OperationId> {
         self.operations.iter().filter(|(_, lost)| lost.report.is_some()).map(|(id, _)| *id)

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use opterius_model::{AccountId, DomainName, Generation, Limit, OperationId, Pages, PhpVersion, PoolName, Uid, Username};
+use opterius_protocol::Micros;
 use opterius_protocol::phpd::PoolSpec;
 
 use super::{
@@ -332,6 +333,19 @@ async fn journal(host: &dyn Host, ours: &Names) {
         host.remove_journal(id).await.expect("forgotten");
     }
     assert_eq!(look().await, None);
+    let never = async || host.nevers().await.expect("a look").into_iter().find(|(found, _)| *found == id).map(|(_, at)| at);
+    assert_eq!(never().await, None);
+    for _ in 0..2 {
+        host.add_never(id).await.expect("written");
+        assert_eq!((never().await, look().await), (Some(None), None), "it is no journal");
+    }
+    host.acknowledge_never(id, Micros(1_795_600_000_000_000)).await.expect("written");
+    assert_eq!(never().await, Some(Some(Micros(1_795_600_000_000_000))));
+    for _ in 0..2 {
+        host.remove_never(id).await.expect("forgotten");
+    }
+    assert_eq!(never().await, None);
+    assert!(host.acknowledge_never(id, Micros(1)).await.is_err(), "nothing is acknowledged that is not there");
     for text in ["{\"first\":1}", "{\"second\":2}"] {
         host.write_account(ours.account, text).await.expect("written");
         let found = host.accounts().await.expect("a look").into_iter().find(|(id, _)| *id == ours.account);

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use async_trait::async_trait;
 use opterius_model::{AccountId, DomainName, Generation, OperationId, Pages, PasswordHash, PoolName, Uid, Username};
+use opterius_protocol::Micros;
 use opterius_protocol::agent::{Direction, Enforcement, Load, PartHealth};
 use opterius_protocol::phpd::{PoolSpec, PoolStatus};
 
@@ -439,6 +440,15 @@ door! {
     change fn keep_spare_journals(&self) -> ();
     /// Forgets an operation.
     change fn remove_journal(&self, operation: OperationId) -> ();
+    /// Writes down that an operation never begins, also on a full disk; it survives a power cut. The same where that was written down already and
+    /// not acknowledged.
+    change fn add_never(&self, operation: OperationId) -> ();
+    /// Adds to that when the Panel acknowledged it.
+    change fn acknowledge_never(&self, operation: OperationId, at: Micros) -> ();
+    /// Every operation that never begins, at a start, and when that was acknowledged.
+    look fn nevers(&self) -> Vec<(OperationId, Option<Micros>)>;
+    /// Forgets that an operation never begins.
+    change fn remove_never(&self, operation: OperationId) -> ();
     /// Writes what is committed of an account; it survives a power cut, and one of the two versions is always there whole.
     change fn write_account(&self, account: AccountId, json: &str) -> ();
     /// What is committed of one account, as text.

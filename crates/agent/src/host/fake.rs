@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use opterius_model::{AccountId, DomainName, OperationId, Pages, PasswordHash, PoolName, Uid, Username};
+use opterius_protocol::Micros;
 use opterius_protocol::agent::{Enforcement, Load, PartHealth};
 use opterius_protocol::phpd::{PoolSpec, PoolState};
 
@@ -65,6 +66,8 @@ pub(crate) struct Trash {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Files {
     pub(crate) journals: BTreeMap<OperationId, String>,
+    /// Operations that never begin, and when that was acknowledged.
+    pub(crate) nevers: BTreeMap<OperationId, Option<Micros>>,
     pub(crate) accounts: BTreeMap<AccountId, String>,
     pub(crate) heads: String,
     pub(crate) cut_off: bool,
@@ -701,6 +704,31 @@ impl Host for FakeHost {
 
     async fn remove_journal(&self, operation: OperationId) -> Result<(), HostError> {
         self.files().journals.remove(&operation);
+        Ok(())
+    }
+
+    async fn add_never(&self, operation: OperationId) -> Result<(), HostError> {
+        // It has its name before that is on the disk for certain.
+        self.files().nevers.entry(operation).or_default();
+        self.half("add_never").await
+    }
+
+    async fn acknowledge_never(&self, operation: OperationId, at: Micros) -> Result<(), HostError> {
+        if !self.files().nevers.contains_key(&operation) {
+            return Err(HostError::failed("acknowledge what never begins")("there is none"));
+        }
+        self.half("acknowledge_never").await?;
+        self.files().nevers.insert(operation, Some(at));
+        Ok(())
+    }
+
+    async fn nevers(&self) -> Result<Vec<(OperationId, Option<Micros>)>, HostError> {
+        Ok(self.files().nevers.iter().map(|(id, at)| (*id, *at)).collect())
+    }
+
+    async fn remove_never(&self, operation: OperationId) -> Result<(), HostError> {
+        self.half("remove_never").await?;
+        self.files().nevers.remove(&operation);
         Ok(())
     }
 

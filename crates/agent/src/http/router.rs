@@ -13,10 +13,10 @@ use opterius_model::{AccountId, OperationId};
 use opterius_protocol::agent::{
     AbandonOperation, AccountDetail, AccountPage, AcknowledgeOperation, Acknowledged, ActivityHead, ApplySpec, Change, CreateAccount,
     DriftReport, GetAccount, GetDrift, GetHealth, GetOperation, GetPhp, GetUsage, HeadPage, Health, ListAccounts, ListHeads, ListUsage,
-    NoteHead, NotedHead, OperationReport, Outcome, PagesKept, Php, Plan, PlanAccount, PutPages, RetryOperation, Usage, UsageReport,
-    pages_hash,
+    NeverAnswer, NeverOperation, NoteHead, NotedHead, OperationReport, Outcome, PagesKept, Php, Plan, PlanAccount, PutPages,
+    RetryOperation, Usage, UsageReport, pages_hash,
 };
-use opterius_protocol::{Call, WireCode, WireError};
+use opterius_protocol::{Call, Micros, WireCode, WireError};
 use serde::Deserialize;
 use tokio::net::UnixListener;
 
@@ -56,6 +56,7 @@ fn router(engine: Engine) -> Router {
         .route(RetryOperation::ROUTE, post(retry_operation))
         .route(AbandonOperation::ROUTE, post(abandon_operation))
         .route(AcknowledgeOperation::ROUTE, post(acknowledge_operation))
+        .route(NeverOperation::ROUTE, post(never_operation))
         .route(PutPages::ROUTE, put(put_pages))
         .route(NoteHead::ROUTE, post(note_head).get(list_heads))
         .route(GetHealth::ROUTE, get(get_health))
@@ -177,16 +178,23 @@ async fn get_operation(
     Path(id): Path<OperationId>,
     Query(following): Query<Following>,
 ) -> Result<Json<OperationReport>, Refusal> {
-    let unknown = || engine.unreadable_operation(id).map_or_else(|| Refusal::not_found("operation"), Refusal::from);
+    let why = || engine.unreadable_operation(id).or_else(|| engine.never_begins(id));
+    let unknown = || why().map_or_else(|| Refusal::not_found("operation"), Refusal::from);
     let watcher: Watcher = engine.operation(id).ok_or_else(unknown)?;
     let decided = matches!(watcher.now().outcome, Outcome::Committed | Outcome::RolledBack);
     Ok(Json(if decided { watcher.now() } else { watcher.beyond(following.seen, wait(following.wait_ms)).await }))
 }
 
-async fn acknowledge_operation(State(engine): State<Engine>, Path(id): Path<OperationId>) -> Json<Acknowledged> {
-    // One that is not known was acknowledged and forgotten before.
-    engine.acknowledge(id).await;
-    Json(Acknowledged {})
+async fn acknowledge_operation(State(engine): State<Engine>, Path(id): Path<OperationId>) -> Result<Json<Acknowledged>, Refusal> {
+    if !engine.acknowledge_never(id).await? {
+        // One that is not known was acknowledged and forgotten before.
+        engine.acknowledge(id).await;
+    }
+    Ok(Json(Acknowledged {}))
+}
+
+async fn never_operation(State(engine): State<Engine>, Path(id): Path<OperationId>) -> Result<Json<NeverAnswer>, Refusal> {
+    Ok(Json(engine.never(id).await?))
 }
 
 async fn get_usage(State(engine): State<Engine>, Path(id): Path<AccountId>) -> Result<Json<Usage>, Refusal> {
@@ -285,5 +293,6 @@ async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusa
         load: engine.host().load().await.map_err(|error| internal(&error))?,
         lines_lost,
         lines_lost_unknown,
+        clock: Some(Micros::now()),
     }))
 }

@@ -1,9 +1,9 @@
 //! What the parts of this server say of themselves.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use opterius_protocol::client::Client;
-use opterius_protocol::{agent, phpd};
+use opterius_protocol::{Micros, agent, phpd};
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -27,10 +27,15 @@ pub(super) struct Myself {
 
 pub(super) async fn ask(system: &System, panel: &Panel) -> Answers {
     const PATIENCE: Duration = Duration::from_secs(10);
-    let agent = Client::new(system.path(agent::SOCKET))
+    let (asked_at, asked) = (Micros::now(), Instant::now());
+    let mut agent = Client::new(system.path(agent::SOCKET))
         .call(&agent::GetHealth {}, PATIENCE)
         .await
         .map_err(|error| Failure::network(&error, &error).detail);
+    if let Ok(health) = &mut agent {
+        let wrong = health.wrong_clock(asked_at, asked.elapsed());
+        health.parts.extend(wrong);
+    }
     let drift = match &agent {
         // How many there are is known already; without this they only stay without a name.
         Ok(health) if health.drifted > 0 => Client::new(system.path(agent::SOCKET)).call(&agent::GetDrift {}, PATIENCE).await.ok(),

@@ -322,7 +322,7 @@ fn validities(content: &[u8]) -> Vec<(i64, i64)> {
         .collect()
 }
 
-/// Whether the clock is kept right; orders carry a moment after which they are refused.
+/// Whether the clock is kept right: logs, what is kept until when, second factors and certificates depend on it.
 pub(super) async fn clock(system: &System, report: &mut Report) {
     let hint = "switch a time service on: `timedatectl set-ntp true`, after `apt install systemd-timesyncd` or chrony";
     match system.run("/usr/bin/timedatectl", &["show", "--property=NTPSynchronized", "--value"], QUICK).await {

@@ -95,7 +95,8 @@ pub(super) async fn take_over(
             package_id: None,
             server_id: server,
             operation_id: None,
-            now: memo.as_ref().map_or(detail.summary.committed_at, |memo| memo.created_at),
+            // Lists show what was made before now. The server's clock, or that of the Panel that made the account, may be ahead of this one.
+            now: memo.as_ref().map_or(detail.summary.committed_at, |memo| memo.created_at).min(core.now()),
         };
         account::insert(write, &new).await?;
     }

@@ -11,11 +11,13 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use opterius_model::{OperationId, Spec, State, Uid};
 use opterius_protocol::agent::{
-    self, AccountDetail, ApplySpec, Change, CreateAccount, GetAccount, GetOperation, OperationReport, StepReport,
+    self, AccountDetail, ApplySpec, Change, CreateAccount, GetAccount, GetOperation, NeverAnswer, NeverOperation, NoLimit, OperationReport,
+    StepReport,
 };
 use opterius_protocol::client::{CallError, chain};
 use opterius_protocol::{Micros, WireCode, WireError};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::adopt_account::take_over;
 use super::faults::{self, point};
@@ -206,88 +208,106 @@ fn superseded(operation: &Operation, detail: Box<AccountDetail>) -> End {
     End { detail: Some(detail), ..End::failed(Outcome::RolledBack, error) }
 }
 
+/// What the Agent is asked next.
+enum Question {
+    /// What has become of the operation.
+    Ask,
+    /// To do it.
+    Send,
+    /// That it never begins.
+    Never,
+}
+
 impl Carrier<'_> {
     async fn run(&mut self, fresh: bool) {
-        let began = self.core.now();
-        let validity = self.core.seams.timing.validity;
-        // Until when a request that got no answer may still arrive. An earlier Panel may have sent one just before it ended.
-        let mut may_arrive_until = if fresh { Micros(0) } else { began.plus(validity) };
+        let began = Instant::now();
+        // Whether a request that the Agent has not answered may still reach it, at any time. An earlier Panel may have sent one just before it ended.
+        let mut may_arrive = !fresh;
         let mut nothing_sent = fresh;
         let mut refusal: Option<WireError> = None;
         let mut may_be_newer = true;
-        let mut ask = !fresh;
+        let mut question = Question::Ask;
         if fresh {
             point(faults::RESERVED).await;
+            question = Question::Send;
         }
         loop {
-            if ask {
-                match self.ask().await {
-                    Heard::Report(report) => {
-                        if self.hear(report).await {
-                            return;
-                        }
+            let heard = match question {
+                Question::Ask => self.ask().await,
+                Question::Never => self.never().await,
+                Question::Send => {
+                    let heard = self.send().await;
+                    point(faults::SENT).await;
+                    heard
+                }
+            };
+            question = match (question, heard) {
+                (_, Heard::Report(report)) => {
+                    if self.hear(report).await {
+                        return;
                     }
-                    Heard::Refused(error) if error.code == WireCode::NotFound => match &refusal {
-                        None => ask = false,
-                        // The server has this generation or a newer one: what it has decides.
-                        Some(error) if error.code == WireCode::StaleGeneration && may_be_newer => match self.look().await {
+                    Question::Ask
+                }
+                // Promised for ever, and on the server's disk: no request of it can make it begin any more.
+                (_, Heard::Refused(error)) if error.code == WireCode::NeverBegins => {
+                    return self.give_up(&refusal.unwrap_or(error), true).await;
+                }
+                (Question::Ask, Heard::Refused(error)) if error.code == WireCode::NotFound => match &refusal {
+                    None => Question::Send,
+                    // The server has this generation or a newer one, and refuses for ever what is not newer: what it has decides.
+                    Some(error) if error.code == WireCode::StaleGeneration && may_be_newer => {
+                        match self.look().await {
                             Look::Has(detail) => {
                                 point(faults::DECIDED).await;
-                                self.end(superseded(&self.operation, detail)).await;
-                                return;
+                                return self.end(superseded(&self.operation, detail)).await;
                             }
                             Look::Unknown => may_be_newer = false,
                             Look::Unclear(cause) => self.rest(&cause).await,
-                        },
-                        // The Agent would not begin, and no earlier request can make it begin any more.
-                        // Of an account that the server knows nothing of there is nothing to terminate, and nothing kept.
-                        Some(error) if error.code == WireCode::NotFound && self.operation.kind == Kind::Terminate => {
-                            if let Some(spec) = &mut self.operation.spec {
-                                spec.kept_until = None;
-                            }
-                            self.end(End::untold(Outcome::Committed)).await;
-                            return;
                         }
-                        Some(error) if self.core.now() > may_arrive_until => {
-                            let error = Refusal::refused_by_agent(self.operation.kind, error);
-                            self.end(End::failed(Outcome::RolledBack, error)).await;
-                            return;
-                        }
-                        Some(_) => self.rest("the Agent refused, and an earlier request may still arrive").await,
-                    },
-                    Heard::Refused(error) => self.rest(&error.detail).await,
-                    Heard::NotSent(cause) | Heard::Unclear(cause) => self.rest(&cause).await,
+                        Question::Ask
+                    }
+                    // The Agent would not begin. A request that it never answered can still make it.
+                    Some(_) if may_arrive => Question::Never,
+                    Some(error) => return self.give_up(error, false).await,
+                },
+                (Question::Send, Heard::NotSent(cause)) if nothing_sent => {
+                    let error = Refusal::server_unreachable("default", &cause);
+                    return self.end(End::failed(Outcome::NotSent, error)).await;
                 }
-            } else {
-                let not_after = self.core.now().plus(validity);
-                let heard = self.send(not_after).await;
-                point(faults::SENT).await;
-                match heard {
-                    Heard::Report(report) => {
-                        if self.hear(report).await {
-                            return;
-                        }
-                    }
-                    Heard::NotSent(cause) if nothing_sent => {
-                        let error = Refusal::server_unreachable("default", &cause);
-                        self.end(End::failed(Outcome::NotSent, error)).await;
-                        return;
-                    }
-                    Heard::NotSent(cause) => self.rest(&cause).await,
-                    Heard::Unclear(cause) => {
-                        may_arrive_until = may_arrive_until.max(not_after);
-                        self.rest(&cause).await;
-                    }
-                    // A server that is starting: an operation that somebody was promised is offered again for a while.
-                    Heard::Refused(error) if error.code == WireCode::Unavailable && !fresh && self.core.now().since(began) < OFFERED => {
-                        self.rest(&error.detail).await;
-                    }
-                    Heard::Refused(error) => refusal = Some(error),
+                (Question::Send, Heard::Unclear(cause)) => {
+                    (may_arrive, nothing_sent) = (true, false);
+                    self.rest(&cause).await;
+                    Question::Ask
                 }
-                nothing_sent = false;
-                ask = true;
-            }
+                // A server that is starting: an operation that somebody was promised is offered again for a while.
+                (Question::Send, Heard::Refused(error)) if error.code != WireCode::Unavailable || fresh || began.elapsed() >= OFFERED => {
+                    nothing_sent = false;
+                    refusal = Some(error);
+                    Question::Ask
+                }
+                (_, Heard::Refused(WireError { detail: cause, .. }) | Heard::NotSent(cause) | Heard::Unclear(cause)) => {
+                    self.rest(&cause).await;
+                    Question::Ask
+                }
+            };
         }
+    }
+
+    /// Ends an operation that the Agent refused to begin, and that no earlier request can make it begin any more.
+    async fn give_up(&mut self, refusal: &WireError, promised: bool) {
+        let end = if refusal.code == WireCode::NotFound && self.operation.kind == Kind::Terminate {
+            // Of an account that the server knows nothing of there is nothing to terminate, and nothing kept.
+            if let Some(spec) = &mut self.operation.spec {
+                spec.kept_until = None;
+            }
+            End::untold(Outcome::Committed)
+        } else {
+            End::failed(Outcome::RolledBack, Refusal::refused_by_agent(self.operation.kind, refusal))
+        };
+        if promised {
+            point(faults::DECIDED).await;
+        }
+        self.end(End { to_acknowledge: promised, ..end }).await;
     }
 
     /// Says that the operation needs attention, since the Panel itself cannot go on with it. Its names stay reserved: the server may have done it.
@@ -302,7 +322,7 @@ impl Carrier<'_> {
     }
 
     /// Sends the change. The same id is never begun twice, so sending it again is harmless.
-    async fn send(&self, not_after: Micros) -> Heard {
+    async fn send(&self) -> Heard {
         let Some(spec) = self.operation.spec.clone() else {
             // An open operation always has its Spec: the table's writes see to it.
             return Heard::Refused(WireError { code: WireCode::Internal, detail: "the Panel has lost what was to be done".to_owned() });
@@ -310,7 +330,7 @@ impl Carrier<'_> {
         let change = Change {
             operation_id: self.operation.id,
             request_id: self.operation.request_id.clone(),
-            not_after,
+            not_after: NoLimit,
             wait_ms: millis(FIRST_WAIT),
             spec,
             memo: self.operation.memo.as_ref().map(Memo::to_value),
@@ -337,6 +357,23 @@ impl Carrier<'_> {
         let wait = self.core.seams.timing.long_poll;
         let question = GetOperation { id: self.operation.id, seen: self.seen, wait_ms: millis(wait) };
         self.core.fleet.agent(self.operation.server_id).call(&question, wait + GRACE).await.into()
+    }
+
+    /// Asks for the promise that the operation never begins. An Agent of the version before makes none: then its update is waited for.
+    async fn never(&self) -> Heard {
+        let agent = self.core.fleet.agent(self.operation.server_id);
+        match agent.call(&NeverOperation { id: self.operation.id }, GRACE).await {
+            Ok(NeverAnswer::Known(report)) => Heard::Report(*report),
+            Ok(NeverAnswer::NeverBegins) => {
+                Heard::Refused(WireError { code: WireCode::NeverBegins, detail: "the server never begins it".to_owned() })
+            }
+            Err(CallError::Refused(error)) if error.code == WireCode::NotFound => {
+                let detail = "the server refused the operation and an earlier request of it may still arrive, which only a newer version of \
+                              opterius-agent can rule out: update it on the server";
+                Heard::Refused(WireError { code: WireCode::Unavailable, detail: detail.to_owned() })
+            }
+            Err(error) => Heard::Unclear(chain(&error)),
+        }
     }
 
     /// Takes a report in; says whether the operation is over.

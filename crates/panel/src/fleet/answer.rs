@@ -3,7 +3,7 @@
 
 use opterius_model::clean;
 use opterius_protocol::agent::{
-    AccountDetail, AccountPage, Acknowledged, DriftReport, HeadPage, Health, NotedHead, OperationReport, PagesKept, Php, Plan,
+    AccountDetail, AccountPage, Acknowledged, DriftReport, HeadPage, Health, NeverAnswer, NotedHead, OperationReport, PagesKept, Php, Plan,
     PlannedChange, StepReport, Usage, UsageReport,
 };
 use serde::Serialize;
@@ -94,6 +94,15 @@ impl Answer for UsageReport {
         let is_month = self.month.len() == 7
             && self.month.bytes().enumerate().all(|(at, byte)| if at == 4 { byte == b'-' } else { byte.is_ascii_digit() });
         if is_month { Ok(self) } else { Err(serde_json::Error::custom("the month is not a month such as 2026-10")) }
+    }
+}
+
+impl Answer for NeverAnswer {
+    fn admit(self) -> Result<Self, serde_json::Error> {
+        Ok(match self {
+            Self::NeverBegins => Self::NeverBegins,
+            Self::Known(report) => Self::Known(Box::new(report.admit()?)),
+        })
     }
 }
 

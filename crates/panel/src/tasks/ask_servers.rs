@@ -7,6 +7,7 @@ use opterius_model::ServerId;
 use opterius_protocol::agent::{GetDrift, GetHealth};
 use opterius_protocol::client::{CallError, chain};
 use opterius_protocol::{Micros, WireCode};
+use tokio::time::Instant;
 
 use super::pages::send_pages;
 use super::servers;
@@ -35,8 +36,17 @@ impl AskServer {
 impl Task for AskServer {
     async fn turn(&mut self, core: &Arc<Core>) -> Result<Next, Failure> {
         let Some(server) = servers::row(core, self.server).await? else { return Ok(Next::Done) };
+        let (asked_at, asked) = (core.now(), Instant::now());
+        let mut ahead_by = 0;
         let (health, cause) = match core.fleet.agent(server.id).call(&GetHealth {}, TIMEOUT).await {
-            Ok(health) => (Some(health), None),
+            Ok(mut health) => {
+                let took = asked.elapsed();
+                if let Some(wrong) = health.wrong_clock(asked_at, took) {
+                    ahead_by = health.ahead_by(asked_at, took).unwrap_or_default();
+                    health.parts.push(wrong);
+                }
+                (Some(health), None)
+            }
             Err(error) => (None, Some(chain(&error))),
         };
         if core.fleet.learn(server.id, health) {
@@ -54,15 +64,20 @@ impl Task for AskServer {
         };
         let told = tell_of_server(core, &server, silent).await;
         send_pages(core, &server).await?;
-        ask_for_drift(core, &server).await?;
+        ask_for_drift(core, &server, ahead_by).await?;
         told?;
         Ok(Next::After(core.seams.timing.health_every))
     }
 }
 
-async fn ask_for_drift(core: &Core, server: &Server) -> Result<(), Failure> {
+/// `ahead_by`: how far the server's clock is ahead of ours, in microseconds, if that is much.
+async fn ask_for_drift(core: &Core, server: &Server, ahead_by: i64) -> Result<(), Failure> {
     match core.fleet.agent(server.id).call(&GetDrift {}, TIMEOUT).await {
-        Ok(report) => {
+        Ok(mut report) => {
+            // What was found is compared with what was put down here, so it has to be of our clock.
+            for drift in &mut report.accounts {
+                drift.found_at = Micros(drift.found_at.0.saturating_sub(ahead_by));
+            }
             for drift in core.fleet.learn_drift(server.id, report) {
                 record_drift(core, server.id, &drift).await?;
             }

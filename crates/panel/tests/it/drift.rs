@@ -37,6 +37,30 @@ async fn drift_is_shown_with_the_account_and_remembered_once() {
 }
 
 #[tokio::test]
+async fn drift_is_remembered_once_and_never_passed_over_whatever_the_clock_of_its_server_says() {
+    for seconds in [-3600, 21, 3600] {
+        let mut lab = Lab::new().await;
+        lab.agent.clock_is_ahead_by(seconds);
+        let account = lab.create(&order("alice")).await.data(201);
+        let path = format!("/api/accounts/{}", account["id"].as_str().unwrap());
+        lab.agent.damage("alice", "tmp would be made");
+        until("it is remembered", async || rows(&lab, "account.drift").await == 1).await;
+        lab.crash().await;
+        lab.start().await;
+        until("it is seen again", async || !lab.get(&path).await.data(200)["drift"].is_null()).await;
+        assert_eq!(rows(&lab, "account.drift").await, 1, "{seconds} s");
+
+        // The same once more, after it was mended, and before anybody looked.
+        lab.post(&format!("{path}/repair"), &json!({})).await.data(200);
+        until("it is mended", async || lab.get(&path).await.data(200)["drift"].is_null()).await;
+        lab.crash().await;
+        lab.agent.damage("alice", "tmp would be made");
+        lab.start().await;
+        until("it is remembered again", async || rows(&lab, "account.drift").await == 2).await;
+    }
+}
+
+#[tokio::test]
 async fn what_the_server_mended_by_itself_is_remembered_as_mended() {
     let lab = Lab::new().await;
     let account = lab.create(&order("alice")).await.data(201);

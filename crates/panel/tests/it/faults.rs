@@ -77,6 +77,36 @@ async fn sent_and_the_request_lost() {
     one_account(&lab, &path).await;
 }
 
+/// What an earlier Panel sent may still be on its way, whatever this one is told.
+#[tokio::test]
+async fn sent_and_lost_and_refused_to_the_next_panel() {
+    let mut lab = Lab::new().await;
+    lab.agent.script("alice", Behaviour::LoseRequest);
+    lab.agent.script("alice", Behaviour::Refuse(opterius_protocol::WireCode::Conflict, "the server would not"));
+    let path = stopped_at(&mut lab, "sent", async |_| ()).await;
+    assert_eq!(outcome(&lab, &path).await, "rolled_back");
+    assert_eq!(lab.count("SELECT COUNT(*) FROM claimed_name").await, 0);
+    assert_eq!(lab.agent.lost_requests_arrive().await, [410]);
+    assert_eq!((lab.agent.begun("alice"), lab.agent.accounts()), (0, 0));
+}
+
+#[tokio::test]
+async fn promised_that_it_never_begins_and_not_recorded() {
+    let mut lab = Lab::new().await;
+    lab.agent.script("alice", Behaviour::LoseRequest);
+    lab.agent.script("alice", Behaviour::Refuse(opterius_protocol::WireCode::Invalid, "the server would not"));
+    let path = stopped_at(&mut lab, "decided", async |lab| {
+        assert_eq!(lab.agent.asked_for_promises(), 1);
+        assert_eq!(lab.count("SELECT COUNT(*) FROM claimed_name").await, 2, "nothing is freed before the outcome is recorded");
+    })
+    .await;
+    assert_eq!(outcome(&lab, &path).await, "rolled_back");
+    let id = path.rsplit('/').next().unwrap().to_owned();
+    until("the server may forget the promise", async || lab.agent.acknowledged(&id)).await;
+    assert_eq!(lab.agent.lost_requests_arrive().await, [410]);
+    lab.create(&order("alice")).await.data(201);
+}
+
 #[tokio::test]
 async fn the_outcome_known_and_not_recorded() {
     let mut lab = Lab::new().await;

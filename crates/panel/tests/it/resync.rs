@@ -149,6 +149,19 @@ async fn what_the_server_knows_better_is_taken_over_when_it_is_asked_for() {
 }
 
 #[tokio::test]
+async fn an_account_that_is_taken_over_is_listed_whatever_the_clock_of_its_server_says() {
+    let mut lab = Lab::new().await;
+    lab.agent.clock_is_ahead_by(3600);
+    lab.back_up().await;
+    lab.create(&order("alice")).await.data(201);
+    lab.agent.rewrite("alice", |_, memo| *memo = None);
+    lab.restore_backup().await;
+    until("it is taken over", async || lab.count("SELECT COUNT(*) FROM account").await == 1).await;
+    assert_eq!(usernames(&lab.get("/api/accounts").await.data(200)), ["alice"]);
+    assert_eq!(lab.get("/api/usage").await.json()["page"]["total"], 1);
+}
+
+#[tokio::test]
 async fn an_account_whose_names_are_anothers_by_now_is_reported_and_not_taken_over() {
     let mut lab = Lab::new().await;
     lab.create(&order("alice")).await.data(201);

@@ -290,12 +290,14 @@ async fn the_page_of_servers_says_what_the_doctor_says_that_a_panel_can_know() {
     lab.agent.damage("alice", "tmp would be made");
     lab.agent.script("emil", Behaviour::Attention);
     let emil = lab.create(&order("emil")).await.problem(500, "needs_attention");
+    lab.agent.clock_is_ahead_by(3600);
     lab.agent.is_of_version("0.0.9");
     until("the Agent was asked", async || host.get(&lab, "/servers").await.text.contains("0.0.9")).await;
     until("drift is heard of", async || host.get(&lab, "/servers").await.text.contains(">alice</a>")).await;
     let page = host.get(&lab, "/servers").await;
     let operation = format!("href=\"/operations/{}\"", emil["operation_id"].as_str().unwrap());
     shows(&page, 200, &["2120-01-01", "Pin of its key", &operation, "another version than this Panel", "1.25 / 2", "answers", "probed"]);
+    shows(&page, 200, &["s ahead of the Panel&#39;s", "timedatectl"]);
     assert!(!page.text.contains("ends soon"), "{}", page.text);
 
     // Whoever sees some accounts alone sees no others by their drift.

@@ -5,9 +5,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use opterius_model::{AccountId, OperationId};
-use opterius_protocol::bounded;
+use opterius_protocol::{Micros, bounded};
 use rustix::fs::FallocateFlags;
 
 use super::{Paths, disk, trash};
@@ -253,6 +254,78 @@ pub(super) fn remove(paths: &Paths, operation: OperationId) -> Result<(), HostEr
     }
 }
 
+/// The file that says that an operation never begins. Its name says everything, so that it needs no room on the disk and has nothing in it that
+/// could not be read.
+fn never_file(paths: &Paths, operation: OperationId) -> PathBuf {
+    operations(paths).join(format!("{operation}.never"))
+}
+
+/// The same once the Panel has acknowledged it, at the time of the file's last change.
+fn acknowledged_never_file(paths: &Paths, operation: OperationId) -> PathBuf {
+    operations(paths).join(format!("{operation}.never-acknowledged"))
+}
+
+pub(super) fn add_never(paths: &Paths, operation: OperationId) -> Result<(), HostError> {
+    let write = || -> io::Result<()> {
+        ensure_operations(paths)?;
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(never_file(paths, operation))?.sync_all()?;
+        disk::sync_dir(&operations(paths))
+    };
+    write().map_err(HostError::failed(format!("write down that the operation {operation} never begins")))
+}
+
+pub(super) fn acknowledge_never(paths: &Paths, operation: OperationId, at: Micros) -> Result<(), HostError> {
+    let write = || -> io::Result<()> {
+        let from = never_file(paths, operation);
+        let file = OpenOptions::new().write(true).open(&from)?;
+        file.set_modified(UNIX_EPOCH + Duration::from_micros(at.0.try_into().unwrap_or(0)))?;
+        file.sync_all()?;
+        fs::rename(from, acknowledged_never_file(paths, operation))?;
+        disk::sync_dir(&operations(paths))
+    };
+    write().map_err(HostError::failed(format!("write down that the Panel knows that the operation {operation} never begins")))
+}
+
+pub(super) fn nevers(paths: &Paths) -> Result<Vec<(OperationId, Option<Micros>)>, HostError> {
+    let dir = operations(paths);
+    let names = match bounded::names(&dir, MANY) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        names => names.map_err(HostError::failed(format!("read {}", dir.display())))?,
+    };
+    let found = names.iter().filter_map(|name| {
+        let (id, ending) = name.to_str()?.split_once('.')?;
+        let id = OperationId::parse(id).ok()?;
+        match ending {
+            "never" => Some((id, None)),
+            "never-acknowledged" => Some((id, Some(last_change(&dir.join(name))))),
+            _ => None,
+        }
+    });
+    Ok(found.collect())
+}
+
+/// When a file was last changed; now, if that cannot be told.
+fn last_change(path: &Path) -> Micros {
+    let changed = fs::symlink_metadata(path).and_then(|found| found.modified()).ok();
+    let since = changed.and_then(|changed| changed.duration_since(UNIX_EPOCH).ok());
+    since.and_then(|since| i64::try_from(since.as_micros()).ok()).map_or_else(Micros::now, Micros)
+}
+
+pub(super) fn remove_never(paths: &Paths, operation: OperationId) -> Result<(), HostError> {
+    let remove = || -> io::Result<()> {
+        let mut removed = false;
+        for path in [never_file(paths, operation), acknowledged_never_file(paths, operation)] {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                gone => removed |= gone.map(|()| true)?,
+            }
+        }
+        // What is gone must not be found again beside the operation that is begun then.
+        if removed { disk::sync_dir(&operations(paths)) } else { Ok(()) }
+    };
+    remove().map_err(HostError::failed(format!("forget that the operation {operation} never begins")))
+}
+
 pub(super) fn write_account(paths: &Paths, account: AccountId, json: &str) -> Result<(), HostError> {
     let dir = records(paths);
     let write = || -> io::Result<()> {
@@ -415,6 +488,29 @@ mod tests {
         assert!(matches!(begin(&paths, id, "two\n", Room::Spare), Err(HostError::Taken { .. })));
         assert_eq!(all(&paths).expect("read").len(), 1);
         assert_eq!(room(&paths, id).0, 4, "it stays as it is");
+    }
+
+    #[test]
+    fn what_never_begins_is_known_by_a_name_alone_and_is_no_journal() {
+        let (_dir, paths) = places();
+        assert!(nevers(&paths).expect("read").is_empty());
+        let (one, two) = (OperationId::generate(), OperationId::generate());
+        for id in [one, one, two] {
+            add_never(&paths, id).expect("written");
+        }
+        assert_eq!(fs::metadata(never_file(&paths, one)).expect("the file").blocks(), 0, "it needs no room");
+        let at = Micros(1_795_600_000_123_456);
+        acknowledge_never(&paths, two, at).expect("written");
+        assert!(acknowledge_never(&paths, OperationId::generate(), at).is_err(), "nothing is acknowledged that was not promised");
+        begin(&paths, OperationId::generate(), "one\n", Room::Ordinary).expect("begun");
+        make_spares(&paths).expect("made");
+        let found: std::collections::BTreeMap<_, _> = nevers(&paths).expect("read").into_iter().collect();
+        assert_eq!(found, [(one, None), (two, Some(at))].into());
+        assert_eq!(all(&paths).expect("read").len(), 1);
+        for id in [one, two, two] {
+            remove_never(&paths, id).expect("removed, also when it is gone");
+        }
+        assert!(nevers(&paths).expect("read").is_empty());
     }
 
     #[test]

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use opterius_model::{AccountId, DomainName, OperationId, Pages, PasswordHash, PoolName, Uid, Username};
+use opterius_protocol::Micros;
 use opterius_protocol::agent::{Enforcement, Load, PartHealth};
 use opterius_protocol::phpd::PoolSpec;
 use tokio::sync::Semaphore;
@@ -372,6 +373,26 @@ impl Host for LinuxHost {
     async fn remove_journal(&self, operation: OperationId) -> Result<(), HostError> {
         let paths = self.paths.clone();
         blocking(move || journal::remove(&paths, operation)).await
+    }
+
+    async fn add_never(&self, operation: OperationId) -> Result<(), HostError> {
+        let paths = self.paths.clone();
+        blocking(move || journal::add_never(&paths, operation)).await
+    }
+
+    async fn acknowledge_never(&self, operation: OperationId, at: Micros) -> Result<(), HostError> {
+        let paths = self.paths.clone();
+        blocking(move || journal::acknowledge_never(&paths, operation, at)).await
+    }
+
+    async fn nevers(&self) -> Result<Vec<(OperationId, Option<Micros>)>, HostError> {
+        let paths = self.paths.clone();
+        blocking(move || journal::nevers(&paths)).await
+    }
+
+    async fn remove_never(&self, operation: OperationId) -> Result<(), HostError> {
+        let paths = self.paths.clone();
+        blocking(move || journal::remove_never(&paths, operation)).await
     }
 
     async fn write_account(&self, account: AccountId, json: &str) -> Result<(), HostError> {

@@ -5,7 +5,7 @@ use opterius_protocol::WireCode;
 use opterius_protocol::agent::{FailureKind, Outcome};
 use serde_json::json;
 
-use crate::support::{Behaviour, Lab, order, until};
+use crate::support::{Behaviour, Lab, Promises, order, until};
 
 #[tokio::test]
 async fn a_create_that_was_undone_frees_the_names_and_the_same_order_makes_a_new_account() {
@@ -89,7 +89,6 @@ async fn an_answer_that_is_not_understood_decides_nothing() {
     let arrived = lab.agent.arrived("alice");
     assert_eq!(arrived.len(), 2);
     assert!(arrived.iter().all(|change| change.operation_id.to_string() == account["operation"]["id"]));
-    assert!(arrived[1].not_after > arrived[0].not_after, "sent again with a fresh time limit");
 }
 
 #[tokio::test]
@@ -114,26 +113,110 @@ async fn a_server_that_refuses_to_begin_leaves_nothing() {
     lab.create(&order("alice")).await.data(201);
 }
 
-#[tokio::test]
-async fn a_refusal_behind_a_lost_request_counts_only_when_the_lost_one_can_no_longer_arrive() {
-    let mut lab = Lab::new().await;
-    lab.crash().await;
-    lab.timing.validity = std::time::Duration::from_millis(300);
-    lab.start().await;
+/// Orders `alice` where the request gets lost, and what is sent again is refused. Returns the operation's id once that was refused.
+async fn lost_and_then_refused(lab: &Lab) -> String {
     lab.agent.script("alice", Behaviour::LoseRequest);
     lab.agent.script("alice", Behaviour::Refuse(WireCode::Invalid, "the server would not"));
     let reply = lab.call(Method::POST, "/api/accounts").header("prefer", "respond-async").json(&order("alice")).send().await;
-    let id = reply.data(202)["id"].as_str().unwrap().to_owned();
     until("the second request was refused", async || lab.agent.arrived("alice").len() == 1).await;
-    let late = lab.agent.arrived("alice")[0].not_after;
+    reply.data(202)["id"].as_str().unwrap().to_owned()
+}
+
+async fn outcome(lab: &Lab, id: &str) -> String {
     let path = format!("/api/operations/{id}");
     until("it is decided", async || lab.get(&path).await.data(200)["outcome"] != "running").await;
-    let operation = lab.get(&path).await.data(200);
-    assert_eq!(operation["outcome"], "rolled_back");
-    // The lost request was sent before the refused one, and with the same time to live.
-    let finished = operation["finished_at"].as_i64().unwrap();
-    let started = operation["started_at"].as_i64().unwrap();
-    assert!(finished - started >= 290_000, "freed {} µs after it began, with requests valid until {}", finished - started, late.0);
+    lab.get(&path).await.data(200)["outcome"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_refusal_behind_a_lost_request_frees_the_names_once_the_server_promised_that_it_never_begins() {
+    let lab = Lab::new().await;
+    let id = lost_and_then_refused(&lab).await;
+    assert_eq!(outcome(&lab, &id).await, "rolled_back");
+    assert_eq!(lab.count("SELECT COUNT(*) FROM claimed_name").await, 0);
+    let operation = lab.get(&format!("/api/operations/{id}")).await.data(200);
+    assert_eq!(operation["error"]["detail"], "The agent step failed: the server would not. Everything was undone.");
+    assert!(lab.agent.never_begins(&id));
+    until("the server may forget the promise", async || lab.agent.acknowledged(&id)).await;
+    until("it is put down", async || lab.count("SELECT COUNT(*) FROM operation WHERE acknowledged = 0").await == 0).await;
+    // The names are another account's by now.
+    let mut other = order("alice");
+    other["external_ref"] = json!("other");
+    let account = lab.create(&other).await.data(201);
+    assert_eq!(lab.agent.lost_requests_arrive().await, [410]);
+    assert_eq!((lab.agent.accounts(), lab.agent.begun("alice")), (1, 1));
+    assert_eq!(lab.agent.account("alice").unwrap().account_id.to_string(), account["id"].as_str().unwrap());
+}
+
+#[tokio::test]
+async fn a_lost_request_that_arrives_before_the_promise_makes_the_account() {
+    let lab = Lab::new().await;
+    lab.agent.promises(Promises::Refused);
+    let id = lost_and_then_refused(&lab).await;
+    until("it was asked for the promise, twice", async || lab.agent.asked_for_promises() > 1).await;
+    assert_eq!(lab.get(&format!("/api/operations/{id}")).await.data(200)["outcome"], "running", "nothing is freed");
+    assert_eq!(lab.count("SELECT COUNT(*) FROM claimed_name").await, 2);
+    assert_eq!(lab.agent.lost_requests_arrive().await, [200]);
+    lab.agent.promises(Promises::Made);
+    assert_eq!(outcome(&lab, &id).await, "committed");
+    assert!(!lab.agent.never_begins(&id));
+    assert_eq!(lab.get("/api/accounts?external_ref=ref-alice").await.data(200)[0]["status"], "active");
+}
+
+#[tokio::test]
+async fn a_promise_whose_answer_gets_lost_is_asked_for_again() {
+    let lab = Lab::new().await;
+    lab.agent.promises(Promises::Lost);
+    let id = lost_and_then_refused(&lab).await;
+    // It hears of it by the next question, which is refused for ever.
+    assert_eq!(outcome(&lab, &id).await, "rolled_back");
+    assert!(lab.agent.never_begins(&id));
+    until("the server may forget the promise", async || lab.agent.acknowledged(&id)).await;
+}
+
+#[tokio::test]
+async fn a_server_of_the_version_before_promises_nothing_and_the_names_stay_reserved_until_it_is_updated() {
+    let lab = Lab::new().await;
+    lab.agent.promises(Promises::Unknown);
+    let id = lost_and_then_refused(&lab).await;
+    until("it was asked for the promise, twice", async || lab.agent.asked_for_promises() > 1).await;
+    assert_eq!(lab.get(&format!("/api/operations/{id}")).await.data(200)["outcome"], "running");
+    assert_eq!(lab.count("SELECT COUNT(*) FROM claimed_name").await, 2);
+    // What needs no promise is done.
+    lab.create(&order("bob")).await.data(201);
+    lab.agent.promises(Promises::Made);
+    assert_eq!(outcome(&lab, &id).await, "rolled_back");
+    assert_eq!(lab.agent.lost_requests_arrive().await, [410]);
+    assert_eq!(lab.agent.begun("alice"), 0);
+}
+
+#[tokio::test]
+async fn what_was_refused_and_never_got_lost_needs_no_promise() {
+    let lab = Lab::new().await;
+    lab.agent.script("alice", Behaviour::Refuse(WireCode::Invalid, "the server would not"));
+    lab.create(&order("alice")).await.problem(502, "provisioning_failed");
+    lab.agent.stop().await;
+    lab.create(&order("alice")).await.problem(503, "server_unreachable");
+    assert_eq!(lab.agent.asked_for_promises(), 0);
+}
+
+#[tokio::test]
+async fn no_clock_of_a_server_keeps_an_order_from_being_done_or_a_name_from_being_freed() {
+    for seconds in [-3600, 21, 3600] {
+        for version in [Promises::Made, Promises::Unknown] {
+            let lab = Lab::new().await;
+            lab.agent.clock_is_ahead_by(seconds);
+            lab.agent.promises(version);
+            lab.create(&order("bob")).await.data(201);
+            if version == Promises::Made {
+                let id = lost_and_then_refused(&lab).await;
+                assert_eq!(outcome(&lab, &id).await, "rolled_back");
+                assert_eq!(lab.agent.lost_requests_arrive().await, [410], "{seconds} s");
+                assert_eq!(lab.agent.begun("alice"), 0);
+                lab.create(&order("alice")).await.data(201);
+            }
+        }
+    }
 }
 
 #[tokio::test]

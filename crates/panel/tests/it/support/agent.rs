@@ -1,5 +1,5 @@
-//! An Agent without a server: it keeps operations by their id, begins none twice, refuses stale Specs and late requests, and does what a
-//! test scripts for a username.
+//! An Agent without a server: it keeps operations by their id, begins none twice, refuses stale Specs and what never begins, and does what a test
+//! scripts for a username.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -16,8 +16,8 @@ use hyper_util::service::TowerToHyperService;
 use opterius_model::{AccountId, OperationId, Pages, Spec, State as SpecState, Uid};
 use opterius_protocol::agent::{
     AccountDetail, AccountPage, AccountSummary, AccountUsage, Acknowledged, ActivityHead, Change, Direction, DiskUsage, Drift, DriftReport,
-    Enforcement, Failure, FailureKind, HeadPage, Health, Load, NotedHead, OperationReport, Outcome, PagesKept, PartHealth, Php, PhpPool,
-    Plan, PlanAccount, PlannedChange, PutPages, StepReport, StepState, Usage, UsageReport, pages_hash, spec_hash,
+    Enforcement, Failure, FailureKind, HeadPage, Health, Load, NeverAnswer, NotedHead, OperationReport, Outcome, PagesKept, PartHealth,
+    Php, PhpPool, Plan, PlanAccount, PlannedChange, PutPages, StepReport, StepState, Usage, UsageReport, pages_hash, spec_hash,
 };
 use opterius_protocol::phpd::{PoolFailure, PoolState};
 use opterius_protocol::{Micros, WireCode, WireError};
@@ -33,7 +33,7 @@ pub(crate) enum Behaviour {
     Hold,
     /// A step fails, and everything is undone.
     Fail(&'static str, FailureKind, &'static str),
-    /// The request never arrives.
+    /// The request does not arrive before [`FakeAgent::lost_requests_arrive`].
     LoseRequest,
     /// The operation is done, and the answer gets lost.
     LoseReply,
@@ -56,6 +56,19 @@ pub(crate) enum Listing {
     Backwards,
 }
 
+/// What it does when it is asked for the promise that an operation never begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Promises {
+    #[default]
+    Made,
+    /// It cannot write it down.
+    Refused,
+    /// It is written down, and the answer gets lost.
+    Lost,
+    /// It is an Agent of the version before, which knows no such call and refuses what comes later than a change says, by its own clock.
+    Unknown,
+}
+
 /// One account as the Agent committed it.
 #[derive(Clone)]
 struct Committed {
@@ -69,6 +82,15 @@ struct Committed {
 #[expect(clippy::struct_excessive_bools, reason = "each is a fault that a test switches on")]
 struct Inside {
     operations: HashMap<OperationId, (Change, OperationReport)>,
+    /// What never begins.
+    nevers: HashSet<OperationId>,
+    promises: Promises,
+    /// How often it was asked for a promise.
+    asked_for_promises: usize,
+    /// The requests that got lost, and whether each applies.
+    lost: Vec<(serde_json::Value, bool)>,
+    /// How far its clock is ahead, in microseconds.
+    ahead_by: i64,
     accounts: BTreeMap<AccountId, Committed>,
     /// What of an account is not as it was committed, by username; a change of the account mends it.
     drift: BTreeMap<String, Vec<String>>,
@@ -159,6 +181,7 @@ impl FakeAgent {
             .route("/operations/{id}/abandon", post(abandon))
             .route("/operations/{id}", get(operation))
             .route("/operations/{id}/acknowledge", post(acknowledge))
+            .route("/operations/{id}/never", post(never))
             .route("/health", get(health))
             .with_state(self.clone());
         let serving = tokio::spawn(async move {
@@ -195,6 +218,35 @@ impl FakeAgent {
 
     pub(crate) fn refuse_acknowledgements(&self, refuse: bool) {
         self.inside.lock().unwrap().refuse_acknowledgements = refuse;
+    }
+
+    pub(crate) fn promises(&self, promises: Promises) {
+        self.inside.lock().unwrap().promises = promises;
+    }
+
+    /// How often it was asked for a promise.
+    pub(crate) fn asked_for_promises(&self) -> usize {
+        self.inside.lock().unwrap().asked_for_promises
+    }
+
+    /// Whether it was promised that this operation never begins.
+    pub(crate) fn never_begins(&self, id: &str) -> bool {
+        self.inside.lock().unwrap().nevers.contains(&OperationId::parse(id).unwrap())
+    }
+
+    /// Its clock goes so far ahead, or behind if that is negative, in seconds.
+    pub(crate) fn clock_is_ahead_by(&self, seconds: i64) {
+        self.inside.lock().unwrap().ahead_by = seconds * 1_000_000;
+    }
+
+    /// Every request that got lost arrives now; returns the status of each answer.
+    pub(crate) async fn lost_requests_arrive(&self) -> Vec<u16> {
+        let lost = std::mem::take(&mut self.inside.lock().unwrap().lost);
+        let mut answers = Vec::new();
+        for (change, applies) in lost {
+            answers.push(take(State(self.clone()), Json(change), applies).await.status().as_u16());
+        }
+        answers
     }
 
     /// Decides an operation that was held.
@@ -488,28 +540,33 @@ fn broken() -> Response {
     Response::new(Body::from_stream(body))
 }
 
-async fn create(agent: State<FakeAgent>, change: Json<Change>) -> Response {
+async fn create(agent: State<FakeAgent>, change: Json<serde_json::Value>) -> Response {
     take(agent, change, false).await
 }
 
-async fn apply(agent: State<FakeAgent>, change: Json<Change>) -> Response {
+async fn apply(agent: State<FakeAgent>, change: Json<serde_json::Value>) -> Response {
     take(agent, change, true).await
 }
 
-async fn take(State(agent): State<FakeAgent>, Json(change): Json<Change>, applies: bool) -> Response {
+async fn take(State(agent): State<FakeAgent>, Json(sent): Json<serde_json::Value>, applies: bool) -> Response {
+    let change: Change = serde_json::from_value(sent.clone()).unwrap();
     let id = change.operation_id;
     let script = {
         let mut inside = agent.inside.lock().unwrap();
         inside.scripts.get_mut(change.spec.username.as_str()).and_then(VecDeque::pop_front)
     };
     if let Some(Behaviour::LoseRequest) = script {
+        agent.inside.lock().unwrap().lost.push((sent, applies));
         return broken();
     }
     {
         let mut inside = agent.inside.lock().unwrap();
         inside.arrived.push(change.clone());
-        if change.not_after < Micros::now() {
+        if inside.promises == Promises::Unknown && sent["not_after"].as_i64().unwrap() < Micros::now().0 + inside.ahead_by {
             return refused(WireCode::TooLate, "the request came too late");
+        }
+        if inside.nevers.contains(&id) {
+            return refused(WireCode::NeverBegins, "it was promised that this operation never begins");
         }
         let known = inside.operations.get(&id).map(|(known, _)| known.spec == change.spec);
         match (known, &script) {
@@ -593,8 +650,26 @@ struct Waiting {
 async fn operation(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<OperationId>, Query(waiting): Query<Waiting>) -> Response {
     match agent.wait(id, waiting.seen, waiting.wait_ms, false).await {
         Some(report) => Json(report).into_response(),
+        None if agent.inside.lock().unwrap().nevers.contains(&id) => {
+            refused(WireCode::NeverBegins, "it was promised that this operation never begins")
+        }
         None => refused(WireCode::NotFound, "there is no such operation"),
     }
+}
+
+async fn never(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<OperationId>) -> Response {
+    let mut inside = agent.inside.lock().unwrap();
+    inside.asked_for_promises += 1;
+    match inside.promises {
+        Promises::Unknown => return refused(WireCode::NotFound, "there is no such call"),
+        Promises::Refused => return refused(WireCode::Unavailable, "it cannot be written down"),
+        Promises::Made | Promises::Lost => {}
+    }
+    if let Some((_, report)) = inside.operations.get(&id) {
+        return Json(NeverAnswer::Known(Box::new(report.clone()))).into_response();
+    }
+    inside.nevers.insert(id);
+    if inside.promises == Promises::Lost { broken() } else { Json(NeverAnswer::NeverBegins).into_response() }
 }
 
 async fn acknowledge(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<OperationId>) -> Response {
@@ -602,7 +677,7 @@ async fn acknowledge(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<Operat
     if inside.refuse_acknowledgements {
         return refused(WireCode::Internal, "not now");
     }
-    if !inside.operations.contains_key(&id) {
+    if !inside.operations.contains_key(&id) && !inside.nevers.contains(&id) {
         return refused(WireCode::NotFound, "there is no such operation");
     }
     inside.acknowledged.insert(id);
@@ -644,7 +719,7 @@ async fn plan(State(agent): State<FakeAgent>, Json(PlanAccount { spec }): Json<P
     Json(plan)
 }
 
-fn summary(id: AccountId, one: &Committed) -> AccountSummary {
+fn summary(id: AccountId, one: &Committed, ahead_by: i64) -> AccountSummary {
     AccountSummary {
         id,
         username: one.spec.username.clone(),
@@ -652,7 +727,7 @@ fn summary(id: AccountId, one: &Committed) -> AccountSummary {
         spec_hash: spec_hash(&one.spec),
         state: one.spec.state,
         uid: one.spec.uid,
-        committed_at: one.at,
+        committed_at: Micros(one.at.0 + ahead_by),
         operation_id: Some(one.operation),
         kept_until: one.spec.kept_until,
     }
@@ -667,7 +742,7 @@ struct Paging {
 async fn accounts(State(agent): State<FakeAgent>, Query(page): Query<Paging>) -> Json<AccountPage> {
     let inside = agent.inside.lock().unwrap();
     let behind = inside.accounts.iter().filter(|(id, _)| page.after.is_none_or(|after| **id > after));
-    let mut accounts: Vec<AccountSummary> = behind.take(page.limit.into()).map(|(id, one)| summary(*id, one)).collect();
+    let mut accounts: Vec<AccountSummary> = behind.take(page.limit.into()).map(|(id, one)| summary(*id, one, inside.ahead_by)).collect();
     match (inside.listing, accounts.first().cloned()) {
         (Some(Listing::LongPages), Some(first)) => {
             let more = usize::from(page.limit) + 1 - accounts.len();
@@ -685,7 +760,8 @@ async fn account(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<AccountId>
         Some(one) if inside.unreadable.contains(one.spec.username.as_str()) => {
             refused(WireCode::Internal, "the record of this account cannot be read")
         }
-        Some(one) => Json(AccountDetail { summary: summary(id, one), spec: one.spec.clone(), memo: one.memo.clone() }).into_response(),
+        Some(one) => Json(AccountDetail { summary: summary(id, one, inside.ahead_by), spec: one.spec.clone(), memo: one.memo.clone() })
+            .into_response(),
         None => refused(WireCode::NotFound, "there is no such account"),
     }
 }
@@ -751,7 +827,7 @@ async fn drift(State(agent): State<FakeAgent>) -> Response {
         report.accounts.push(Drift {
             account_id: *id,
             username: committed.spec.username.clone(),
-            found_at: committed.at,
+            found_at: Micros(committed.at.0 + inside.ahead_by),
             plan: Plan { changes, ..Plan::default() },
             mended: inside.mends,
         });
@@ -834,6 +910,7 @@ async fn health(State(agent): State<FakeAgent>) -> Json<Health> {
         (inside.pages.clone().unwrap_or_default(), inside.knows_no_pages)
     };
     let enforcement = |limit: &str, enforced| Enforcement { limit: limit.to_owned(), enforced, detail: "probed".to_owned() };
+    let clock = Some(Micros(Micros::now().0 + agent.inside.lock().unwrap().ahead_by));
     let (version, open_operations) = {
         let inside = agent.inside.lock().unwrap();
         let open = |report: &OperationReport| !matches!(report.outcome, Outcome::Committed | Outcome::RolledBack);
@@ -855,6 +932,7 @@ async fn health(State(agent): State<FakeAgent>) -> Json<Health> {
         pages_hash: (!knows_no_pages).then(|| pages_hash(&pages)),
         lines_lost: None,
         lines_lost_unknown: false,
+        clock,
         load: Some(Load {
             average_hundredths: 125,
             processors: 2,
