@@ -56,6 +56,11 @@ pub struct Server {
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
+/// The directory of the packages.
+fn debs() -> String {
+    std::env::var("OPTERIUS_DEBS").expect("OPTERIUS_DEBS names the directory of the packages; ./test sets it")
+}
+
 fn sandbox() -> PathBuf {
     std::env::var_os("OPTERIUS_SANDBOX").map_or_else(|| repository::path().join("sandbox/sandbox"), PathBuf::from)
 }
@@ -105,17 +110,35 @@ impl Server {
     /// # Panics
     /// When it cannot be booted or set up.
     pub fn with(test: &str, setup: &Setup) -> Self {
-        let debs = std::env::var("OPTERIUS_DEBS").expect("OPTERIUS_DEBS names the directory of the packages; ./test sets it");
+        let mut arguments = vec!["--debs".to_owned(), debs()];
+        arguments.extend(setup.small.iter().flat_map(|small| ["--smallfs".to_owned(), (*small).to_owned()]));
+        let mut server = Self::booted(test, setup.machine, &arguments);
+        server.set_up();
+        server
+    }
+
+    /// A server on which no package of ours was ever installed; they lie in `/srv/debs`.
+    ///
+    /// # Panics
+    /// When it cannot be booted.
+    pub fn bare(test: &str) -> Self {
+        let server = Self::booted(test, Machine::Container, &[]);
+        #[expect(clippy::disallowed_methods, reason = "tests read what they have built")]
+        let packed = Command::new("tar").args(["-C", &debs(), "-cf", "-", "."]).output().expect("tar runs");
+        assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
+        let unpack = "mkdir -p /srv/debs && tar -C /srv/debs --no-same-owner -xf - && chmod -R a+rX /srv/debs";
+        let unpacked = server.feed(&["sh", "-ec", unpack], packed.stdout);
+        assert_eq!(unpacked.status, 0, "{}", unpacked.stderr);
+        server
+    }
+
+    fn booted(test: &str, machine: Machine, arguments: &[String]) -> Self {
         let name = format!("t{}-{}-{test}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let name: String = name.chars().take(32).collect::<String>().trim_end_matches('-').to_owned();
-        let mut arguments = vec!["up", &name, "--debs", &debs, "--hostname", "server1.opterius.test"];
-        for small in &setup.small {
-            arguments.extend(["--smallfs", small]);
-        }
         // Made before the first step, so that a server that fails half-way is taken down too.
         let mut server = Self {
             name: name.clone(),
-            machine: setup.machine,
+            machine,
             ip: String::new(),
             at: String::new(),
             panel_port: 0,
@@ -124,34 +147,46 @@ impl Server {
             access_hash: String::new(),
             admin_password: String::new(),
         };
-        server.machine.ok(&arguments);
+        let mut up = vec!["up", &name, "--hostname", "server1.opterius.test"];
+        up.extend(arguments.iter().map(String::as_str));
+        server.machine.ok(&up);
         server.at = server.machine.ok(&["ip", &name]);
         server.ip = match server.machine {
             Machine::Container => server.at.clone(),
             Machine::Virtual => "10.0.2.15".to_owned(),
         };
-        let setup = server.ok(&[
+        server
+    }
+
+    /// Runs `opterius setup` where the packages are installed, and makes a package "Starter" and a token for WHMCS. Again, after the Panel's
+    /// database was purged.
+    ///
+    /// # Panics
+    /// When a step of it fails.
+    pub fn set_up(&mut self) {
+        let setup = self.ok(&[
             "opterius",
             "setup",
             "--json",
             "--hostname",
             "server1.opterius.test",
             "--ipv4",
-            &server.ip.clone(),
+            &self.ip,
             "--nameserver",
             "ns1.opterius.test",
             "--nameserver",
             "ns2.opterius.test",
         ]);
         let setup: Value = serde_json::from_str(setup.lines().last().unwrap_or_default()).expect("setup ends with JSON");
-        server.admin_password = text(&setup["admin_password"]);
-        let package = server.ok(&["opterius", "package", "create", "Starter", "--disk-mib", "10240", "--json"]);
-        server.starter = text(&json(&package)["id"]);
-        let token = json(&server.ok(&["opterius", "token", "create", "--for", "whmcs", "--name", "test", "--json"]));
-        server.token = text(&token["token"]);
-        server.access_hash = text(&token["access_hash"]);
-        server.panel_port = server.forward(8443);
-        server
+        self.admin_password = text(&setup["admin_password"]);
+        let package = self.ok(&["opterius", "package", "create", "Starter", "--disk-mib", "10240", "--json"]);
+        self.starter = text(&json(&package)["id"]);
+        let token = json(&self.ok(&["opterius", "token", "create", "--for", "whmcs", "--name", "test", "--json"]));
+        self.token = text(&token["token"]);
+        self.access_hash = text(&token["access_hash"]);
+        if self.panel_port == 0 {
+            self.panel_port = self.forward(8443);
+        }
     }
 
     /// A free port on 127.0.0.1 of this machine that leads to `port` of the server.

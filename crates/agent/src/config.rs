@@ -68,6 +68,12 @@ fn default_phpd_socket() -> PathBuf {
     opterius_protocol::phpd::SOCKET.into()
 }
 
+/// Whether a user with this uid can be the Panel: it is one that systemd-sysusers gives to a system's own users, and adduser to nobody. A person who
+/// happens to have the Panel's name is no Panel.
+pub fn can_be_the_panel(uid: u32) -> bool {
+    (1..=999).contains(&uid)
+}
+
 fn default_panel_user() -> String {
     "opterius".to_owned()
 }
@@ -137,6 +143,12 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         Config::load(file.path())
+    }
+
+    #[test]
+    fn a_person_who_has_the_panels_name_is_not_the_panel() {
+        assert!([1, 996, 999].into_iter().all(can_be_the_panel));
+        assert!(![0, 1000, 1500, 20_001, 65_534].into_iter().any(can_be_the_panel));
     }
 
     #[test]

@@ -29,7 +29,12 @@ async fn main() -> anyhow::Result<()> {
     opterius_protocol::telemetry::init("opterius-agent");
     let config = Config::load(&arguments.config)?;
     let paths = Paths::default();
-    let panel_uid = User::from_name(&config.panel_user).context("look up the Panel's user")?.map(|user| user.uid.as_raw());
+    let found = User::from_name(&config.panel_user).context("look up the Panel's user")?.map(|user| user.uid.as_raw());
+    let panel_uid = found.filter(|uid| config::can_be_the_panel(*uid));
+    if let Some(uid) = found.filter(|_| panel_uid.is_none()) {
+        let hint = "`opterius doctor` says what to do";
+        tracing::error!(uid, hint, "the user {} is a person's and not the Panel's: only root is heard", config.panel_user);
+    }
 
     let engine = Engine::load(host(&config, &paths)).await.context("read what is on disk")?;
     pages::renew(engine.host()).await;

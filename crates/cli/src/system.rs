@@ -4,7 +4,7 @@
 use std::fs::{File, Metadata, Permissions};
 use std::io::Write;
 use std::net::SocketAddr;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -156,10 +156,10 @@ impl System {
             .map_err(|error| Failure::because(format!("could not give {path} to {}:{}", owner.user, owner.group), &error))
     }
 
-    /// Owner and mode of a file that is kept.
+    /// Owner and mode of a file that is kept, and of none that a link leads to.
     fn restrict(&self, path: &str, owner: Owner, mode: u32) -> Result<(), Failure> {
         let failed = |error: std::io::Error| Failure::because(format!("could not set the mode of {path}"), &error);
-        let file = File::open(self.path(path)).map_err(failed)?;
+        let file = File::options().read(true).custom_flags(nix::libc::O_NOFOLLOW).open(self.path(path)).map_err(failed)?;
         self.own(&file, path, owner)?;
         file.set_permissions(Permissions::from_mode(mode)).map_err(failed)
     }
@@ -256,6 +256,16 @@ mod tests {
         assert_eq!(system.path("/secret").metadata().expect("it is there").mode() & 0o7777, 0o600);
         assert_eq!(bounded::names(root.path(), 10).expect("a directory").len(), 1, "nothing half-made is left");
         assert!(system.write("/no/such/file", "a", ROOT, 0o600).is_err());
+
+        // What a link leads to is nobody's of ours: with our content already, it is left alone; with another, the link gives way.
+        let elsewhere = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(elsewhere.path(), "a").expect("written");
+        std::fs::set_permissions(elsewhere.path(), Permissions::from_mode(0o600)).expect("a mode");
+        std::os::unix::fs::symlink(elsewhere.path(), system.path("/link")).expect("a link");
+        assert!(system.write("/link", "a", ROOT, 0o644).is_err());
+        assert_eq!(system.write("/link", "b", ROOT, 0o644).expect("written"), Written::Changed);
+        assert_eq!(elsewhere.as_file().metadata().expect("there").mode() & 0o7777, 0o600);
+        assert_eq!(bounded::text(elsewhere.path(), 10).expect("read"), "a");
     }
 
     #[tokio::test]

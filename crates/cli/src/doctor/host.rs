@@ -10,11 +10,13 @@ use opterius_protocol::bounded::{self, MIB};
 use x509_parser::pem::Pem;
 
 use super::report::Report;
+use crate::names::{self, Complaint};
 use crate::output;
+use crate::places::{self, PLACES, Place};
 use crate::setup;
 use crate::system::{Owner, ROOT, System, described};
 
-const QUICK: Duration = Duration::from_secs(30);
+pub(super) const QUICK: Duration = Duration::from_secs(30);
 const SETUP: &str = "run `opterius setup`; it puts right what it finds wrong and keeps what it finds right";
 const TMPFILES: &str = "run `systemd-tmpfiles --create`; then see what changed it";
 
@@ -23,7 +25,7 @@ const fn owner(user: &'static str, group: &'static str) -> Owner {
 }
 
 /// What has to run, and to come back after a boot.
-const UNITS: [&str; 9] = [
+pub(super) const UNITS: [&str; 9] = [
     "opterius-panel.socket",
     "opterius-panel.service",
     "opterius-agent.socket",
@@ -127,38 +129,52 @@ pub(super) fn sockets(system: &System, report: &mut Report) {
     }
 }
 
+/// Whether what has the names of Opterius is Opterius' own.
+pub(super) fn names(system: &System, report: &mut Report) {
+    let looked = names::complaints(system).and_then(|found| Ok((found, names::missing(system)?, names::strangers_among_accounts(system)?)));
+    let (found, missing, strangers) = match looked {
+        Ok(looked) => looked,
+        Err(failure) => {
+            let hint = "see that /etc/passwd, /etc/shadow, /etc/group and /etc/gshadow are there, and whole: `pwck -r`, `grpck -r`";
+            return report.problem("names", failure.detail, hint);
+        }
+    };
+    let before = report.0.len();
+    for Complaint { detail, hint } in found {
+        report.problem("names", detail, hint);
+    }
+    for name in missing {
+        let hint = "run `apt install --reinstall opterius`; it must be in the files of this server, and not in LDAP or the like";
+        report.problem("names", format!("{name} is not there"), hint);
+    }
+    if report.0.len() == before {
+        report.ok("names", "the user opterius and the groups opterius and opterius-web are Opterius' own, and nobody else's");
+    }
+    if let Some(strangers) = strangers {
+        report.warning(
+            "names",
+            format!(
+                "these users are no accounts and have uids of accounts, so they cannot sign in and the firewall limits them: {strangers}"
+            ),
+            "give them another uid: `usermod --uid UID NAME`",
+        );
+    }
+}
+
 /// Whether each directory has its owner and mode: with a wider one a tenant sees what is not theirs, with a narrower one sites fail.
 pub(super) fn directories(system: &System, report: &mut Report) {
-    let web = owner("root", "opterius-web");
-    let directories = [
-        ("/etc/opterius", ROOT, 0o755),
-        ("/run/opterius", ROOT, 0o755),
-        ("/run/opterius/php", web, 0o750),
-        ("/var/lib/opterius", ROOT, 0o755),
-        ("/var/lib/opterius/sites", web, 0o710),
-        ("/var/lib/opterius/entries", web, 0o750),
-        ("/var/lib/opterius/staging", ROOT, 0o700),
-        ("/var/lib/opterius-agent", ROOT, 0o700),
-        ("/var/lib/opterius-phpd", ROOT, 0o700),
-        ("/var/lib/opterius-phpd/pools", ROOT, 0o700),
-        ("/var/lib/opterius-panel", owner("opterius", "opterius"), 0o700),
-        ("/home/.opterius-staging", ROOT, 0o700),
-        ("/home/.opterius-trash", ROOT, 0o700),
-        ("/var/log/opterius", web, 0o750),
-        ("/var/log/opterius/accounts", ROOT, 0o711),
-    ];
     let before = report.0.len();
-    for (path, owner, mode) in directories {
+    for Place { path, owner, mode } in &PLACES {
         match system.path(path).symlink_metadata() {
             Err(_) => report.problem("directories", format!("{path} is not there"), TMPFILES),
-            Ok(found) if !found.is_dir() => {
-                report.problem("directories", format!("{path} is not a directory"), "see what made it, and move it away");
-            }
-            Ok(found) => expect("directories", path, &found, owner, mode, TMPFILES, report),
+            Ok(found) => match places::not_a_directory(system, path, &found) {
+                Some(Complaint { detail, hint }) => report.problem("directories", detail, hint),
+                None => expect("directories", path, &found, *owner, *mode, TMPFILES, report),
+            },
         }
     }
     if report.0.len() == before {
-        report.ok("directories", format!("{} directories have their owners and modes", directories.len()));
+        report.ok("directories", format!("{} directories have their owners and modes", PLACES.len()));
     }
 }
 
@@ -171,11 +187,16 @@ pub(super) fn files(system: &System, report: &mut Report) {
         ("/etc/nginx/opterius/probe.conf", ROOT, 0o600),
         ("/etc/powerdns/pdns.d/opterius.conf", owner("root", "pdns"), 0o640),
         ("/var/lib/powerdns/opterius.sqlite3", owner("pdns", "pdns"), 0o640),
+        ("/var/lib/opterius-panel/panel.db", owner("opterius", "opterius"), 0o600),
     ];
     let before = report.0.len();
     for (path, owner, mode) in files {
         match system.path(path).symlink_metadata() {
             Err(_) => report.problem("files", format!("{path} is not there"), SETUP),
+            Ok(found) if !found.is_file() => {
+                let hint = format!("see what made it (`ls -ld {path}`), move it away, and {SETUP}");
+                report.problem("files", format!("{path} is no file, and must be one"), hint);
+            }
             Ok(found) => expect("files", path, &found, owner, mode, SETUP, report),
         }
     }
@@ -402,6 +423,37 @@ mod tests {
         let mut report = Report::default();
         expect("files", "/x", &system.path("/x").metadata().expect("there"), ROOT, 0o600, "mend it", &mut report);
         assert!(report.0[0].detail.ends_with("0666, and should be root:root 0600"), "{report:?}");
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_directory_or_a_file_is_told_as_one() {
+        let (_root, system) = server();
+        put(&system, "/elsewhere/agent.toml", "");
+        system.directory("/var/lib").expect("a directory");
+        system.directory("/etc/opterius").expect("a directory");
+        std::os::unix::fs::symlink(system.path("/elsewhere"), system.path("/var/lib/opterius-panel")).expect("a link");
+        std::os::unix::fs::symlink(system.path("/elsewhere/agent.toml"), system.path("/etc/opterius/agent.toml")).expect("a link");
+        let mut report = Report::default();
+        directories(&system, &mut report);
+        files(&system, &mut report);
+        let told = |start: &str| report.0.iter().any(|finding| finding.level == Level::Problem && finding.detail.starts_with(start));
+        assert!(told("/var/lib/opterius-panel is a link to ") && told("/etc/opterius/agent.toml is no file"), "{report:?}");
+    }
+
+    #[test]
+    fn names_that_are_not_opterius_own_or_not_there_are_problems() {
+        let (_root, system) = server();
+        put(&system, "/etc/passwd", "opterius:x:1000:1000:Otto:/home/otto:/bin/bash\nfar:x:20001:20001::/home/far:/bin/sh\n");
+        put(&system, "/etc/group", "opterius-web:x:997:otto\n");
+        let mut report = Report::default();
+        names(&system, &mut report);
+        assert_eq!(levels(&report), [Level::Problem, Level::Problem, Level::Problem, Level::Warning], "{report:?}");
+        put(&system, "/etc/passwd", "opterius:x:996:996:Opterius Panel:/var/lib/opterius-panel:/usr/sbin/nologin\n");
+        put(&system, "/etc/shadow", "opterius:!*:20787::::::\n");
+        put(&system, "/etc/group", "opterius:x:996:\nopterius-web:x:997:\n");
+        let mut report = Report::default();
+        names(&system, &mut report);
+        assert_eq!(levels(&report), [Level::Ok], "{report:?}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod answers;
 mod drift;
 mod host;
 mod operations;
+mod overrides;
 mod ports;
 mod report;
 mod run;

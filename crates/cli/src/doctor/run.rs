@@ -6,7 +6,7 @@ use opterius_protocol::Micros;
 use serde_json::json;
 
 use super::report::{Level, Report};
-use super::{answers, drift, host, operations, ports, services, tasks};
+use super::{answers, drift, host, operations, overrides, ports, services, tasks};
 use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::panel::Panel;
@@ -29,7 +29,10 @@ pub(super) async fn examine(system: &System, panel: &Panel) -> Report {
     let answers = answers::ask(system, panel).await;
     let mut report = Report::default();
     let r = &mut report;
+    host::names(system, r);
     host::units(system, r).await;
+    overrides::overrides(system, r).await;
+    overrides::configuration(system, r);
     host::sockets(system, r);
     host::directories(system, r);
     host::files(system, r);
@@ -69,7 +72,9 @@ mod tests {
         let report = examine(&System::below(root.path(), nowhere, nowhere), &Panel::new(root.path().join("panel.sock"))).await;
         let checks: Vec<&str> = report.0.iter().filter(|finding| finding.level == Level::Problem).map(|finding| finding.check).collect();
         for check in [
+            "names",
             "units",
+            "configuration",
             "sockets",
             "directories",
             "files",

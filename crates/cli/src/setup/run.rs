@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
 use opterius_model::DomainName;
@@ -17,7 +18,9 @@ use super::{administrator, configuration, nginx, panel, powerdns, register};
 use crate::api::Server;
 use crate::failure::Failure;
 use crate::limits;
+use crate::names::{self, Complaint};
 use crate::output::{self, Facts, Format};
+use crate::places;
 use crate::secret;
 use crate::system::System;
 
@@ -54,6 +57,7 @@ pub(crate) async fn run(options: &Options, format: Format) -> Result<(), Failure
 
 /// Every step, each of which finds out first whether there is anything left to do.
 pub(super) async fn set_up(system: &System, options: &Options, progress: &mut Progress) -> Result<Summary, Failure> {
+    ours(system).during("names and directories")?;
     let _lock = lock(system)?;
     let kept = configuration::panel_hostname(system).during("host name")?;
     let hostname = identity::hostname(system, options, kept.as_deref()).during("host name")?;
@@ -122,12 +126,26 @@ async fn probe(system: &System, agent: &configuration::Agent, new: bool, progres
     Ok(())
 }
 
+/// Nothing is written, and nobody gets a secret, before the names and directories that it is written for are known to be Opterius' own.
+fn ours(system: &System) -> Result<(), Failure> {
+    let mut found = names::complaints(system)?;
+    found.extend(places::complaints(system)?);
+    let Some(Complaint { detail, hint }) = found.first().cloned() else { return Ok(()) };
+    let more = match found.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {} more; `opterius doctor` lists them)", output::count(more, "thing")),
+    };
+    Err(Failure::new(format!("{detail}{more}")).hint(hint))
+}
+
 /// Two setups at the same time would make each other's half-done work look finished.
 fn lock(system: &System) -> Result<File, Failure> {
     const LOCK: &str = "/run/opterius/setup.lock";
     system.directory("/run/opterius")?;
     let failed = |error: std::io::Error| Failure::because(format!("could not lock {LOCK}"), &error);
-    let file = File::options().create(true).truncate(false).write(true).open(system.path(LOCK)).map_err(failed)?;
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true).custom_flags(nix::libc::O_NOFOLLOW);
+    let file = options.open(system.path(LOCK)).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => {

@@ -401,3 +401,26 @@ async fn a_change_of_the_probes_secret_that_was_cut_short_is_brought_to_its_end_
     let known = known_by_nginx(&server);
     assert_eq!(known[known.len() - 2..], [format!("restart with {second}"), second]);
 }
+
+#[tokio::test]
+async fn a_persons_login_with_the_panels_name_or_a_link_in_the_place_of_a_directory_stops_setup_before_anything_is_written() {
+    let server = Server::new().await;
+    let passwd = "opterius:x:1000:1000:Otto:/home/opterius:/bin/bash\n";
+    server.system.write("/etc/passwd", passwd, ROOT, 0o644).expect("written");
+    let failure = server.setup(&options()).await.0.err().expect("refused");
+    assert!(
+        failure.detail.starts_with("setup stopped at names and directories: the user opterius is not Opterius' own (uid 1000"),
+        "{failure:?}"
+    );
+    assert!(failure.hint.expect("a hint").contains("usermod --login"));
+    std::fs::remove_file(server.system.path("/etc/passwd")).expect("removed");
+
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    std::os::unix::fs::symlink(elsewhere.path(), server.system.path("/etc/opterius")).expect("a link");
+    let failure = server.setup(&options()).await.0.err().expect("refused");
+    assert!(failure.detail.contains("/etc/opterius is a link to "), "{failure:?}");
+    assert!(server.calls().is_empty() && bounded::names(elsewhere.path(), 10).expect("a directory").is_empty());
+
+    std::fs::remove_file(server.system.path("/etc/opterius")).expect("removed");
+    server.setup(&options()).await.0.expect("ready");
+}

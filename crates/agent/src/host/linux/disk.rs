@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use opterius_model::AccountId;
@@ -91,12 +91,23 @@ pub(super) fn is_there(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Makes a directory unless it is there.
+/// Makes a directory unless it is there. A link in its place, or one of somebody else's, is refused: what is put there would be his.
 pub(super) fn ensure_dir(path: &Path, mode: u32) -> io::Result<()> {
     match rustix::fs::mkdirat(CWD, path, Mode::from_raw_mode(mode)) {
-        Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(()),
-        Err(error) => Err(error.into()),
+        Ok(()) => return Ok(()),
+        Err(rustix::io::Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
     }
+    let found = path.symlink_metadata()?;
+    if !found.is_dir() {
+        let what = if found.is_symlink() { "a link" } else { "no directory" };
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is {what}, and must be a directory", path.display())));
+    }
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        let text = format!("{} belongs to the uid {}, and must not", path.display(), found.uid());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -111,5 +122,19 @@ mod tests {
         std::os::unix::fs::symlink("/nowhere", &two).unwrap();
         assert_eq!(rename_exclusively(&one, &two).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert!(one.exists() && two.is_symlink());
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_directory_is_refused_and_nothing_is_put_where_it_leads() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (real, link, file) = (dir.path().join("real"), dir.path().join("link"), dir.path().join("file"));
+        ensure_dir(&real, 0o700).expect("made");
+        ensure_dir(&real, 0o700).expect("there");
+        std::os::unix::fs::symlink(&real, &link).expect("a link");
+        std::fs::write(&file, "").expect("written");
+        for path in [&link, &file] {
+            let error = ensure_dir(path, 0o700).expect_err("refused");
+            assert!(error.kind() == io::ErrorKind::NotADirectory && error.to_string().contains("must be a directory"), "{error}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown, symlink};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, symlink};
 use std::path::{Path, PathBuf};
 
 use opterius_model::{AccountId, DomainName, Generation, PoolName, Username};
@@ -149,7 +149,11 @@ pub(super) fn put(paths: &Paths, plan: &EntryPlan) -> Result<(), HostError> {
 
 /// Makes a directory that root owns and nginx's workers may enter.
 fn make_readable_to_nginx(path: &Path, web: u32) -> io::Result<()> {
-    disk::ensure_dir(path, 0o700)?;
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        // Whoever has it now, it becomes root's; a link is not opened.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
     let directory = fs::File::from(disk::open_dir(path)?);
     fchown(&directory, Some(0), Some(web))?;
     directory.set_permissions(fs::Permissions::from_mode(0o750))

@@ -1,0 +1,123 @@
+//! The directories in which Opterius keeps what it trusts. None of them may be a link, or have been filled by somebody else.
+
+use std::os::unix::fs::MetadataExt;
+
+use crate::failure::Failure;
+use crate::names::Complaint;
+use crate::system::{Owner, ROOT, System, described};
+
+const fn owner(user: &'static str, group: &'static str) -> Owner {
+    Owner { user, group }
+}
+
+const WEB: Owner = owner("root", "opterius-web");
+const PANEL: Owner = owner("opterius", "opterius");
+
+/// A directory of ours.
+pub(crate) struct Place {
+    pub(crate) path: &'static str,
+    pub(crate) owner: Owner,
+    pub(crate) mode: u32,
+}
+
+const fn place(path: &'static str, owner: Owner, mode: u32) -> Place {
+    Place { path, owner, mode }
+}
+
+/// Every one, as the packages and the daemons make it (`docs/ARCHITECTURE.md`, On the server).
+pub(crate) const PLACES: [Place; 22] = [
+    place("/etc/opterius", ROOT, 0o755),
+    place("/etc/nginx/opterius", ROOT, 0o755),
+    place("/run/opterius", ROOT, 0o755),
+    place("/run/opterius/php", WEB, 0o750),
+    place("/run/opterius-phpd", ROOT, 0o700),
+    place("/run/opterius-phpd/runs", ROOT, 0o700),
+    place("/var/lib/opterius", ROOT, 0o755),
+    place("/var/lib/opterius/sites", WEB, 0o710),
+    place("/var/lib/opterius/entries", WEB, 0o750),
+    place("/var/lib/opterius/staging", ROOT, 0o700),
+    place("/var/lib/opterius/acme", ROOT, 0o755),
+    place("/var/lib/opterius/pages", ROOT, 0o755),
+    place("/var/lib/opterius-agent", ROOT, 0o700),
+    place("/var/lib/opterius-agent/operations", ROOT, 0o700),
+    place("/var/lib/opterius-phpd", ROOT, 0o700),
+    place("/var/lib/opterius-phpd/pools", ROOT, 0o700),
+    place("/var/lib/opterius-panel", PANEL, 0o700),
+    place("/var/lib/opterius-panel/tls", PANEL, 0o700),
+    place("/home/.opterius-staging", ROOT, 0o700),
+    place("/home/.opterius-trash", ROOT, 0o700),
+    place("/var/log/opterius", WEB, 0o750),
+    place("/var/log/opterius/accounts", ROOT, 0o711),
+];
+
+/// What is in the place of a directory, or has it, and cannot be put right by owner and mode: before anything is written there.
+///
+/// # Errors
+/// When one cannot be looked at.
+pub(crate) fn complaints(system: &System) -> Result<Vec<Complaint>, Failure> {
+    let mut found = Vec::new();
+    for Place { path, owner, .. } in &PLACES {
+        let metadata = match system.path(path).symlink_metadata() {
+            Ok(metadata) => metadata,
+            // Where something else is in the place of the directory above, that is told.
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => continue,
+            Err(error) => return Err(Failure::because(format!("could not look at {path}"), &error)),
+        };
+        if let Some(complaint) = not_a_directory(system, path, &metadata) {
+            found.push(complaint);
+        } else if system.is_real() && metadata.uid() != 0 && owner.ids().is_ok_and(|(uid, _)| uid != metadata.uid()) {
+            found.push(Complaint {
+                detail: format!("{path} is {}: somebody else could have put anything there", described(&metadata)),
+                hint: format!("move it away (`mv {path} {path}.before`), then run `systemd-tmpfiles --create`"),
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// Why this cannot hold what is to be in the directory `path`.
+pub(crate) fn not_a_directory(system: &System, path: &str, found: &std::fs::Metadata) -> Option<Complaint> {
+    if found.is_symlink() {
+        let target = std::fs::read_link(system.path(path)).unwrap_or_default();
+        let target = opterius_model::clean(target.as_os_str().as_encoded_bytes(), 200);
+        return Some(Complaint {
+            detail: format!("{path} is a link to {target}, and must be a directory: whoever has what it leads to has what is kept there"),
+            hint: format!(
+                "stop what uses it, remove the link, and move the directory to {path}; to keep it on another disk, use a bind mount in /etc/fstab"
+            ),
+        });
+    }
+    (!found.is_dir()).then(|| Complaint {
+        detail: format!("{path} is not a directory"),
+        hint: format!("see what made it, move it away, and run `systemd-tmpfiles --create`; then look at `ls -ld {path}`"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    #[test]
+    fn a_link_or_a_file_in_the_place_of_any_directory_is_told() {
+        for Place { path, .. } in &PLACES {
+            for link in [true, false] {
+                let root = tempfile::tempdir().expect("a directory");
+                let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
+                let system = System::below(root.path(), nowhere, nowhere);
+                system.directory(path.rsplit_once('/').expect("it has a parent").0).expect("a directory");
+                assert_eq!(complaints(&system).expect("looked at"), [], "{path}");
+                if link {
+                    system.directory("/elsewhere").expect("a directory");
+                    std::os::unix::fs::symlink(system.path("/elsewhere"), system.path(path)).expect("a link");
+                } else {
+                    std::fs::write(system.path(path), "").expect("written");
+                }
+                let found = complaints(&system).expect("looked at");
+                assert!(found.len() == 1 && found[0].detail.contains(path) && !found[0].hint.is_empty(), "{found:?}");
+                assert_eq!(found[0].detail.contains("is a link"), link, "{found:?}");
+            }
+        }
+    }
+}
