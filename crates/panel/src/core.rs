@@ -12,12 +12,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::app::{AppError, Live, Throttle};
+use crate::app::{AppError, Live, Rates, RefusedRequests, Throttle};
 use crate::config::Config;
 use crate::fleet::Fleet;
 use crate::store::{Store, StoreError};
 use crate::store::{server, setting};
-use crate::tasks::{Acknowledger, RefusedCallers, TaskStates};
+use crate::tasks::{Acknowledger, TaskStates};
 use crate::tls::Pins;
 
 /// Where a Panel listens unless its unit says otherwise.
@@ -36,7 +36,7 @@ pub struct Timing {
     pub long_poll: Duration,
     /// How often the Agents are asked how they are.
     pub health_every: Duration,
-    /// How often refused callers are counted into the database.
+    /// How often refused requests are counted into the database.
     pub count_refused_every: Duration,
     /// How often it is looked whether a terminated account can no longer be restored, so that its password hash is to be forgotten.
     pub forget_every: Duration,
@@ -103,7 +103,10 @@ pub(crate) struct Core {
     pub(crate) fleet: Fleet,
     pub(crate) live: Live,
     pub(crate) acknowledger: Acknowledger,
-    pub(crate) refused_callers: RefusedCallers,
+    /// What was refused and is not yet in the database.
+    pub(crate) refused: RefusedRequests,
+    /// What each caller may still ask for.
+    pub(crate) rates: Rates,
     pub(crate) throttle: Throttle,
     /// Whose turn it is to check the Activity.
     pub(crate) verifying: tokio::sync::Mutex<()>,
@@ -156,7 +159,8 @@ impl Core {
         let fleet = Fleet::new(&config.agent_socket, &seams.agents);
         Ok(Arc::new(Self {
             live: Live::default(),
-            refused_callers: RefusedCallers::default(),
+            refused: RefusedRequests::default(),
+            rates: Rates::default(),
             throttle: Throttle::default(),
             verifying: tokio::sync::Mutex::default(),
             acknowledger: Acknowledger::default(),

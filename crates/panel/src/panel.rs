@@ -74,9 +74,10 @@ impl Panel {
         Ok(())
     }
 
-    /// Ends every task where it stands, as a crash would, and closes the database. The next Panel picks up what was being done.
+    /// Ends every task where it stands, as a crash would, writes down what was refused and only counted so far, and closes the database. The next Panel picks up what was being done.
     pub async fn end(self) {
         self.core.tasks.end().await;
+        tasks::write_refused_down(&self.core).await;
         self.core.store.close().await;
     }
 }

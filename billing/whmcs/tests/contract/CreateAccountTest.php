@@ -454,6 +454,35 @@ final class CreateAccountTest extends PanelTestCase
         ];
     }
 
+    /** @dataProvider putOff */
+    public function test_an_order_that_was_put_off_for_a_moment_is_sent_once_more(array $waits, int $sends, string $text): void
+    {
+        $this->panel->script(...array_map(static fn (string $wait): array => [
+            'on' => 'POST /api/accounts', 'fault' => 'reply', 'status' => 429, 'headers' => ['Retry-After' => $wait],
+            'body' => ['code' => 'too_many_requests', 'detail' => 'The token `whmcs` asks for too much.', 'hint' => 'x'],
+        ], $waits));
+        $sentence = $this->whmcs()->create();
+        self::assertCount($sends, $this->panel->requests('POST', '/api/accounts'));
+        if ($text === 'success') {
+            self::assertSame('success', $sentence);
+            self::assertNotNull($this->panel->account('s12'));
+        } else {
+            self::assertSentence($text, $sentence);
+            self::assertNull($this->panel->account('s12'));
+        }
+    }
+
+    public function putOff(): array
+    {
+        $told = 'The token `whmcs` asks for too much. Wait a minute and press Create again: nothing was done.';
+        return [
+            'a short wait' => [['1'], 2, 'success'],
+            'a long wait' => [['6'], 1, $told],
+            'again and again' => [['0', '0', '0'], 2, $told],
+            'no number' => [['Fri, 31 Dec 1999 23:59:59 GMT'], 1, $told],
+        ];
+    }
+
     public function test_a_panel_that_nobody_reached_is_a_definite_failure(): void
     {
         $sentence = $this->whmcs(['serverhostname' => 'no.such.invalid'])->create();

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-use super::{AppError, Caller, CallerKind, Cidr, Code, RefPrefix, Refusal, Scope};
+use super::{AppError, Caller, CallerKind, Cidr, Code, Payer, Price, RefPrefix, Refusal, Scope, too_much};
 use crate::core::{Core, compute};
 use crate::store;
 use crate::store::activity::hex;
@@ -26,8 +26,8 @@ pub(crate) fn stored_form(token: &str) -> String {
     hex(&Sha256::digest(token.as_bytes()))
 }
 
-/// The caller who holds `token`, if it is good and may come from `from` (nothing for the Unix socket).
-pub(crate) async fn token(core: &Core, token: &str, from: Option<IpAddr>) -> Result<Caller, AppError> {
+/// The caller who holds `token`, if it is good, may come from `from` (nothing for the Unix socket), and can pay the `price` of the request.
+pub(crate) async fn token(core: &Core, token: &str, from: Option<IpAddr>, price: Price) -> Result<Caller, AppError> {
     let wrong = || {
         Refusal::new(Code::Unauthorized, "The token is not valid.")
             .hint("Make a token with `opterius token create`, and put it where the old one is.")
@@ -49,6 +49,11 @@ pub(crate) async fn token(core: &Core, token: &str, from: Option<IpAddr>) -> Res
         }
     }
     let now = core.now();
+    // Before anything is written: whoever asks too often costs this look-up and no more.
+    if let Err(wait) = core.rates.take(&Payer::Token(found.id), price, now) {
+        core.refused.count(&format!("token:{}", found.name), Code::TooManyRequests, now);
+        return Err(too_much(&format!("The token `{}`", found.name), wait).into());
+    }
     let used_lately = found.last_used_at.is_some_and(|at| at.plus(LAST_USE) > now);
     let new_text_used = found.has_former && !found.by_former;
     if new_text_used || !used_lately {
@@ -82,6 +87,12 @@ pub(super) fn holder(core: &Core, found: Token) -> Option<Caller> {
     })
 }
 
+/// Takes the price of a request out of its caller's budget, or says how long to wait.
+pub(crate) fn pay(core: &Core, caller: &Caller, price: Price) -> Result<(), Refusal> {
+    let Some(payer) = Payer::of(caller) else { return Ok(()) };
+    core.rates.take(&payer, price, core.now()).map_err(|wait| too_much(&format!("`{}`", caller.name), wait))
+}
+
 /// The administrator of this name and password, who may look at everything and change nothing: neither a second factor nor a session is asked for.
 pub(crate) async fn administrator(core: &Arc<Core>, name: &str, password: Zeroizing<String>, from: IpAddr) -> Result<Caller, AppError> {
     let found = by_password(core, name, password, from).await?;
@@ -90,7 +101,9 @@ pub(crate) async fn administrator(core: &Arc<Core>, name: &str, password: Zeroiz
             .hint("Sign in to the pages, or use a token.")
             .into());
     }
-    Ok(Caller::administrator(found.username))
+    let caller = Caller::administrator(found.username);
+    pay(core, &caller, Price::Look)?;
+    Ok(caller)
 }
 
 /// Begins an attempt to prove something, or says how long to wait.
@@ -137,7 +150,7 @@ pub(crate) fn hash(password: &Zeroizing<String>) -> String {
 }
 
 /// An address as far as it is one caller: an IPv6 network of 64 bits is usually one customer of a provider.
-pub(crate) fn group(address: IpAddr) -> String {
+pub(super) fn group(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => format!("{}/64", std::net::Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),

@@ -26,11 +26,13 @@ mod packages;
 mod pages;
 mod php;
 mod plan;
+mod rate;
 mod read;
 mod record;
 mod record_account;
 mod record_drift;
 mod refusal;
+mod refused;
 mod repair_account;
 mod resolve_operation;
 mod restore_account;
@@ -52,7 +54,7 @@ mod version;
 pub(crate) use adopt_account::PANEL;
 pub(crate) use answers::Answer;
 pub(crate) use as_seen::{AsSeen, version};
-pub(crate) use authenticate::{Throttle, administrator, group, token};
+pub(crate) use authenticate::{Throttle, administrator, token};
 pub(crate) use availability::{Availability, Wish, availability};
 pub(crate) use caller::{Caller, CallerKind, Scope};
 pub(crate) use calls_from::{CallsFrom, admit, allow, may_change};
@@ -80,11 +82,14 @@ pub(crate) use packages::{LimitChanges, change_package, create_package, delete_p
 pub(crate) use pages::{PagesChange, change_pages, pages, pages_version};
 pub(crate) use php::{Doing, Pool, php};
 pub(crate) use plan::{Obstacle, Plan, plan_change};
+use rate::too_much;
+pub(crate) use rate::{Payer, Price, Rates};
 pub(crate) use read::{account, any_account, operation, package, server};
 pub(crate) use record::record_refusal;
 pub(crate) use record_account::{ClientChange, record_account};
 pub(crate) use record_drift::record_drift;
 pub(crate) use refusal::{AppError, Code, Conflict, FieldProblem, Refusal, sentence};
+pub(crate) use refused::{RefusedRequests, in_ranges, minute_of, moment_of};
 pub(crate) use repair_account::Repair;
 pub(crate) use resolve_operation::{abandon_operation, retry_operation};
 pub(crate) use restore_account::Restore;
@@ -94,7 +99,7 @@ pub(crate) use servers::{
     ServerChange, change_server, reserved_names, server_version, set_shared_parent_domains, shared_parent_domains_version,
 };
 pub(crate) use settings::{KeptDays, Settings, SettingsChange, change_settings, settings, settings_version, time_zone};
-pub(crate) use sign_in::{Link, SESSION, Target, Visitor, customer_link, sign_out, staff_link, use_link, visitor};
+pub(crate) use sign_in::{Link, SESSION, Target, Visitor, customer_link, pay_for_page, sign_out, staff_link, use_link, visitor};
 pub(crate) use sign_in_administrator::{
     Admitted, Browser, OwnSession, choose_language, end_own_session, new_totp_secret, own_profile, remove_second_factor, second_factor,
     set_second_factor, sign_in_with_password, totp_url, wants_code,

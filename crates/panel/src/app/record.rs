@@ -2,17 +2,29 @@
 
 use std::sync::Arc;
 
-use opterius_model::RequestId;
+use opterius_model::{RequestId, clean};
 
-use super::{Caller, Code, Refusal};
+use super::{Caller, Code, Payer, Refusal};
 use crate::core::Core;
 use crate::store::activity::{self, Entry};
 use crate::store::{self, StoreError};
 
-/// Puts down that `action` was refused. Whether that works or not, the caller gets the refusal.
+/// The longest text of a refusal in the Activity, in characters: it holds what the caller sent.
+const LONGEST: usize = 1000;
+
+/// Puts down that `action` was refused: as a row, or beyond some in a minute as one more that was counted. Whether that works or not, the caller gets
+/// the refusal.
 pub(crate) async fn record_refusal(core: &Arc<Core>, caller: &Caller, action: &str, request: &RequestId, refusal: &Refusal) {
+    if let Some(payer) = Payer::of(caller) {
+        core.rates.charge(&payer, refusal, core.now());
+    }
     // What an operation came to is in the Activity already, as the operation's outcome.
     if refusal.operation_id.is_some() && refusal.code != Code::OperationRunning {
+        return;
+    }
+    let actor = caller.actor();
+    if !core.refused.has_a_row(&actor, core.now()) {
+        core.refused.count(&actor, refusal.code, core.now());
         return;
     }
     if let Err(error) = write(core, caller, action, request, refusal).await {
@@ -23,6 +35,7 @@ pub(crate) async fn record_refusal(core: &Arc<Core>, caller: &Caller, action: &s
 async fn write(core: &Arc<Core>, caller: &Caller, action: &str, request: &RequestId, refusal: &Refusal) -> Result<(), StoreError> {
     let fields: Vec<String> = refusal.errors.iter().map(|error| format!("{}: {}", error.field, error.detail)).collect();
     let detail = if fields.is_empty() { refusal.detail.clone() } else { fields.join("; ") };
+    let detail = clean(detail.as_bytes(), LONGEST);
     let mut write = core.store.write().await?;
     let entry = Entry {
         at: core.now(),

@@ -14,7 +14,7 @@ use crate::store::claimed_name::Holder;
 use crate::store::operation::Kind;
 
 /// The refusals that callers tell apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Code {
     InvalidRequest,
@@ -46,6 +46,13 @@ pub(crate) enum Code {
     NeedsAttention,
     MailNotTaken,
     Internal,
+}
+
+impl Code {
+    /// As programs know it.
+    pub(crate) fn word(self) -> String {
+        serde_json::to_value(self).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
+    }
 }
 
 /// One refusal. It holds no secret, so that it can be stored and shown.

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::authenticate::{holder, stored_form};
 use super::create_token::new_text;
 use super::sign_in_administrator;
-use super::{AppError, Caller, Reference, read};
+use super::{AppError, Caller, Code, Payer, Price, Reference, Refusal, read, too_much};
 use crate::core::Core;
 use crate::store::account::{self, Account, Status};
 use crate::store::activity::{self, Entry};
@@ -207,8 +207,21 @@ impl Visitor {
     }
 }
 
+/// Takes the price of a page out of its visitor's budget, or says how long to wait.
+pub(crate) fn pay_for_page(core: &Core, visitor: &Visitor, price: Price) -> Result<(), Refusal> {
+    let (payer, actor) = match visitor {
+        Visitor::Customer(account) => (Payer::Customer(*account), format!("customer:{account}")),
+        // Whoever root's own link signed in is named as root, and has a browser like everybody else.
+        Visitor::Staff(caller, _) => (Payer::of(caller).unwrap_or_else(|| Payer::Person(caller.name.clone())), caller.actor()),
+    };
+    core.rates.take(&payer, price, core.now()).map_err(|wait| {
+        core.refused.count(&actor, Code::TooManyRequests, core.now());
+        too_much("Whoever is signed in here", wait)
+    })
+}
+
 fn nothing(id: AccountId) -> AppError {
-    super::Refusal::not_found("account", &id.to_string()).into()
+    Refusal::not_found("account", &id.to_string()).into()
 }
 
 /// Whose browser sends `secret`; nobody, if its session is over.

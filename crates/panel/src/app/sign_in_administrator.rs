@@ -58,7 +58,7 @@ pub(crate) async fn sign_in_with_password(
     let found = match by_password(core, name, password, browser.address).await {
         Ok(found) => found,
         Err(error) => {
-            core.refused_callers.count(Some(browser.address), 401, core.now());
+            core.refused.count_address(Some(browser.address), Code::Unauthorized, core.now());
             return Err(error);
         }
     };
@@ -90,7 +90,7 @@ pub(crate) async fn second_factor(
     };
     store::commit(write).await?;
     if !good {
-        core.refused_callers.count(Some(browser.address), 401, now);
+        core.refused.count_address(Some(browser.address), Code::Unauthorized, now);
         return Err(Refusal::new(Code::Unauthorized, "The code is wrong, or was used before.").into());
     }
     core.throttle.forgive(&who);

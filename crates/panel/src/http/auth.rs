@@ -15,7 +15,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::problem::{Problem, status};
-use crate::app::{self, AppError, Caller, CallsFrom, Code, Refusal, Scope};
+use crate::app::{self, AppError, Caller, CallsFrom, Code, Payer, Price, Refusal, Scope};
 use crate::core::Core;
 
 /// Where a request comes from. The listener puts it into the request's extensions.
@@ -119,10 +119,21 @@ pub(crate) async fn guard(State((core, access)): State<(Arc<Core>, Arc<Access>)>
         Err(problem) => return problem.into_response(),
     };
     let request_id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
-    match admitted(&core, &asker, *scope, calls_from, &request_id).await {
+    let price = match entry.action.as_str() {
+        _ if asker.only_looks => Price::Look,
+        "account.sign_in" | "self.sign_in" | "token.rotate_own" => Price::Link,
+        _ => Price::Change,
+    };
+    match admitted(&core, &asker, *scope, price, calls_from, &request_id).await {
         Ok(caller) => {
+            let payer = Payer::of(&caller).filter(|_| asker.only_looks);
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            let response = next.run(request).await;
+            // A change that is refused is paid for where it is recorded, since its caller may have hung up by then.
+            if let (Some(payer), Some(Problem(refusal))) = (payer, response.extensions().get::<Problem>()) {
+                core.rates.charge(&payer, refusal, core.now());
+            }
+            response
         }
         Err(error) => turned_away(&core, &asker, error),
     }
@@ -139,10 +150,11 @@ async fn admitted(
     core: &Arc<Core>,
     asker: &Asker,
     scope: Scope,
+    price: Price,
     changes_from: Option<CallsFrom>,
     request: &RequestId,
 ) -> Result<Caller, AppError> {
-    let caller = Caller { address: asker.address(), ..who(core, asker).await? };
+    let caller = Caller { address: asker.address(), ..who(core, asker, price).await? };
     if caller.may(scope) {
         if let Some(from) = changes_from {
             app::admit(core, &caller, from, request).await?;
@@ -158,7 +170,7 @@ async fn admitted(
         .into())
 }
 
-async fn who(core: &Arc<Core>, asker: &Asker) -> Result<Caller, AppError> {
+async fn who(core: &Arc<Core>, asker: &Asker, price: Price) -> Result<Caller, AppError> {
     let nobody = || {
         Refusal::new(Code::Unauthorized, "The request says not who it is from.")
             .hint("Send a token as `Authorization: Bearer <token>`; `opterius token create` makes one.")
@@ -177,7 +189,7 @@ async fn who(core: &Arc<Core>, asker: &Asker) -> Result<Caller, AppError> {
     let (scheme, value) = text.split_once(' ').unwrap_or((text.as_str(), ""));
     let value = value.trim();
     if scheme.eq_ignore_ascii_case("bearer") {
-        return app::token(core, value, asker.address()).await;
+        return app::token(core, value, asker.address(), price).await;
     }
     if let (true, Some(from)) = (scheme.eq_ignore_ascii_case("basic"), asker.may_use_a_password()) {
         let decoded = Zeroizing::new(STANDARD.decode(value).unwrap_or_default());
@@ -209,6 +221,12 @@ impl Asker {
         self.peer.and_then(Peer::address)
     }
 
+    fn has_token(&self) -> bool {
+        self.authorization
+            .first()
+            .is_some_and(|value| value.as_bytes().get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer ")))
+    }
+
     /// A password is taken only where it can do no harm: over TLS, to look.
     fn may_use_a_password(&self) -> Option<IpAddr> {
         self.address().filter(|_| self.only_looks)
@@ -218,8 +236,10 @@ impl Asker {
 fn turned_away(core: &Core, asker: &Asker, error: AppError) -> Response {
     let problem = Problem::from(error);
     let status = status(problem.0.code);
-    if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
-        core.refused_callers.count(asker.address(), status.as_u16(), core.now());
+    // A token that asks too often is counted by its name.
+    let counted = status == StatusCode::TOO_MANY_REQUESTS && asker.has_token();
+    if !counted && matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
+        core.refused.count_address(asker.address(), problem.0.code, core.now());
     }
     let mut response = problem.into_response();
     if status == StatusCode::UNAUTHORIZED {

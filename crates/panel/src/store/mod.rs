@@ -14,6 +14,7 @@ pub(crate) mod operation;
 pub(crate) mod pace;
 pub(crate) mod package;
 pub(crate) mod refused_caller;
+pub(crate) mod refused_request;
 pub(crate) mod server;
 pub(crate) mod session;
 pub(crate) mod setting;

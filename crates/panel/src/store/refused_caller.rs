@@ -1,43 +1,36 @@
-//! How often an address was turned away, one row a minute.
+//! Where earlier versions counted addresses that were turned away, a row a minute and address, and kept them for ever. Nothing is added any more.
 
-use sqlx::{FromRow, SqliteConnection};
+use sqlx::{SqliteConnection, SqliteExecutor};
 
 use super::{Doing, StoreError};
 
 /// One address in one minute.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub(crate) struct Bucket {
     /// Minutes since 1970.
     pub(crate) minute: i64,
     pub(crate) address: String,
     /// 401, 403 or 429.
     pub(crate) status: i64,
+    pub(crate) times: i64,
+    /// Whether it is in the Activity.
+    pub(crate) recorded: i64,
 }
 
-/// Adds `times` to a bucket.
-pub(crate) async fn add(db: &mut SqliteConnection, bucket: &Bucket, times: i64) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO refused_caller (minute, address, status, times, recorded) VALUES ($1, $2, $3, $4, 0) \
-         ON CONFLICT (minute, address, status) DO UPDATE SET times = refused_caller.times + excluded.times, recorded = 0",
-    )
-    .bind(bucket.minute)
-    .bind(&bucket.address)
-    .bind(bucket.status)
-    .bind(times)
-    .execute(db)
-    .await
-    .doing("count a refused caller")?;
-    Ok(())
+/// Whether there is any row left.
+pub(crate) async fn is_any(db: impl SqliteExecutor<'_>) -> Result<bool, StoreError> {
+    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM refused_caller)").fetch_one(db).await.doing("look for refused callers")
 }
 
-/// Takes every bucket of a minute before `minute` that is not yet in the Activity, with its count.
-pub(crate) async fn take_over(db: &mut SqliteConnection, minute: i64) -> Result<Vec<(Bucket, i64)>, StoreError> {
-    let rows: Vec<(i64, String, i64, i64)> = sqlx::query_as(
-        "UPDATE refused_caller SET recorded = 1 WHERE recorded = 0 AND minute < $1 RETURNING minute, address, status, times",
+/// Takes the oldest rows away, at most `limit` of them.
+pub(crate) async fn take(db: &mut SqliteConnection, limit: u32) -> Result<Vec<Bucket>, StoreError> {
+    sqlx::query_as(
+        "DELETE FROM refused_caller WHERE (minute, address, status) IN \
+         (SELECT minute, address, status FROM refused_caller ORDER BY minute, address, status LIMIT $1) \
+         RETURNING minute, address, status, times, recorded",
     )
-    .bind(minute)
+    .bind(limit)
     .fetch_all(db)
     .await
-    .doing("close the minutes of refused callers")?;
-    Ok(rows.into_iter().map(|(minute, address, status, times)| (Bucket { minute, address, status }, times)).collect())
+    .doing("empty the table of refused callers")
 }

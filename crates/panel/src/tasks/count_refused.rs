@@ -1,87 +1,113 @@
-//! Counts who was turned away, so that guessing is seen, without letting it slow anybody's orders down.
+//! Writes down what was refused and only counted, so that guessing and flooding are seen, without letting it slow anybody's orders down.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
-use opterius_protocol::Micros;
+use opterius_protocol::client::chain;
 
 use super::supervisor::{Failure, Next, Task};
-use crate::app::group;
+use crate::app::{Code, in_ranges, minute_of, moment_of};
 use crate::core::Core;
 use crate::store::activity::{self, Entry};
-use crate::store::refused_caller::{self, Bucket};
-use crate::store::{self, StoreError};
+use crate::store::{self, StoreError, Write, refused_caller, refused_request};
 
-const MICROS_A_MINUTE: i64 = 60_000_000;
+/// Rows of an earlier version's table that are taken away at once: some milliseconds of the one writer.
+const A_STEP: u32 = 1000;
 
-/// Addresses counted apart at the same time; more are counted together.
-const ADDRESSES: usize = 10_000;
+/// How long the end of a Panel waits for what was counted to be written down.
+const AT_THE_END: Duration = Duration::from_secs(5);
 
-/// What was counted and is not yet in the database.
-#[derive(Debug, Default)]
-pub(crate) struct RefusedCallers(Mutex<HashMap<Bucket, i64>>);
-
-impl RefusedCallers {
-    /// Counts one refusal.
-    pub(crate) fn count(&self, from: Option<IpAddr>, status: u16, now: Micros) {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let address = match from {
-            _ if counts.len() >= ADDRESSES => "many".to_owned(),
-            Some(address) => group(address),
-            None => "local".to_owned(),
-        };
-        *counts.entry(Bucket { minute: now.0 / MICROS_A_MINUTE, address, status: i64::from(status) }).or_default() += 1;
-    }
-
-    fn take(&self) -> HashMap<Bucket, i64> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-#[derive(Default)]
-pub(super) struct CountRefused {
-    /// Taken from [`RefusedCallers`], and not yet written down: a turn that comes to nothing loses none of it.
-    taken: HashMap<Bucket, i64>,
-    minute: i64,
-}
+pub(super) struct CountRefused;
 
 impl Task for CountRefused {
     async fn turn(&mut self, core: &Arc<Core>) -> Result<Next, Failure> {
-        let now = core.now().0 / MICROS_A_MINUTE;
-        if self.taken.len() < ADDRESSES {
-            for (bucket, times) in core.refused_callers.take() {
-                *self.taken.entry(bucket).or_default() += times;
-            }
+        if refused_caller::is_any(core.store.read()).await? {
+            take_over(core).await?;
         }
+        let now = core.now();
+        let news = core.refused.news(now);
         // Without news there is nothing to write, and the one writer is left alone.
-        if self.minute != now || !self.taken.is_empty() {
-            put_down(core, &self.taken, now).await?;
-            self.taken.clear();
-            self.minute = now;
+        if !news.times.is_empty() || refused_request::is_before(core.store.read(), news.now).await? {
+            let mut write = core.store.write().await?;
+            for (actor, code, times) in &news.times {
+                refused_request::add(&mut write, news.minute, actor, &code.word(), *times).await?;
+            }
+            close_before(&mut write, core, news.now).await?;
+            store::commit(write).await?;
         }
+        core.refused.settle(&news);
         Ok(Next::After(core.seams.timing.count_refused_every))
     }
 }
 
-async fn put_down(core: &Core, counts: &HashMap<Bucket, i64>, minute: i64) -> Result<(), StoreError> {
-    let mut write = core.store.write().await?;
-    for (bucket, times) in counts {
-        refused_caller::add(&mut write, bucket, *times).await?;
+/// Writes down what was counted up to now, of the present minute, too: there is no later.
+pub(crate) async fn write_down(core: &Core) {
+    let news = core.refused.news(core.now());
+    let work = async {
+        let next = minute_of(core.now()).max(news.minute) + 1;
+        if news.times.is_empty() && !refused_request::is_before(core.store.read(), next).await? {
+            return Ok(());
+        }
+        let mut write = core.store.write().await?;
+        for (actor, code, times) in &news.times {
+            refused_request::add(&mut write, news.minute, actor, &code.word(), *times).await?;
+        }
+        close_before(&mut write, core, next).await?;
+        store::commit(write).await
+    };
+    match tokio::time::timeout(AT_THE_END, work).await {
+        Ok(Ok(())) => {}
+        Ok(Err::<(), StoreError>(error)) => {
+            tracing::error!(error = %chain(&error), refused = ?news.times, "could not write down what was refused lately");
+        }
+        Err(_) => tracing::error!(refused = ?news.times, "could not write down in time what was refused lately"),
     }
-    for (bucket, times) in refused_caller::take_over(&mut write, minute).await? {
+}
+
+/// Makes the minutes before this one rows of the Activity: one for each minute and whoever was refused in it.
+async fn close_before(write: &mut Write, core: &Core, minute: i64) -> Result<(), StoreError> {
+    let mut closed: BTreeMap<(i64, String), Vec<(i64, String)>> = BTreeMap::new();
+    for (minute, actor, code, times) in refused_request::take_before(write, minute).await? {
+        closed.entry((minute, actor)).or_default().push((times, code));
+    }
+    for ((minute, actor), mut codes) in closed {
+        codes.sort_unstable_by(|one, other| other.cmp(one));
+        let total: i64 = codes.iter().map(|(times, _)| times).sum();
+        let list: Vec<String> = codes.iter().map(|(times, code)| format!("{times} {code}")).collect();
+        let address = actor.strip_prefix("address:");
+        let further = if address.is_some() { "" } else { "further " };
         let entry = Entry {
-            at: Micros(bucket.minute * MICROS_A_MINUTE),
-            actor: &format!("address:{}", bucket.address),
-            from: bucket.address.parse().ok(),
+            at: moment_of(minute),
+            actor: &actor,
+            from: address.and_then(|address| address.parse().ok()),
             action: "caller.refused",
             account_id: None,
             operation_id: None,
             request_id: None,
             outcome: activity::Outcome::Refused,
-            detail: format!("{times} requests were refused with {} in this minute.", bucket.status),
+            detail: format!("{total} {further}requests were refused in this minute: {}.", list.join(", ")),
         };
-        activity::append(&mut write, &core.owner, entry).await?;
+        activity::append(write, &core.owner, entry).await?;
+    }
+    Ok(())
+}
+
+/// Empties the table of an earlier version, step by step. What is not yet in the Activity is counted as it would be today.
+async fn take_over(core: &Core) -> Result<(), StoreError> {
+    let mut write = core.store.write().await?;
+    let rows = refused_caller::take(&mut write, A_STEP).await?;
+    let code = |row: &refused_caller::Bucket| match row.status {
+        429 => Code::TooManyRequests,
+        403 => Code::Forbidden,
+        _ => Code::Unauthorized,
+    };
+    // `2001:db8::/64`, `203.0.113.7`, `local` or `many`.
+    let (many, some): (Vec<_>, Vec<_>) = rows.into_iter().filter(|row| row.recorded == 0).partition(|row| row.address == "many");
+    let some = some.iter().map(|row| (row.minute, row.address.split('/').next().and_then(|text| text.parse().ok()), code(row), row.times));
+    let many = many.iter().map(|row| (row.minute, "address:others".to_owned(), code(row), row.times));
+    for (minute, actor, code, times) in in_ranges(some).into_iter().chain(many) {
+        refused_request::add(&mut write, minute, &actor, &code.word(), times).await?;
     }
     store::commit(write).await
 }

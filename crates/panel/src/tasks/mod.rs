@@ -18,7 +18,7 @@ use std::sync::Arc;
 use crate::core::Core;
 
 pub(crate) use acknowledge::Acknowledger;
-pub(crate) use count_refused::RefusedCallers;
+pub(crate) use count_refused::write_down as write_refused_down;
 pub(crate) use supervisor::{Failure, Name, Next, Task, TaskState, TaskStates, message, run_supervised};
 
 use supervisor::supervise;
@@ -26,7 +26,7 @@ use supervisor::supervise;
 /// Begins all of it.
 pub(crate) fn start(core: &Arc<Core>) {
     supervise(core, Name::of("servers"), servers::StartTasks);
-    supervise(core, Name::of("refused callers"), count_refused::CountRefused::default());
+    supervise(core, Name::of("refused requests"), count_refused::CountRefused);
     supervise(core, Name::of("password hashes"), forget_hashes::ForgetHashes);
     supervise(core, Name::of("notices"), send_notices::SendNotices::default());
 }

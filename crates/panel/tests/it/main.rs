@@ -19,6 +19,7 @@ mod operations;
 mod packages;
 mod pages;
 mod php;
+mod refused;
 mod resync;
 mod secrets;
 mod servers;

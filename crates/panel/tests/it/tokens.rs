@@ -121,7 +121,7 @@ async fn who_was_turned_away_is_counted_by_address_and_minute() {
     lab.call(Method::GET, "/api/self").from("[2001:db8::1]:1").send().await.problem(401, "unauthorized");
     lab.call(Method::GET, "/api/self").from("[2001:db8::2]:1").send().await.problem(401, "unauthorized");
     lab.call(Method::GET, "/api/self").peer(Peer::Local { uid: 1 }).send().await.problem(401, "unauthorized");
-    until("they are counted", async || lab.count("SELECT COALESCE(SUM(times), 0) FROM refused_caller").await == 8).await;
+    until("they are counted", async || lab.count("SELECT COALESCE(SUM(times), 0) FROM refused_request").await == 8).await;
     lab.advance(Duration::from_secs(61));
     until("the minute is in the Activity", async || {
         let rows = lab.get("/api/activity?action=caller.refused").await.data(200);

@@ -12,7 +12,7 @@ use opterius_model::RequestId;
 
 use super::frame::to;
 use super::message::{self, Message};
-use crate::app::{self, CallerKind, Scope};
+use crate::app::{self, CallerKind, Price, Scope};
 use crate::core::Core;
 use crate::http::auth::Peer;
 
@@ -94,6 +94,13 @@ async fn let_in(core: &Core, rules: &Rules, mut request: Request, next: Next) ->
             to("/enter", request.headers().contains_key("hx-request"))
         };
     };
+    if let Err(refusal) = app::pay_for_page(core, &visitor, if looks { Price::Look } else { Price::Change }) {
+        let mut response = Message::refused(&refusal).into_response();
+        if let Some(seconds) = refusal.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        return response;
+    }
     match (who, &visitor) {
         (Who::Staff(_) | Who::Administrator, app::Visitor::Customer(_)) => return Message::nothing_here().into_response(),
         (Who::Staff(scope), app::Visitor::Staff(caller, _)) if !caller.may(scope) => return Message::may_not(scope).into_response(),

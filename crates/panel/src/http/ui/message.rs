@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{StatusCode, header};
 use opterius_model::RequestId;
 use opterius_protocol::client::chain;
 
@@ -137,5 +137,8 @@ pub(super) fn write(mut response: Response, request_id: Option<&RequestId>) -> R
     if message.status.is_server_error() {
         message.request_id = request_id.map(ToString::to_string).unwrap_or_default();
     }
-    page(message.status, &message)
+    let wait = response.headers_mut().remove(header::RETRY_AFTER);
+    let mut response = page(message.status, &message);
+    response.headers_mut().extend(wait.map(|wait| (header::RETRY_AFTER, wait)));
+    response
 }

@@ -28,7 +28,6 @@ final class Explanation
         'forbidden' => 'Create a new WHMCS token in the Panel, which has all the scopes that this module needs.',
         'other_caller' => 'If this is the WHMCS that sells, allow it in the Panel with `opterius token allow`; if it '
             . 'is a copy, give it no server that customers are on.',
-        'too_many_requests' => 'Wait a minute and try again.',
         'internal' => 'Search the Panel\'s log for the request id below.',
     ];
 
@@ -38,6 +37,8 @@ final class Explanation
             . 'allow it under Module Settings > Less Than Is Used. Then press %s again.',
         'package_retired' => 'Choose another package in the product\'s Module Settings, or have this one back in the Panel '
             . 'under Server Mode > Packages. Then press %s again.',
+        'too_many_requests' => 'Wait a minute and press %s again: nothing was done. If it happens again and again, have '
+            . 'somebody look in the Panel under Server Mode > Activity for what asks so much with the token of this WHMCS.',
         'account_gone' => 'Press Restore to bring it back as long as it is kept, or Create for a new one.',
     ];
 

@@ -4,10 +4,19 @@ declare(strict_types=1);
 
 namespace WHMCS\Module\Server\Opterius;
 
-/** The Panel's API over https. Sends a request once and reports what came of it; what to do next the caller decides. */
+/**
+ * The Panel's API over https. Sends a request once and reports what came of it; what to do next the caller decides. Only
+ * what the Panel has put off for a moment (429 with a short Retry-After) is sent once more: nothing was done then.
+ */
 final class Panel
 {
     private const CONNECT_TIMEOUT = 5.0;
+
+    /** Seconds that somebody at a browser waits without wondering. */
+    private const LONGEST_WAIT = 5;
+
+    /** A request that would get less than this is not worth sending again. */
+    private const SHORTEST_REQUEST = 0.25;
 
     public function __construct(
         public readonly Address $address,
@@ -64,6 +73,31 @@ final class Panel
 
     private function send(string $method, string $target, #[\SensitiveParameter] ?array $body, float $timeout): Reply
     {
+        $end = self::now() + $timeout;
+        $reply = $this->sendOnce($method, $target, $body, $timeout);
+        if ($reply->status !== 429 || $reply->retryAfter === null || $reply->retryAfter > self::LONGEST_WAIT) {
+            return $reply;
+        }
+        // Jittered, so that requests that were put off together do not come back together.
+        $wait = $reply->retryAfter + random_int(0, 250) / 1000;
+        if ($end - self::now() < $wait + self::SHORTEST_REQUEST) {
+            return $reply;
+        }
+        usleep((int) ($wait * 1e6));
+        return $this->sendOnce($method, $target, $body, max(self::SHORTEST_REQUEST, $end - self::now()));
+    }
+
+    private static function now(): float
+    {
+        return hrtime(true) / 1e9;
+    }
+
+    private function sendOnce(
+        string $method,
+        string $target,
+        #[\SensitiveParameter] ?array $body,
+        float $timeout,
+    ): Reply {
         $headers = [
             'Accept: application/json, application/problem+json',
             'Authorization: Bearer ' . $this->accessHash->token,
@@ -90,6 +124,13 @@ final class Panel
             CURLOPT_SSLVERSION => CURL_SSLVERSION_TLSv1_2,
         ]);
         $this->verifyPeer($handle);
+        $retryAfter = null;
+        curl_setopt($handle, CURLOPT_HEADERFUNCTION, static function ($handle, string $line) use (&$retryAfter): int {
+            if (preg_match('/^retry-after:\s*(\d{1,6})\s*$/iD', $line, $found) === 1) {
+                $retryAfter = (int) $found[1];
+            }
+            return strlen($line);
+        });
 
         $answer = curl_exec($handle);
         $reply = new Reply(
@@ -99,6 +140,7 @@ final class Panel
             curl_error($handle),
             // Curl counts what it sent; a handshake that failed leaves this at zero.
             curl_getinfo($handle, CURLINFO_REQUEST_SIZE) > 0,
+            $retryAfter,
         );
         $summary = sprintf(
             'status=%d duration_ms=%d request.id=%s%s',

@@ -13,6 +13,7 @@ final class Reply
      * @param int $status HTTP status, 0 if none arrived
      * @param int $errno curl's error number, 0 if the answer arrived whole
      * @param bool $sent whether any of the request can have reached the other side
+     * @param int|null $retryAfter seconds after which the Panel wants to be asked again, if it said so
      */
     public function __construct(
         public readonly int $status,
@@ -20,6 +21,7 @@ final class Reply
         public readonly int $errno,
         public readonly string $error,
         public readonly bool $sent,
+        public readonly ?int $retryAfter = null,
     ) {
         $json = $errno === 0 ? json_decode($body, true) : null;
         $this->json = is_array($json) ? $json : null;

@@ -1,0 +1,216 @@
+//! How much one caller may ask for: a budget that fills up again steadily, for each token and for everybody who is signed in to the pages.
+//!
+//! The numbers are many times what a billing system with 10,000 accounts needs while its cron runs, and what a hundred orders at once take. Root on
+//! the Panel's own machine has none.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use opterius_model::{AccountId, TokenId};
+use opterius_protocol::Micros;
+
+use super::{Caller, CallerKind, Code, Refusal};
+
+/// What a full budget holds: 2,000 requests that look, or 400 that change something, at once.
+const FULL: i64 = 2_000;
+
+/// How much comes back each second: 100 requests that look, or 20 that change something.
+const A_SECOND: i64 = 100;
+
+/// What a request costs that looks at something.
+const LOOK: i64 = 1;
+
+/// What a request costs that changes something.
+const CHANGE: i64 = 5;
+
+/// What a request costs that leaves rows behind without anything that would slow it down: a sign-in link, or another text for a token.
+const LINK: i64 = 20;
+
+/// What it costs besides if it is refused.
+const REFUSED: i64 = 10;
+
+/// What it costs besides if an operation of it came to nothing, which leaves an operation and an account that failed.
+const FAILED: i64 = 95;
+
+/// Callers whose budgets are known at the same time. Those that are full are forgotten first.
+const KNOWN: usize = 10_000;
+
+/// Whose budget it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Payer {
+    /// Of a token, and of the staff that it signed in.
+    Token(TokenId),
+    /// Of one of the host's people.
+    Person(String),
+    /// Of everybody who is signed in as the customer of an account.
+    Customer(AccountId),
+    /// Of all who found no place of their own.
+    Others,
+}
+
+impl Payer {
+    /// Who pays for this caller's requests; nobody for root's.
+    pub(crate) fn of(caller: &Caller) -> Option<Self> {
+        match (caller.kind, caller.token_id) {
+            (_, Some(token)) => Some(Self::Token(token)),
+            (CallerKind::LocalAdministrator, None) => None,
+            (CallerKind::Token | CallerKind::Administrator, None) => Some(Self::Person(caller.name.clone())),
+        }
+    }
+}
+
+/// What a request is, as far as its price goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Price {
+    /// It looks at something.
+    Look,
+    /// It changes something.
+    Change,
+    /// It makes a sign-in link, or another text for a token.
+    Link,
+}
+
+impl Price {
+    fn units(self) -> i64 {
+        match self {
+            Self::Look => LOOK,
+            Self::Change => CHANGE,
+            Self::Link => LINK,
+        }
+    }
+}
+
+/// Everybody's budget.
+#[derive(Debug, Default)]
+pub(crate) struct Rates(Mutex<HashMap<Payer, Budget>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    /// In millionths, so that what comes back in a microsecond is a whole number. Below zero after refusals.
+    left: i64,
+    at: Micros,
+}
+
+const MILLION: i64 = 1_000_000;
+
+impl Budget {
+    fn full(now: Micros) -> Self {
+        Self { left: FULL * MILLION, at: now }
+    }
+
+    fn fill(&mut self, now: Micros) {
+        // A clock that was set back brings nothing, and keeps nobody waiting for it.
+        let passed = now.0.saturating_sub(self.at.0).max(0);
+        self.left = self.left.saturating_add(passed.saturating_mul(A_SECOND)).min(FULL * MILLION);
+        self.at = now;
+    }
+}
+
+impl Rates {
+    /// Takes the price of a request out of a budget.
+    ///
+    /// # Errors
+    /// How long to wait until there is enough in it; nothing was taken then.
+    pub(crate) fn take(&self, payer: &Payer, price: Price, now: Micros) -> Result<(), Duration> {
+        self.with(payer, now, |budget| {
+            let missing = price.units() * MILLION - budget.left;
+            if missing > 0 {
+                return Err(Duration::from_micros((missing / A_SECOND).unsigned_abs() + 1));
+            }
+            budget.left -= price.units() * MILLION;
+            Ok(())
+        })
+    }
+
+    /// Takes what a refusal costs besides. A budget may come to owe as much as a full one holds.
+    pub(crate) fn charge(&self, payer: &Payer, refusal: &Refusal, now: Micros) {
+        let failed = refusal.operation_id.is_some() && refusal.code != Code::OperationRunning;
+        let price = if failed { FAILED } else { REFUSED };
+        self.with(payer, now, |budget| budget.left = (budget.left - price * MILLION).max(-FULL * MILLION));
+    }
+
+    fn with<T>(&self, payer: &Payer, now: Micros, change: impl FnOnce(&mut Budget) -> T) -> T {
+        let mut budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut payer = payer.clone();
+        if budgets.len() >= KNOWN && !budgets.contains_key(&payer) {
+            budgets.retain(|_, budget| {
+                budget.fill(now);
+                budget.left < FULL * MILLION
+            });
+            if budgets.len() >= KNOWN {
+                payer = Payer::Others;
+            }
+        }
+        let budget = budgets.entry(payer).or_insert_with(|| Budget::full(now));
+        budget.fill(now);
+        change(budget)
+    }
+}
+
+/// Why a request of this caller is not even looked at now.
+pub(crate) fn too_much(who: &str, wait: Duration) -> Refusal {
+    let refusal = Refusal::too_many_requests(format!("{who} asks for too much in too short a time."), wait);
+    let seconds = refusal.retry_after.unwrap_or(1);
+    refusal.hint(format!("Nothing was done. Try again in {seconds} s; `Retry-After` says the same to programs."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Micros = Micros(1_790_000_000_000_000);
+
+    fn taken(rates: &Rates, payer: &Payer, price: Price, now: Micros) -> usize {
+        (0..10_000).take_while(|_| rates.take(payer, price, now).is_ok()).count()
+    }
+
+    #[test]
+    fn a_budget_fills_up_again_and_never_beyond_what_it_holds() {
+        let (rates, payer) = (Rates::default(), Payer::Person("ada".to_owned()));
+        assert_eq!(taken(&rates, &payer, Price::Look, NOW), 2000);
+        let wait = rates.take(&payer, Price::Change, NOW).unwrap_err();
+        assert_eq!(wait.as_millis(), 50);
+        let later = NOW.plus(Duration::from_secs(3));
+        assert_eq!(taken(&rates, &payer, Price::Change, later), 60);
+        assert_eq!(taken(&rates, &payer, Price::Look, NOW), 0, "a clock that is set back brings nothing");
+        assert_eq!(taken(&rates, &payer, Price::Look, NOW.plus(Duration::from_secs(1))), 100, "and keeps nobody waiting for it");
+        assert_eq!(taken(&rates, &payer, Price::Link, NOW.plus(Duration::from_hours(24))), 100);
+        assert_eq!(taken(&rates, &Payer::Person("bob".to_owned()), Price::Change, NOW), 400, "each has one of their own");
+    }
+
+    #[test]
+    fn who_is_refused_may_ask_less_often() {
+        let (rates, payer) = (Rates::default(), Payer::Person("ada".to_owned()));
+        let refusal = Refusal::new(Code::InvalidRequest, "no");
+        let asked = |at: Micros| {
+            (0..10_000)
+                .take_while(|_| {
+                    let may = rates.take(&payer, Price::Change, at).is_ok();
+                    if may {
+                        rates.charge(&payer, &refusal, at);
+                    }
+                    may
+                })
+                .count()
+        };
+        assert_eq!(asked(NOW), 134);
+        let minute: usize = (1..=60).map(|second| asked(NOW.plus(Duration::from_secs(second)))).sum();
+        assert!((395..=405).contains(&minute), "{minute} in a minute");
+        for _ in 0..1000 {
+            rates.charge(&payer, &refusal, NOW);
+        }
+        assert!(rates.take(&payer, Price::Look, NOW).unwrap_err() <= Duration::from_secs(21), "a debt has an end");
+    }
+
+    #[test]
+    fn many_payers_take_little_memory_and_a_new_one_still_has_a_budget() {
+        let rates = Rates::default();
+        for n in 0..KNOWN + 10 {
+            assert!(rates.take(&Payer::Person(n.to_string()), Price::Look, NOW).is_ok());
+        }
+        assert!(rates.0.lock().unwrap().len() <= KNOWN + 1);
+        assert!(rates.take(&Payer::Person("new".to_owned()), Price::Look, NOW.plus(Duration::from_mins(1))).is_ok());
+        assert_eq!(rates.0.lock().unwrap().len(), 1, "who has a full one need not be remembered");
+    }
+}
