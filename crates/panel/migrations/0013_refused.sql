@@ -11,3 +11,16 @@ CREATE TABLE refused_request (
     times  BIGINT NOT NULL,
     PRIMARY KEY (minute, actor, code)
 );
+
+-- The last of what was removed from the beginning of the Activity, signed; the row that says so is in the Activity. One row at most.
+CREATE TABLE activity_removal (
+    first_row    BIGINT NOT NULL,
+    last_row     BIGINT PRIMARY KEY,
+    -- Of the last row that was removed: what the next one continues.
+    hash         TEXT NOT NULL,
+    at           BIGINT NOT NULL,
+    -- Ed25519, hexadecimal: the public key, and its signature of the sentence in the Activity.
+    key          TEXT NOT NULL,
+    signature    TEXT NOT NULL,
+    activity_row BIGINT NOT NULL
+);
