@@ -88,9 +88,9 @@ pub(super) fn holder(core: &Core, found: Token) -> Option<Caller> {
 }
 
 /// Takes the price of a request out of its caller's budget, or says how long to wait.
-pub(crate) fn pay(core: &Core, caller: &Caller, price: Price) -> Result<(), Refusal> {
+fn pay(core: &Core, caller: &Caller, price: Price) -> Result<(), AppError> {
     let Some(payer) = Payer::of(caller) else { return Ok(()) };
-    core.rates.take(&payer, price, core.now()).map_err(|wait| too_much(&format!("`{}`", caller.name), wait))
+    core.rates.take(&payer, price, core.now()).map_err(|wait| too_much(&format!("`{}`", caller.name), wait).into())
 }
 
 /// The administrator of this name and password, who may look at everything and change nothing: neither a second factor nor a session is asked for.

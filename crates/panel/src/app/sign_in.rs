@@ -208,7 +208,7 @@ impl Visitor {
 }
 
 /// Takes the price of a page out of its visitor's budget, or says how long to wait.
-pub(crate) fn pay_for_page(core: &Core, visitor: &Visitor, price: Price) -> Result<(), Refusal> {
+pub(crate) fn pay_for_page(core: &Core, visitor: &Visitor, price: Price) -> Result<(), Box<Refusal>> {
     let (payer, actor) = match visitor {
         Visitor::Customer(account) => (Payer::Customer(*account), format!("customer:{account}")),
         // Whoever root's own link signed in is named as root, and has a browser like everybody else.
@@ -216,7 +216,7 @@ pub(crate) fn pay_for_page(core: &Core, visitor: &Visitor, price: Price) -> Resu
     };
     core.rates.take(&payer, price, core.now()).map_err(|wait| {
         core.refused.count(&actor, Code::TooManyRequests, core.now());
-        too_much("Whoever is signed in here", wait)
+        Box::new(too_much("Whoever is signed in here", wait))
     })
 }
 

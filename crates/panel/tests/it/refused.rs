@@ -132,7 +132,7 @@ async fn a_token_that_asks_too_much_is_told_when_to_come_again_and_costs_no_row(
     // Nobody else waits for it.
     lab.call(Method::POST, "/api/accounts").token(&modest).json(&order("alice")).send().await.data(201);
     lab.create(&order("bob")).await.data(201);
-    lab.advance(Duration::from_secs(60));
+    lab.advance(Duration::from_mins(1));
     wrong(&lab, &greedy).await.problem(422, "invalid_request");
     until("it is told", async || {
         let rows = lab.get("/api/activity?action=caller.refused").await.data(200);
