@@ -16,7 +16,7 @@ use crate::app::{AppError, Live, Rates, RefusedRequests, Throttle};
 use crate::config::Config;
 use crate::fleet::Fleet;
 use crate::store::{Store, StoreError};
-use crate::store::{server, setting};
+use crate::store::{server, setting, sign_in_place};
 use crate::tasks::{Acknowledger, TaskStates};
 use crate::tls::Pins;
 
@@ -154,6 +154,8 @@ impl Core {
         let owner = OwnerId::host();
         let store = Store::open(&path).await.map_err(failed)?;
         let installation = prepare(&store, &owner, (seams.now)()).await.map_err(failed)?;
+        let known = sign_in_place::list(store.read(), &owner).await.map_err(failed)?;
+        let throttle = Throttle::new(known);
         let pins = Pins::load(&config.tls_dir()).map_err(StartError::Tls)?;
         let tasks = Tasks::default();
         let fleet = Fleet::new(&config.agent_socket, &seams.agents);
@@ -161,7 +163,7 @@ impl Core {
             live: Live::default(),
             refused: RefusedRequests::default(),
             rates: Rates::default(),
-            throttle: Throttle::default(),
+            throttle,
             verifying: tokio::sync::Mutex::default(),
             acknowledger: Acknowledger::default(),
             task_states: TaskStates::default(),

@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     #[cfg(feature = "failpoints")]
     std::mem::forget(fail::FailScenario::setup());
     let arguments = Arguments::parse();
-    let result = tokio::runtime::Runtime::new().context("could not start the runtime").and_then(|runtime| runtime.block_on(run(arguments)));
+    let result = runtime().context("could not start the runtime").and_then(|runtime| runtime.block_on(run(arguments)));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -58,6 +58,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Work that blocks waits for one of sixteen threads: each keeps memory of its own, and there is nothing of it that has to be done all at once.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(16).build()
 }
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {

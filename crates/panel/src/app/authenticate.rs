@@ -1,16 +1,16 @@
 //! Proves who a caller is.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use argon2::{Argon2, PasswordHasher, PasswordVerifier};
-use opterius_protocol::Micros;
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use opterius_model::Password;
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+use super::throttle::turn;
 use super::{AppError, Caller, CallerKind, Cidr, Code, Payer, Price, RefPrefix, Refusal, Scope, too_much};
 use crate::core::{Core, compute};
 use crate::store;
@@ -40,7 +40,7 @@ pub(crate) async fn token(core: &Core, token: &str, from: Option<IpAddr>, price:
     }
     if let Some(networks) = &found.addresses {
         let inside =
-            from.is_some_and(|from| networks.iter().filter_map(|text| Cidr::parse(text).ok()).any(|network| network.contains(from)));
+            from.is_some_and(|from| networks.iter().filter_map(|text| Cidr::stored(text).ok()).any(|network| network.contains(from)));
         if !inside {
             let here = from.map_or_else(|| "this machine's socket".to_owned(), |from| from.to_canonical().to_string());
             return Err(Refusal::new(Code::Forbidden, format!("The token `{}` may not be used from {here}.", found.name))
@@ -95,22 +95,16 @@ fn pay(core: &Core, caller: &Caller, price: Price) -> Result<(), AppError> {
 
 /// The administrator of this name and password, who may look at everything and change nothing: neither a second factor nor a session is asked for.
 pub(crate) async fn administrator(core: &Arc<Core>, name: &str, password: Zeroizing<String>, from: IpAddr) -> Result<Caller, AppError> {
-    let found = by_password(core, name, password, from).await?;
+    let found = by_password(core, name, password, Some(from)).await?;
     if found.totp_secret.is_some() {
         return Err(Refusal::new(Code::Unauthorized, "A password is not enough for this name.")
             .hint("Sign in to the pages, or use a token.")
             .into());
     }
+    core.throttle.know(&found.username, Some(from), core.now());
     let caller = Caller::administrator(found.username);
     pay(core, &caller, Price::Look)?;
     Ok(caller)
-}
-
-/// Begins an attempt to prove something, or says how long to wait.
-pub(super) fn attempt(core: &Core, attempt: &(String, String)) -> Result<(), AppError> {
-    let Err(wait) = core.throttle.begin(attempt, core.now()) else { return Ok(()) };
-    let wait = Duration::from_secs(wait.as_secs() + 1);
-    Err(Refusal::too_many_requests(format!("Too many wrong attempts: try again in {} seconds.", wait.as_secs()), wait).into())
 }
 
 /// Whoever has this name and password.
@@ -118,98 +112,80 @@ pub(super) async fn by_password(
     core: &Arc<Core>,
     name: &str,
     password: Zeroizing<String>,
-    from: IpAddr,
+    from: Option<IpAddr>,
 ) -> Result<Administrator, AppError> {
-    let who = (super::order::shown(name), group(from));
-    attempt(core, &who)?;
+    let (attempt, ticket) = core.throttle.password(name, from, core.now())?;
+    let turn = turn(ticket).await?;
     let found = store::administrator::by_name(core.store.read(), &core.owner, name).await?;
     let stored = found.as_ref().map(|found| found.password_hash.clone());
-    // Only a few at a time: each takes 19 MiB of memory and some milliseconds of CPU, and anybody may ask.
-    let _turn = core.throttle.turns.acquire().await.map_err(|_| AppError::Stopping)?;
     let good = compute("compare a password", move || {
         // A name that is not there costs the same time as one that is.
-        let hash = stored.clone().unwrap_or_else(|| NOBODY.clone());
-        let matches =
-            argon2::PasswordHash::new(&hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
-        matches && stored.is_some()
+        turn.work(|memory| matches(password.as_bytes(), stored.as_deref().unwrap_or(&NOBODY), memory)) && stored.is_some()
     })
     .await?;
     let Some(found) = found.filter(|_| good) else {
         return Err(Refusal::new(Code::Unauthorized, "The name or the password is wrong.").into());
     };
-    core.throttle.forgive(&who);
+    core.throttle.forgive(&attempt);
     Ok(found)
 }
 
-/// What the password of a name that is not there is compared with.
-static NOBODY: LazyLock<String> = LazyLock::new(|| hash(&Zeroizing::new("no such administrator".to_owned())));
-
-/// The hash of an administrator's password: argon2id, PHC form.
-pub(crate) fn hash(password: &Zeroizing<String>) -> String {
-    Argon2::default().hash_password(password.as_bytes()).map(|hash| hash.to_string()).unwrap_or_default()
+/// What is stored of the password of one of the host's people.
+pub(super) async fn stored_password(core: &Arc<Core>, password: Password) -> Result<String, AppError> {
+    let turn = core.throttle.of_our_own().await?;
+    compute("hash a password", move || turn.work(|memory| hash(password.expose().as_bytes(), memory)))
+        .await?
+        .ok_or(AppError::Broken("hash a password"))
 }
 
-/// An address as far as it is one caller: an IPv6 network of 64 bits is usually one customer of a provider.
-pub(super) fn group(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("{}/64", std::net::Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
-    }
+/// The memory that one hash takes, 19 MiB. It is kept for the next one: what is allocated and freed on many threads stays with each of them.
+pub(super) type Memory = Vec<Block>;
+
+/// What the password of a name that is not there is compared with: any hash, which no password has.
+static NOBODY: LazyLock<String> = LazyLock::new(|| {
+    let mut random = [0u8; 32];
+    let _ = getrandom::fill(&mut random);
+    phc(&random[..16], &random).unwrap_or_default()
+});
+
+/// argon2id, PHC form.
+fn phc(salt: &[u8], output: &[u8]) -> Option<String> {
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(&Params::DEFAULT).ok()?,
+        salt: Some(Salt::new(salt).ok()?),
+        hash: Some(Output::new(output).ok()?),
+    };
+    Some(hash.to_string())
 }
 
-/// Makes guessing of passwords slow, by name and address.
-#[derive(Debug)]
-pub(crate) struct Throttle {
-    attempts: Mutex<HashMap<(String, String), Attempts>>,
-    turns: Semaphore,
+fn hash(password: &[u8], memory: &mut Memory) -> Option<String> {
+    let mut salt = [0u8; 16];
+    getrandom::fill(&mut salt).ok()?;
+    let mut output = [0u8; Params::DEFAULT_OUTPUT_LEN];
+    fill(&Argon2::default(), password, &salt, &mut output, memory)?;
+    phc(&salt, &output)
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Attempts {
-    wrong: u32,
-    not_before: Micros,
+fn matches(password: &[u8], stored: &str, memory: &mut Memory) -> bool {
+    let mut compared = || {
+        let parsed = PasswordHash::new(stored).ok()?;
+        let params = Params::try_from(&parsed).ok().filter(|params| params.m_cost() <= Params::DEFAULT_M_COST)?;
+        let (algorithm, version) = (Algorithm::try_from(parsed.algorithm.as_str()).ok()?, Version::try_from(parsed.version?).ok()?);
+        let (salt, expected) = (parsed.salt?, parsed.hash?);
+        let mut output = vec![0; expected.len()];
+        fill(&Argon2::new(algorithm, version, params), password, &salt, &mut output, memory)?;
+        // In a time that does not depend on where they differ.
+        Some(Output::new(&output).ok()? == expected)
+    };
+    compared().unwrap_or(false)
 }
 
-/// Wrong passwords that cost nothing.
-const FREE: u32 = 5;
-/// The longest pause after a wrong password.
-const LONGEST: Duration = Duration::from_mins(15);
-/// Callers remembered at the same time.
-const REMEMBERED: usize = 10_000;
-
-impl Default for Throttle {
-    fn default() -> Self {
-        Self { attempts: Mutex::default(), turns: Semaphore::new(2) }
-    }
-}
-
-impl Throttle {
-    /// Begins an attempt, or says how long to wait. It counts as wrong until [`Self::forgive`], so that attempts side by side count too.
-    fn begin(&self, who: &(String, String), now: Micros) -> Result<(), Duration> {
-        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        if attempts.len() >= REMEMBERED {
-            attempts.retain(|_, one| one.not_before > now);
-        }
-        let one = attempts.entry(who.clone()).or_insert(Attempts { wrong: 0, not_before: now });
-        if one.not_before > now {
-            return Err(one.not_before.since(now));
-        }
-        // A pause that was sat out does not start from the beginning, but an hour of quiet does.
-        if now.since(one.not_before) > Duration::from_hours(1) {
-            one.wrong = 0;
-        }
-        one.wrong += 1;
-        let pause = match one.wrong.checked_sub(FREE) {
-            None | Some(0) => Duration::ZERO,
-            Some(over) => Duration::from_secs(1 << over.min(10)).min(LONGEST),
-        };
-        one.not_before = now.plus(pause);
-        Ok(())
-    }
-
-    pub(super) fn forgive(&self, who: &(String, String)) {
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner).remove(who);
-    }
+fn fill(argon2: &Argon2<'_>, password: &[u8], salt: &[u8], output: &mut [u8], memory: &mut Memory) -> Option<()> {
+    let count = argon2.params().block_count();
+    memory.resize(memory.len().max(count), Block::new());
+    argon2.hash_password_into_with_memory(password, salt, output, memory.get_mut(..count)?).ok()
 }
 
 #[cfg(test)]
@@ -217,28 +193,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn guessing_becomes_slow_and_a_right_password_makes_it_quick_again() {
-        let throttle = Throttle::default();
-        let who = ("ada".to_owned(), "203.0.113.7".to_owned());
-        let mut now = Micros(1);
-        for _ in 0..=FREE {
-            assert!(throttle.begin(&who, now).is_ok());
-        }
-        let wait = throttle.begin(&who, now).unwrap_err();
-        assert!(wait >= Duration::from_secs(1));
-        assert!(throttle.begin(&("ada".to_owned(), "203.0.113.8".to_owned()), now).is_ok(), "another address is another caller");
-        now = now.plus(wait);
-        assert!(throttle.begin(&who, now).is_ok());
-        assert!(throttle.begin(&who, now).unwrap_err() > wait);
-        throttle.forgive(&who);
-        assert!(throttle.begin(&who, now).is_ok());
-    }
-
-    #[test]
-    fn an_ipv6_network_is_one_caller() {
-        let group = |text: &str| group(text.parse().unwrap());
-        assert_eq!(group("2001:db8:1:2::1"), group("2001:db8:1:2:ffff::9"));
-        assert_ne!(group("2001:db8:1:2::1"), group("2001:db8:1:3::1"));
-        assert_eq!(group("::ffff:203.0.113.7"), "203.0.113.7");
+    fn a_hash_is_of_its_password_alone_and_in_the_form_that_is_stored() {
+        let mut memory = Vec::new();
+        let stored = hash(b"correct: horse", &mut memory).unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
+        assert!(matches(b"correct: horse", &stored, &mut memory) && !matches(b"correct: horsf", &stored, &mut memory));
+        assert_ne!(hash(b"correct: horse", &mut memory).unwrap(), stored, "every hash has a salt of its own");
+        // What the crate's own verifier makes of it.
+        let parsed = PasswordHash::new(&stored).unwrap();
+        assert!(argon2::PasswordVerifier::verify_password(&Argon2::default(), b"correct: horse", &parsed).is_ok());
+        assert!(!matches(b"no such administrator", &NOBODY, &mut memory) && !matches(b"", "nonsense", &mut memory));
+        assert_eq!(memory.len(), 19 * 1024, "the memory is kept for the next one");
+        let greedy = stored.replace("m=19456", "m=4000000");
+        assert!(!matches(b"correct: horse", &greedy, &mut memory) && memory.len() == 19 * 1024, "no row takes more than that");
     }
 }

@@ -46,9 +46,16 @@ impl CallsFrom {
             return Err(format!("`{}` is not the address of an installation: use one such as `https://billing.example.com`", shown(url)));
         };
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let url = format!("{}://{}/{path}", scheme.to_ascii_lowercase(), host.to_ascii_lowercase());
+        let scheme = scheme.to_ascii_lowercase();
+        // The port that is meant where none is said.
+        let host = host.strip_suffix(if scheme == "https" { ":443" } else { ":80" }).unwrap_or(host);
+        if host.is_empty() || host.starts_with(':') || host.contains(['@', '?', '#', '\\']) || path.contains(['?', '#']) {
+            return Err(format!("`{}` is not the address of an installation: use one such as `https://billing.example.com`", shown(url)));
+        }
+        let url = format!("{scheme}://{}/{path}", host.to_ascii_lowercase());
         let kept = directory.trim_end_matches('/');
-        if directory.is_empty() || directory.len() > 300 || directory.chars().any(char::is_control) {
+        let is_whole = directory.starts_with(['/', '\\']) || directory.get(1..3).is_some_and(|drive| drive == ":\\" || drive == ":/");
+        if !is_whole || directory.len() > 300 || directory.chars().any(char::is_control) {
             return Err(format!("`{}` is not the directory of an installation: use one such as `/var/www/whmcs`", shown(directory)));
         }
         Ok(Self { url: url.trim_end_matches('/').to_owned(), directory: if kept.is_empty() { "/" } else { kept }.to_owned() })
@@ -143,6 +150,8 @@ mod tests {
     fn one_installation_written_in_two_ways_is_one() {
         let one = CallsFrom::from_header("url=HTTPS%3A%2F%2FBilling.Example.com%2F&directory=%2Fvar%2Fwww%2Fwhmcs%2F").unwrap();
         assert_eq!(one, CallsFrom::new("https://billing.example.com", "/var/www/whmcs").unwrap());
+        assert_eq!(one, CallsFrom::new("https://billing.example.com:443/", "/var/www/whmcs").unwrap());
+        assert_ne!(one, CallsFrom::new("http://billing.example.com:443/", "/var/www/whmcs").unwrap());
         assert_ne!(one, CallsFrom::new("https://billing.example.com/staging", "/var/www/whmcs").unwrap());
         assert_ne!(one, CallsFrom::new("https://billing.example.com", "/var/www/copy").unwrap());
         assert_eq!(one.to_string(), "https://billing.example.com in /var/www/whmcs");
@@ -157,6 +166,10 @@ mod tests {
             "url=ftp%3A%2F%2Fa.example&directory=%2Fx",
             "url=https%3A%2F%2F&directory=%2Fx",
             "url=https%3A%2F%2Fa%0Ab&directory=%2Fx",
+            "url=https%3A%2F%2F%3A443&directory=%2Fx",
+            "url=https%3A%2F%2Fa%40b&directory=%2Fx",
+            "url=https%3A%2F%2Fa%3Fb&directory=%2Fx",
+            "url=https%3A%2F%2Fa&directory=var%2Fwww",
             "url=https%3A%2F%2Fa&url=https%3A%2F%2Fb&directory=%2Fx",
         ] {
             assert!(CallsFrom::from_header(bad).is_err(), "{bad}");

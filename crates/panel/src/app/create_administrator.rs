@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use opterius_model::{Password, RequestId};
-use zeroize::Zeroizing;
 
-use super::authenticate::hash;
+use super::authenticate::stored_password;
 use super::{AdministratorName, AppError, Caller, Code, Refusal, record};
-use crate::core::{Core, compute};
+use crate::core::Core;
 use crate::store::administrator::Role;
 use crate::store::{self, administrator, session};
 
@@ -20,7 +19,7 @@ pub(crate) async fn create_administrator(
     password: Password,
     request: &RequestId,
 ) -> Result<AdministratorName, AppError> {
-    let stored = stored_form(password).await?;
+    let stored = stored_password(core, password).await?;
     let mut write = core.store.write().await?;
     match administrator::insert(&mut write, &caller.owner, name.as_str(), role, &stored, core.now()).await {
         Err(error) if error.is_unique_violation() => {
@@ -44,7 +43,7 @@ pub(crate) async fn change_administrator_password(
     password: Password,
     request: &RequestId,
 ) -> Result<(), AppError> {
-    let stored = stored_form(password).await?;
+    let stored = stored_password(core, password).await?;
     let mut write = core.store.write().await?;
     if !administrator::set_password_hash(&mut write, &caller.owner, name.as_str(), &stored).await? {
         return Err(Refusal::not_found("administrator", name.as_str()).into());
@@ -54,8 +53,4 @@ pub(crate) async fn change_administrator_password(
         .await?;
     store::commit(write).await?;
     Ok(())
-}
-
-async fn stored_form(password: Password) -> Result<String, AppError> {
-    compute("hash a password", move || hash(&Zeroizing::new(password.expose().to_owned()))).await
 }

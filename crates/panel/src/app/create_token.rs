@@ -63,10 +63,10 @@ pub(crate) async fn create_token(
     let row = Token {
         id: TokenId::generate(),
         name: new.name.as_str().to_owned(),
-        scopes: new.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+        scopes: once(new.scopes.iter().map(|scope| scope.as_str().to_owned())),
         ref_prefix: new.ref_prefix.map(|prefix| prefix.to_string()),
         expires_at: new.expires_at,
-        addresses: new.addresses.map(|networks| networks.iter().map(Cidr::to_string).collect()),
+        addresses: new.addresses.map(|networks| once(networks.iter().map(Cidr::to_string))),
         created_at: core.now(),
         by_former: false,
         has_former: false,
@@ -92,6 +92,17 @@ pub(crate) async fn create_token(
     .await?;
     store::commit(write).await?;
     Ok((row, text))
+}
+
+/// What was given, without what was there before.
+fn once(all: impl Iterator<Item = String>) -> Vec<String> {
+    let mut kept: Vec<String> = Vec::new();
+    for one in all {
+        if !kept.contains(&one) {
+            kept.push(one);
+        }
+    }
+    kept
 }
 
 /// 256 random bits, as 43 characters.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use opterius_model::{DomainName, RequestId};
 
 use super::order::shown;
-use super::{AppError, Caller, Code, Edit, EmailAddress, FieldProblem, Refusal, Version, record, still};
+use super::{AppError, Caller, Code, Edit, EmailAddress, FieldProblem, Refusal, Version, can_be_reached, record, still};
 use crate::core::Core;
 use crate::notices;
 use crate::store::activity::{self, Entry};
@@ -26,6 +26,10 @@ impl MailHost {
             return Ok(Self("localhost".to_owned()));
         }
         if let Ok(address) = text.parse::<IpAddr>() {
+            let address = address.to_canonical();
+            if !can_be_reached(address) {
+                return Err(format!("no mail server is at `{address}`: use its own address, or its name"));
+            }
             return Ok(Self(address.to_string()));
         }
         let name = DomainName::parse(text).map_err(|_| {

@@ -1,6 +1,6 @@
 //! The texts that callers send beside the names of the model, each checked once.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -150,11 +150,11 @@ checked_text! {
 }
 
 checked_text! {
-    /// What stands in front of every external_ref of a token: 1 to 80 of `A-Za-z0-9._:-`, a colon last, so that no prefix begins another's refs
+    /// What stands in front of every external_ref of a token: 2 to 80 of `A-Za-z0-9._:-`, a colon last, so that no prefix begins another's refs
     /// by chance.
     RefPrefix, InvalidRefPrefix,
-    "`{given}` is not a ref prefix: use 1 to 80 letters, digits and `. _ : -` that end in a colon",
-    |text| (1..=80).contains(&text.len()) && text.ends_with(':') && text.bytes().all(ref_character)
+    "`{given}` is not a ref prefix: use 2 to 80 letters, digits and `. _ : -` that end in a colon",
+    |text| (2..=80).contains(&text.len()) && text.ends_with(':') && text.bytes().all(ref_character)
 }
 
 checked_text! {
@@ -171,7 +171,7 @@ checked_text! {
     "`{given}` is not an e-mail address: use one such as `name@example.com`",
     |text| text.len() <= 254
         && text.bytes().filter(|b| *b == b'@').count() == 1
-        && text.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && local.len() <= 64 && domain.contains('.') && !domain.starts_with('.') && !domain.ends_with('.'))
+        && text.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && local.len() <= 64 && domain.contains('.') && !format!(".{domain}.").contains("..") && !format!(".{local}.").contains(".."))
         && !text.chars().any(|c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"' | '\'' | ',' | ';' | ':' | '\\' | '(' | ')' | '[' | ']' | '`' | '$' | '{' | '}'))
 }
 
@@ -189,7 +189,7 @@ checked_text! {
     |text| (3..=32).contains(&text.len()) && text.starts_with(|c: char| c.is_ascii_lowercase()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
-/// A network, or one address.
+/// A network, or one address, as addresses are compared: an IPv4 network is never written as one of IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cidr {
     address: IpAddr,
@@ -198,14 +198,41 @@ pub(crate) struct Cidr {
 
 /// Why a text is not a [`Cidr`].
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not an address or network: use one such as `203.0.113.7` or `2001:db8::/48`")]
-pub(crate) struct InvalidCidr(String);
+pub(crate) enum InvalidCidr {
+    #[error("`{0}` is not an address or network: use one such as `203.0.113.7` or `2001:db8::/48`")]
+    Form(String),
+    /// The network that holds the address.
+    #[error("`{0}` is an address within a network: use the network `{1}`, or the address alone")]
+    Within(String, Cidr),
+    #[error("nobody comes from `{0}`: use an address or network of the caller's, such as `203.0.113.7` or `2001:db8::/48`")]
+    Nobody(String),
+}
 
 impl Cidr {
+    /// Reads what somebody gives: a network by its first address, from which somebody can come.
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidCidr> {
-        let invalid = || InvalidCidr(shown(text));
+        let given = Self::read(text)?;
+        let network = given.network();
+        if network.address != given.address {
+            return Err(InvalidCidr::Within(shown(text), network));
+        }
+        if given.is_nobodys() {
+            return Err(InvalidCidr::Nobody(shown(text)));
+        }
+        Ok(given)
+    }
+
+    /// Reads what was stored, also by an earlier version that took more.
+    pub(crate) fn stored(text: &str) -> Result<Self, InvalidCidr> {
+        Self::read(text)
+    }
+
+    fn read(text: &str) -> Result<Self, InvalidCidr> {
+        let invalid = || InvalidCidr::Form(shown(text));
         let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) if !bits.is_empty() && bits.len() <= 3 && bits.bytes().all(|b| b.is_ascii_digit()) => {
+            Some((address, bits))
+                if (bits == "0" || !bits.starts_with('0')) && bits.len() <= 3 && bits.bytes().all(|b| b.is_ascii_digit()) =>
+            {
                 (address, Some(bits.parse::<u8>().map_err(|_| invalid())?))
             }
             Some(_) => return Err(invalid()),
@@ -213,17 +240,48 @@ impl Cidr {
         };
         let address: IpAddr = address.parse().map_err(|_| invalid())?;
         let whole = if address.is_ipv4() { 32 } else { 128 };
-        match bits.unwrap_or(whole) {
-            bits if bits <= whole => Ok(Self { address, bits }),
-            _ => Err(invalid()),
+        let bits = bits.unwrap_or(whole);
+        if bits > whole {
+            return Err(invalid());
+        }
+        // `::ffff:10.0.0.0/112` is 10.0.0.0/16.
+        match (address.to_canonical(), bits.checked_sub(96)) {
+            (canonical @ IpAddr::V4(_), Some(bits)) if address.is_ipv6() => Ok(Self { address: canonical, bits }),
+            _ => Ok(Self { address, bits }),
+        }
+    }
+
+    /// The network by its first address.
+    fn network(self) -> Self {
+        let address = match self.address {
+            IpAddr::V4(address) => {
+                Ipv4Addr::from_bits(address.to_bits() & u32::MAX.checked_shl(32 - u32::from(self.bits)).unwrap_or(0)).into()
+            }
+            IpAddr::V6(address) => {
+                Ipv6Addr::from_bits(address.to_bits() & u128::MAX.checked_shl(128 - u32::from(self.bits)).unwrap_or(0)).into()
+            }
+        };
+        Self { address, ..self }
+    }
+
+    /// Whether no caller has an address in it: nobody's own, for several receivers, or the IPv4 addresses as IPv6 writes them.
+    fn is_nobodys(self) -> bool {
+        match self.address {
+            IpAddr::V4(address) => {
+                let first = address.octets()[0];
+                (self.bits >= 8 && first == 0) || (self.bits >= 3 && first >= 224)
+            }
+            IpAddr::V6(address) => {
+                (self.bits >= 8 && address.is_multicast()) || (self.bits >= 65 && address.to_bits() >> 48 == 0 && !address.is_loopback())
+            }
         }
     }
 
     /// Whether `address` is in this network. An IPv4 address that came in over an IPv6 socket counts as IPv4.
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
-        match (self.address.to_canonical(), address.to_canonical()) {
+        match (self.address, address.to_canonical()) {
             (IpAddr::V4(network), IpAddr::V4(address)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.bits.min(32))).unwrap_or(0);
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.bits)).unwrap_or(0);
                 network.to_bits() & mask == address.to_bits() & mask
             }
             (IpAddr::V6(network), IpAddr::V6(address)) => {
@@ -275,6 +333,52 @@ mod tests {
     }
 
     #[test]
+    fn a_network_from_which_nobody_can_come_is_refused() {
+        for bad in [
+            "::ffff:0:0/90",
+            "::ffff:10.0.0.1/112",
+            "203.0.113.7/24",
+            "10.0.0.0/08",
+            "10.0.0.0/032",
+            "2001:db8::1/48",
+            "fe80::1%eth0",
+            "0.0.0.0",
+            "0.1.2.3",
+            "::",
+            "224.0.0.0/4",
+            "255.255.255.255",
+            "ff02::/16",
+            "::10.0.0.0/104",
+            "::ffff:0.0.0.0/128",
+        ] {
+            assert!(Cidr::parse(bad).is_err(), "{bad}");
+        }
+        for good in
+            ["0.0.0.0/0", "::/0", "127.0.0.1", "::1", "10.0.0.0/8", "2000::/3", "fe80::/10", "fd00::/8", "203.0.113.7/32", "128.0.0.0/1"]
+        {
+            assert!(Cidr::parse(good).is_ok(), "{good}");
+        }
+        let said = Cidr::parse("203.0.113.7/24").unwrap_err().to_string();
+        assert!(said.contains("use the network `203.0.113.0/24`"), "{said}");
+    }
+
+    #[test]
+    fn an_ipv4_network_in_the_form_of_ipv6_is_that_network() {
+        for (text, network) in [
+            ("::ffff:10.0.0.0/112", "10.0.0.0/16"),
+            ("::ffff:203.0.113.7", "203.0.113.7/32"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+            ("::ffff:cb00:7100/120", "203.0.113.0/24"),
+        ] {
+            assert_eq!(Cidr::parse(text).unwrap().to_string(), network);
+        }
+        // As earlier versions stored them.
+        let holds = |network: &str, address: &str| Cidr::stored(network).unwrap().contains(address.parse().unwrap());
+        assert!(holds("::ffff:10.0.0.0/112", "10.0.200.1") && !holds("::ffff:10.0.0.0/112", "10.1.0.1"));
+        assert!(holds("203.0.113.7/24", "203.0.113.200") && !holds("203.0.113.7/24", "203.0.114.7"));
+    }
+
+    #[test]
     fn addresses_that_could_become_a_second_header_or_a_script_are_refused() {
         for good in ["a@example.com", "first.last+tag@sub.example.co.uk", "ü@bücher.example"] {
             assert!(EmailAddress::parse(good).is_ok(), "{good}");
@@ -286,6 +390,11 @@ mod tests {
             "@example.com",
             "a@b",
             "a@b@c.com",
+            "a@b..com",
+            "a@.b.com",
+            "a@b.com.",
+            ".a@b.com",
+            "a.@b.com",
             "a b@example.com",
             "a@example.com\nBcc: x",
             "<a@example.com>",

@@ -248,6 +248,10 @@ pub(crate) async fn visitor(core: &Core, secret: &str) -> Result<Option<Visitor>
 
 /// Ends the session of the browser that sends `secret`.
 pub(crate) async fn sign_out(core: &Core, secret: &str) -> Result<(), AppError> {
+    // Anybody may come with anything, and must not hold up the one writer.
+    if session::by_hash(core.store.read(), &core.owner, &stored_form(secret), core.now()).await?.is_none() {
+        return Ok(());
+    }
     let mut write = core.store.write().await?;
     session::delete(&mut write, &core.owner, &stored_form(secret)).await?;
     Ok(store::commit(write).await?)

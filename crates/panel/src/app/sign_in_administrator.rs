@@ -9,15 +9,15 @@ use opterius_protocol::Micros;
 use totp_rs::{Builder, Secret, Totp};
 use zeroize::Zeroizing;
 
-use super::authenticate::{attempt, by_password, stored_form};
+use super::authenticate::{by_password, stored_form};
 use super::create_token::new_text;
 use super::sign_in::Visitor;
-use super::{AppError, Caller, Code, Refusal};
+use super::{AppError, Caller, Code, Refusal, group};
 use crate::core::Core;
 use crate::store::activity::{self, Entry};
 use crate::store::administrator::{Administrator, Role};
 use crate::store::session::{self, Kind, Session};
-use crate::store::{self, administrator};
+use crate::store::{self, administrator, sign_in_place};
 
 /// How long a session of theirs lasts: a working day.
 pub(crate) const WORKING_DAY: Duration = Duration::from_hours(12);
@@ -55,7 +55,7 @@ pub(crate) async fn sign_in_with_password(
     before: Option<&str>,
     request: &RequestId,
 ) -> Result<Admitted, AppError> {
-    let found = match by_password(core, name, password, browser.address).await {
+    let found = match by_password(core, name, password, Some(browser.address)).await {
         Ok(found) => found,
         Err(error) => {
             core.refused.count_address(Some(browser.address), Code::Unauthorized, core.now());
@@ -77,9 +77,7 @@ pub(crate) async fn second_factor(
     let session = session::by_hash(core.store.read(), owner, &stored_form(nearly), now).await?.filter(|session| !session.whole);
     let Some(name) = session.and_then(|session| session.administrator) else { return Ok(None) };
     let Some(found) = administrator::by_name(core.store.read(), owner, &name).await? else { return Ok(None) };
-    // By name alone: whoever has the password may come from anywhere, and there are only a million codes.
-    let who = (format!("code of {name}"), String::new());
-    attempt(core, &who)?;
+    let attempt = core.throttle.code(&name, Some(browser.address), now)?;
     let mut write = core.store.write().await?;
     let good = match &found.totp_secret {
         Some(secret) => match period_of(secret, &name, code, now.0 / 1_000_000) {
@@ -93,7 +91,7 @@ pub(crate) async fn second_factor(
         core.refused.count_address(Some(browser.address), Code::Unauthorized, now);
         return Err(Refusal::new(Code::Unauthorized, "The code is wrong, or was used before.").into());
     }
-    core.throttle.forgive(&who);
+    core.throttle.forgive(&attempt);
     admit(core, &found, browser, Some(nearly), false, request).await.map(Some)
 }
 
@@ -138,8 +136,12 @@ async fn admit(
             detail: format!("{} signed in from {}.", found.username, browser.address.to_canonical()),
         };
         activity::append(&mut write, &core.owner, entry).await?;
+        sign_in_place::put(&mut write, &core.owner, &found.username, &group(browser.address), now).await?;
     }
     store::commit(write).await?;
+    if !wants_code {
+        core.throttle.know(&found.username, Some(browser.address), now);
+    }
     Ok(Admitted { secret, wants_code, lasts })
 }
 

@@ -12,6 +12,7 @@ use opterius_model::{InvalidDomain, InvalidPassword, InvalidUsername, Limit, Lim
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use super::json;
 use super::problem::Problem;
 use crate::app::{AppError, Code, Edit, FieldProblem, LimitChanges, Refusal, Version};
 
@@ -119,8 +120,14 @@ impl<S: Sync> FromRequest<S> for Body {
             return Err(Refusal::new(Code::BodyTooSlow, "The body did not arrive within ten seconds.").into());
         };
         let body = body?;
-        match serde_json::from_slice::<Value>(&body) {
-            Ok(Value::Object(rest)) => Ok(Self(Fields { rest, problems: Vec::new() })),
+        match json::read(&body) {
+            Ok((Value::Object(rest), twice)) => {
+                let mut fields = Fields { rest, problems: Vec::new() };
+                for place in twice {
+                    fields.refuse(&place, "invalid", format!("`{place}` is given twice: say it once"));
+                }
+                Ok(Self(fields))
+            }
             Ok(_) => Err(Refusal::invalid_field("", "wrong_type", "the body must be a JSON object").into()),
             // Where, but not what: what stands there may be a secret.
             Err(error) => {
@@ -151,7 +158,8 @@ impl<S: Sync> FromRequestParts<S> for QueryFields {
         let mut fields = Fields { rest: Map::new(), problems: Vec::new() };
         for (name, value) in pairs {
             if fields.rest.insert(name.clone(), Value::String(value)).is_some() {
-                fields.refuse(&name, "invalid", "is given twice");
+                let shown: String = name.chars().take(60).flat_map(char::escape_debug).collect();
+                fields.refuse(&shown, "invalid", format!("`{shown}` is given twice: say it once"));
             }
         }
         Ok(Self(fields))
@@ -190,10 +198,13 @@ async fn read(request: Request) -> Result<Zeroizing<Vec<u8>>, Problem> {
 }
 
 impl Fields {
-    /// The fields of a form, whose empty ones are those that nobody filled in. What is sent more than once is a list.
+    /// The fields of a form, whose empty ones are those that nobody filled in. What is sent more than once is a list, empty or not.
     pub(crate) fn of_form(pairs: Vec<(String, String)>) -> Self {
         let mut rest = Map::new();
-        for (name, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
+        let is_once = |name: &str| pairs.iter().filter(|(other, _)| other == name).count() == 1;
+        let empty: Vec<String> =
+            pairs.iter().filter(|(name, value)| value.is_empty() && is_once(name)).map(|(name, _)| name.clone()).collect();
+        for (name, value) in pairs.into_iter().filter(|(name, _)| !empty.contains(name)) {
             match rest.entry(name).or_insert(Value::Null) {
                 Value::Array(values) => values.push(value.into()),
                 there if there.is_null() => *there = value.into(),
@@ -308,7 +319,7 @@ impl Fields {
     pub(crate) fn ticked<T, E: Classed>(&mut self, field: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<Vec<T>> {
         let values = match self.take(field) {
             None => Vec::new(),
-            Some(Value::Array(values)) => values,
+            Some(Value::Array(values)) => values.into_iter().filter(|value| value.as_str() != Some("")).collect(),
             Some(one) => vec![one],
         };
         self.each(field, values, parse)

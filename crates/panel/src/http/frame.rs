@@ -49,7 +49,14 @@ pub(crate) async fn outermost(mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = loggable(request.uri().path());
     let span = tracing::info_span!("request", request.id = %request_id);
-    let mut response = problem::write(next.run(request).instrument(span).await, &request_id);
+    let answer = match headers::twice(request.headers()) {
+        None => next.run(request).instrument(span).await,
+        Some(name) => {
+            let detail = format!("the header `{name}` is given twice: send it once");
+            Problem::from(Refusal::invalid_field(name, "invalid", detail)).into_response()
+        }
+    };
+    let mut response = problem::write(answer, &request_id);
     headers::secure(response.headers_mut());
     if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);

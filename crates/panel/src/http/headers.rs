@@ -1,4 +1,4 @@
-//! What every reply tells a browser.
+//! What every reply tells a browser, and what every request says once.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -12,6 +12,22 @@ const SECURITY: [(HeaderName, &str); 6] = [
     (header::CACHE_CONTROL, "no-store"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
+
+/// What a request says once. Given twice, one reader takes the first and another the last. Who sends `Authorization` twice is nobody.
+static ONCE: [HeaderName; 7] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_LENGTH,
+    header::HOST,
+    header::ORIGIN,
+    HeaderName::from_static("opterius-caller"),
+    HeaderName::from_static("sec-fetch-site"),
+    HeaderName::from_static("x-request-id"),
+];
+
+/// A header that is there twice and must not be.
+pub(crate) fn twice(headers: &HeaderMap) -> Option<&'static str> {
+    ONCE.iter().find(|name| headers.get_all(*name).iter().nth(1).is_some()).map(HeaderName::as_str)
+}
 
 /// Adds what the reply does not say itself.
 pub(crate) fn secure(headers: &mut HeaderMap) {

@@ -7,6 +7,7 @@ mod docs;
 mod fields;
 mod frame;
 mod headers;
+mod json;
 mod problem;
 mod router;
 mod serve;

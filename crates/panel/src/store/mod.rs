@@ -20,6 +20,7 @@ pub(crate) mod session;
 pub(crate) mod setting;
 pub(crate) mod shared_parent_domain;
 pub(crate) mod sign_in;
+pub(crate) mod sign_in_place;
 pub(crate) mod token;
 pub(crate) mod token_caller;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use opterius_panel::{Listeners, Pins};
+use opterius_panel::Listeners;
 use opterius_protocol::bounded;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -58,19 +58,19 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-fn connector(pins: &Pins) -> tokio_rustls::TlsConnector {
+pub(crate) fn connector(pin: &str) -> tokio_rustls::TlsConnector {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Pinned(pins.tls_pin.clone(), provider)))
+        .with_custom_certificate_verifier(Arc::new(Pinned(pin.to_owned(), provider)))
         .with_no_client_auth();
     tokio_rustls::TlsConnector::from(Arc::new(config))
 }
 
-/// One request over HTTP/1.1, and its whole reply.
-async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, head: &str) -> String {
+/// One request over HTTP/1.1 without the end of its head, and its whole reply.
+pub(crate) async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, head: &str) -> String {
     stream.write_all(format!("{head}\r\nhost: panel.hoster.example\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();
     let mut reply = Vec::new();
     // A peer that closes without the farewell of TLS has said everything all the same.
@@ -100,7 +100,7 @@ async fn a_panel_serves_with_the_keys_that_its_preparation_made() {
     let client = async {
         // Somebody who connects and says nothing keeps nobody waiting.
         let silent = TcpStream::connect(address).await.unwrap();
-        let connector = connector(&pins);
+        let connector = connector(&pins.tls_pin);
         let name = ServerName::try_from("panel.hoster.example").unwrap();
         let connect = || async { connector.connect(name.clone(), TcpStream::connect(address).await.unwrap()).await.unwrap() };
         let reply = ask(connect().await, "GET /api/health HTTP/1.1").await;

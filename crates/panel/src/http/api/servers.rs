@@ -1,7 +1,7 @@
 //! Servers.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use axum::Json;
@@ -138,6 +138,12 @@ pub(crate) fn change_of(
 ) -> Option<ServerChange> {
     if ipv4.as_ref().is_some_and(Vec::is_empty) {
         fields.refuse("ipv4", "empty", "a server needs at least one IPv4 address");
+    }
+    for address in ipv4.iter().flatten().copied().map(IpAddr::V4).filter(|address| !app::can_be_reached(*address)) {
+        fields.refuse("ipv4", "invalid", format!("nobody reaches a server at `{address}`: use the address that visitors find it at"));
+    }
+    for address in ipv6.iter().flatten().copied().map(IpAddr::V6).filter(|address| !app::can_be_reached(*address)) {
+        fields.refuse("ipv6", "invalid", format!("nobody reaches a server at `{address}`: use the address that visitors find it at"));
     }
     let nameservers = enough(fields, nameservers);
     Some(ServerChange { hostname: hostname?, ipv4: ipv4?, ipv6: ipv6?, nameservers: nameservers?, max_accounts })

@@ -161,10 +161,24 @@ fn wanted(core: &Core, mut fields: Fields) -> Result<NewToken, Problem> {
         _ => ref_prefix,
     };
     let expires_at = fields.moment("expires_at").map(Micros);
+    if expires_at.is_some_and(|at| jiff::Timestamp::from_microsecond(at.0).is_err()) {
+        fields.refuse(
+            "expires_at",
+            "invalid",
+            "`expires_at` is after the year 9999: it is in microseconds since 1970; leave it out for a token that does not expire",
+        );
+    }
     if expires_at.is_some_and(|at| at <= core.now()) {
         fields.refuse("expires_at", "invalid", "`expires_at` is over already");
     }
     let addresses = fields.list("addresses", Cidr::parse);
+    if addresses.as_ref().is_some_and(Vec::is_empty) {
+        fields.refuse(
+            "addresses",
+            "empty",
+            "a token that may come from no address opens nothing: name at least one, or leave `addresses` out",
+        );
+    }
     let new = (|| Some(NewToken { name: name?, scopes: scopes?, ref_prefix, expires_at, addresses }))();
     fields.finish(new)
 }

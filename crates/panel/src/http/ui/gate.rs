@@ -116,10 +116,12 @@ async fn let_in(core: &Core, rules: &Rules, mut request: Request, next: Next) ->
     next.run(request).await
 }
 
-/// What the browser sends of its session.
+/// What the browser sends of its session; nothing if it sends two.
 pub(super) fn secret(headers: &HeaderMap) -> Option<&str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
-    cookies.filter_map(|cookie| cookie.trim().split_once('=')).find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+    let mut found = cookies.filter_map(|cookie| cookie.trim().split_once('=')).filter(|(name, _)| *name == COOKIE).map(|(_, value)| value);
+    let first = found.next()?;
+    found.all(|other| other == first).then_some(first)
 }
 
 /// Whether a page of ours sent the request, and not one of somebody else's that the browser has open, too. Every browser of today says so in
@@ -179,5 +181,6 @@ mod tests {
         let found = |text: &str| secret(&headers(&[("cookie", text)])).map(str::to_owned);
         assert_eq!(found("a=b; __Host-opterius=x; c=d").as_deref(), Some("x"));
         assert_eq!(found("__Host-opterius2=x; opterius=y"), None);
+        assert_eq!(found("__Host-opterius=x; __Host-opterius=y"), None, "one of two is not chosen");
     }
 }

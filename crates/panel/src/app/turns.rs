@@ -1,0 +1,200 @@
+//! Turns at something that is expensive, one after another. Whoever asks from many addresses of one range does not push others back: ranges are
+//! served in turn, and only so many may wait.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::place::Place;
+
+/// Callers that may wait at the same time.
+const MOST: usize = 64;
+/// The same from one address, with whoever has the turn.
+const MOST_OF_A_GROUP: usize = 4;
+/// The same from one range of addresses.
+const MOST_OF_A_RANGE: usize = 8;
+/// The longest that somebody waits.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// Too many wait already, or it took too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Busy;
+
+/// Turns, and what whoever has the turn works with.
+pub(super) struct Turns<T> {
+    queue: Mutex<Queue<T>>,
+    tool: Mutex<T>,
+}
+
+struct Queue<T> {
+    /// Who has the turn.
+    under_way: Option<Place>,
+    waiting: Vec<Waiting<T>>,
+    /// The round that is being served. Each range gets one turn in a round.
+    round: u64,
+    arrivals: u64,
+}
+
+struct Waiting<T> {
+    place: Place,
+    round: u64,
+    arrival: u64,
+    wake: oneshot::Sender<Turn<T>>,
+}
+
+/// The turn of somebody; the next one's begins when it is dropped.
+pub(super) struct Turn<T>(Arc<Turns<T>>);
+
+/// A place in the queue, which is given up when it is dropped.
+pub(super) struct Ticket<T>(oneshot::Receiver<Turn<T>>);
+
+impl<T> Turns<T> {
+    pub(super) fn new(tool: T) -> Arc<Self> {
+        let queue = Queue { under_way: None, waiting: Vec::new(), round: 0, arrivals: 0 };
+        Arc::new(Self { queue: Mutex::new(queue), tool: Mutex::new(tool) })
+    }
+
+    /// A place in the queue; nothing if too many wait already, altogether or from there.
+    pub(super) fn ask(self: &Arc<Self>, place: &Place) -> Result<Ticket<T>, Busy> {
+        let (wake, woken) = oneshot::channel();
+        {
+            let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            queue.waiting.retain(|one| !one.wake.is_closed());
+            let there = || queue.waiting.iter().map(|one| &one.place).chain(&queue.under_way);
+            if there().filter(|other| other.group == place.group).count() >= MOST_OF_A_GROUP
+                || there().filter(|other| other.range == place.range).count() >= MOST_OF_A_RANGE
+            {
+                return Err(Busy);
+            }
+            let of_range = queue.waiting.iter().filter(|one| one.place.range == place.range).map(|one| one.round).max();
+            let round = of_range.unwrap_or(queue.round) + 1;
+            if queue.waiting.len() >= MOST {
+                // Whoever would have come last of those that come again and again makes room for somebody who comes for the first time.
+                let last =
+                    queue.waiting.iter().enumerate().max_by_key(|(_, one)| (one.round, one.arrival)).map(|(at, one)| (at, one.round));
+                match last {
+                    Some((at, later)) if later > round => drop(queue.waiting.swap_remove(at)),
+                    _ => return Err(Busy),
+                }
+            }
+            queue.arrivals += 1;
+            let arrival = queue.arrivals;
+            queue.waiting.push(Waiting { place: place.clone(), round, arrival, wake });
+        }
+        self.next(false);
+        Ok(Ticket(woken))
+    }
+
+    /// Gives the turn to whoever is next, if nobody has it or whoever had it is done.
+    fn next(self: &Arc<Self>, done: bool) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if done {
+            queue.under_way = None;
+        }
+        if queue.under_way.is_some() {
+            return;
+        }
+        let first = queue.waiting.iter().enumerate().min_by_key(|(_, one)| (one.round, one.arrival)).map(|(at, _)| at);
+        let Some(at) = first else { return };
+        let one = queue.waiting.swap_remove(at);
+        queue.round = queue.round.max(one.round);
+        queue.under_way = Some(one.place);
+        drop(queue);
+        // If nobody waits there any more, the turn is dropped, and with that the next one's begins.
+        drop(one.wake.send(Turn(self.clone())));
+    }
+}
+
+impl<T> Turn<T> {
+    /// Works with what there is for whoever has the turn.
+    pub(super) fn work<R>(self, work: impl FnOnce(&mut T) -> R) -> R {
+        work(&mut self.0.tool.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<T> Drop for Turn<T> {
+    fn drop(&mut self) {
+        self.0.next(true);
+    }
+}
+
+impl<T> Ticket<T> {
+    /// Waits for the turn, ten seconds at most.
+    pub(super) async fn turn(self) -> Result<Turn<T>, Busy> {
+        match tokio::time::timeout(LONGEST, self.0).await {
+            Ok(Ok(turn)) => Ok(turn),
+            // Too late, or somebody else got the place.
+            Err(_) | Ok(Err(_)) => Err(Busy),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(group: &str, range: &str) -> Place {
+        Place { group: group.to_owned(), range: range.to_owned() }
+    }
+
+    #[tokio::test]
+    async fn ranges_are_served_in_turn_however_many_of_one_wait() {
+        let turns = Turns::new(());
+        let running = turns.ask(&place("a0", "a")).unwrap().turn().await.unwrap();
+        let mut tickets: Vec<_> = (1..=7).map(|at| turns.ask(&place(&format!("a{at}"), "a")).unwrap()).collect();
+        tickets.push(turns.ask(&place("b1", "b")).unwrap());
+        tickets.push(turns.ask(&place("b2", "b")).unwrap());
+        tickets.push(turns.ask(&place("c1", "c")).unwrap());
+        let mut groups = Vec::new();
+        drop(running);
+        while !tickets.is_empty() {
+            groups.push(turns.queue.lock().unwrap().under_way.clone().unwrap().group);
+            let (at, turn) = tickets.iter_mut().enumerate().find_map(|(at, one)| Some((at, one.0.try_recv().ok()?))).unwrap();
+            drop(tickets.remove(at));
+            drop(turn);
+        }
+        assert_eq!(groups, ["a1", "b1", "c1", "a2", "b2", "a3", "a4", "a5", "a6", "a7"]);
+    }
+
+    #[tokio::test]
+    async fn only_so_many_wait_of_an_address_of_a_range_and_altogether() {
+        let turns = Turns::new(());
+        let turn = turns.ask(&place("x", "x")).unwrap().turn().await.unwrap();
+        let mut tickets = Vec::new();
+        for _ in 0..MOST_OF_A_GROUP {
+            tickets.push(turns.ask(&place("a", "a")).unwrap());
+        }
+        assert!(turns.ask(&place("a", "a")).is_err());
+        for at in MOST_OF_A_GROUP..MOST_OF_A_RANGE {
+            tickets.push(turns.ask(&place(&format!("a{at}"), "a")).unwrap());
+        }
+        assert!(turns.ask(&place("another", "a")).is_err());
+        for at in tickets.len()..MOST {
+            tickets.push(turns.ask(&place(&format!("g{at}"), &format!("r{at}"))).unwrap());
+        }
+        // Who comes for the first time takes the place of who came most often, and nobody else's.
+        let new = turns.ask(&place("new", "new")).unwrap();
+        assert_eq!(turns.queue.lock().unwrap().waiting.len(), MOST);
+        assert!(tickets.remove(MOST_OF_A_RANGE - 1).turn().await.is_err());
+        drop(new);
+        drop(turn);
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_gives_the_place_and_the_turn_back() {
+        let turns = Turns::new(());
+        let turn = turns.ask(&place("a", "a")).unwrap().turn().await.unwrap();
+        for _ in 0..10 * MOST {
+            drop(turns.ask(&place("b", "b")).unwrap());
+        }
+        let next = turns.ask(&place("c", "c")).unwrap();
+        drop(turn);
+        let turn = next.turn().await.unwrap();
+        drop(turn);
+        // A turn that was given and never taken is given on.
+        let given = turns.ask(&place("a", "a")).unwrap();
+        drop(given);
+        assert!(turns.ask(&place("b", "b")).unwrap().turn().await.is_ok());
+    }
+}
