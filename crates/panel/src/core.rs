@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::{AppError, Live, Rates, RefusedRequests, Throttle};
 use crate::config::Config;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Limits, Party, Turn, Turns};
 use crate::store::{Store, StoreError};
 use crate::store::{server, setting, sign_in_place};
 use crate::tasks::{Acknowledger, TaskStates};
@@ -23,11 +24,16 @@ use crate::tls::Pins;
 /// Where a Panel listens unless its unit says otherwise.
 const PORT: u16 = 8443;
 
+/// Orders that are hashed and reserved at the same time: enough to keep two processors and the one writer of the database busy.
+const RESERVING: Limits = Limits { at_once: 4, share: 3, counted: Duration::from_secs(5) };
+
 /// How long things take and wait. The defaults are what a Panel uses; tests shorten them.
 #[derive(Debug, Clone)]
 pub struct Timing {
     /// How long an order waits for its outcome before it is answered with the running operation.
     pub patience: Duration,
+    /// How long an operation that was sent to a server keeps others from being sent there. What takes longer waits for something.
+    pub turn: Duration,
     /// The first pause after an Agent could not be asked; it doubles up to `longest_pause`.
     pub first_pause: Duration,
     /// The longest pause between two tries.
@@ -54,6 +60,7 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             patience: Duration::from_secs(20),
+            turn: Duration::from_secs(5),
             first_pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(15),
             long_poll: Duration::from_secs(30),
@@ -113,6 +120,9 @@ pub(crate) struct Core {
     pub(crate) tasks: Tasks,
     /// How the tasks do that repeat.
     pub(crate) task_states: TaskStates,
+    /// Whose order is hashed and reserved next, but for what suspends or ends an account: that waits for no other.
+    reserving: Turns<u64>,
+    reserved: AtomicU64,
     pub(crate) owner: OwnerId,
     pub(crate) installation: String,
     /// The fingerprints of the Panel's TLS keys, if it has any.
@@ -158,7 +168,7 @@ impl Core {
         let throttle = Throttle::new(known);
         let pins = Pins::load(&config.tls_dir()).map_err(StartError::Tls)?;
         let tasks = Tasks::default();
-        let fleet = Fleet::new(&config.agent_socket, &seams.agents);
+        let fleet = Fleet::new(&config.agent_socket, &seams.agents, seams.timing.turn);
         Ok(Arc::new(Self {
             live: Live::default(),
             refused: RefusedRequests::default(),
@@ -167,6 +177,8 @@ impl Core {
             verifying: tokio::sync::Mutex::default(),
             acknowledger: Acknowledger::default(),
             task_states: TaskStates::default(),
+            reserving: Turns::new(RESERVING),
+            reserved: AtomicU64::default(),
             config,
             seams,
             store,
@@ -177,6 +189,11 @@ impl Core {
             pins,
             listens_on: OnceLock::new(),
         }))
+    }
+
+    /// Waits until what this actor orders may be hashed or reserved.
+    pub(crate) async fn turn_to_reserve(&self, actor: &str) -> Turn<u64> {
+        self.reserving.take(Party::of(actor), self.reserved.fetch_add(1, Ordering::Relaxed), || ()).await
     }
 
     /// The port at which browsers reach this Panel.

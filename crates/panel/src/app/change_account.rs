@@ -16,6 +16,10 @@ use crate::store::activity::{self, Entry};
 use crate::store::operation::{self, Kind, Operation, Outcome};
 use crate::store::{self, Write};
 
+/// How often a change is tried again because somebody else changed the account, or took what it needs, in between. Each of those who are at it loses
+/// to each of the others once at most.
+pub(super) const TRIES: usize = 50;
+
 /// One change of an account.
 pub(crate) trait Verb: Sync {
     const KIND: Kind;
@@ -103,7 +107,7 @@ pub(super) async fn change_until<V: Verb>(
     request: &RequestId,
     until: Instant,
 ) -> Result<Changed, AppError> {
-    loop {
+    for _ in 0..TRIES {
         account = standing_still::<V>(core, caller, account, request, until).await?;
         match verb.next(core, caller, &account).await? {
             Next::Nothing => return Ok(Changed { answer: Answer::Done(account.clone()), before: account }),
@@ -129,6 +133,8 @@ pub(super) async fn change_until<V: Verb>(
         // Somebody else changed it since it was read.
         account = read::again(core, caller, account.id).await?;
     }
+    tracing::error!(account.id = %account.id, account.username = %account.username, tries = TRIES, "an account never stood still, so it was not changed");
+    Err(Refusal::never_still(&format!("The account `{}`", account.username)).into())
 }
 
 /// The account once no operation of it is open, if this verb may change it then.
@@ -139,7 +145,15 @@ async fn standing_still<V: Verb>(
     request: &RequestId,
     until: Instant,
 ) -> Result<Account, AppError> {
+    let mut tries = 0..TRIES;
     while let Some(open) = account.operation.filter(|operation| !operation.outcome.is_final()) {
+        if tries.next().is_none() {
+            return Err(Refusal::operation_running(&account, open.id, open.kind).into());
+        }
+        if V::KIND.closes() {
+            // It may wait for its turn, behind others that this one does not wait for.
+            core.fleet.queue(account.server.id).turns.hurry(open.id);
+        }
         match wait(core, open.id, until).await? {
             Progress { outcome: Outcome::NeedsAttention, .. } if V::replaces(open.kind) => {
                 abandon_operation(core, caller, open.id, request, until.saturating_duration_since(Instant::now())).await?;
@@ -178,6 +192,7 @@ async fn reserve<V: Verb>(
     request: &RequestId,
 ) -> Result<Option<OperationId>, AppError> {
     let id = OperationId::generate();
+    let _turn = if V::KIND.closes() { None } else { Some(core.turn_to_reserve(&caller.actor()).await) };
     let now = core.now();
     let mut write = core.store.write().await?;
     let Some(generation) = account::next_generation(&mut write, account.id, id, account.generation).await? else { return Ok(None) };

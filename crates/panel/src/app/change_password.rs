@@ -16,8 +16,9 @@ pub(crate) struct NewPassword(pub(crate) Arc<Password>);
 impl Verb for NewPassword {
     const KIND: Kind = Kind::Password;
 
-    async fn next(&self, _core: &Core, _caller: &Caller, account: &Account) -> Result<Next, AppError> {
+    async fn next(&self, core: &Core, caller: &Caller, account: &Account) -> Result<Next, AppError> {
         let spec = committed(account)?;
+        let _turn = core.turn_to_reserve(&caller.actor()).await;
         let (current, given) = (spec.password_hash.clone(), self.0.clone());
         if compute("compare a password", move || current.matches(&given)).await? {
             return Ok(Next::Nothing);

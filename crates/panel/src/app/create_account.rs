@@ -10,17 +10,19 @@ use opterius_model::{
     AccountId, Addresses, Docroot, Generation, Limits, OperationId, PasswordHash, Pool, PoolName, RequestId, SPEC_VERSION, Site, Spec,
     State, Tls,
 };
+use opterius_protocol::client::chain;
 use tokio::time::Instant;
 
-use super::change_account::{change_until, unfinished};
+use super::change_account::{TRIES, change_until, unfinished};
 use super::change_password::NewPassword;
 use super::names::check_names;
 use super::packages::{offered_package, resolve_package};
 use super::plan::{Plan, plan_of};
 use super::run_operation::{commit_and_begin, wait};
-use super::servers::{check_room, choose_server};
+use super::servers::{check_room, choose_server, server_name};
 use super::{Answer, AppError, Caller, Code, Memo, Order, Progress, Refusal, read};
 use crate::core::{Core, compute};
+use crate::fleet::Party;
 use crate::store::account::{self, Account, Status};
 use crate::store::activity::{self, Entry};
 use crate::store::operation::{self, Kind, Operation, Outcome};
@@ -37,13 +39,18 @@ pub(crate) async fn create_account(
 ) -> Result<Answer, AppError> {
     let until = Instant::now() + patience;
     let mut hash = None;
-    loop {
+    let mut violation = None;
+    for _ in 0..TRIES {
         if let Some(account) = standing(core.store.read(), caller, &order).await? {
             match repeat(core, caller, &order, account, request, until).await? {
                 Some(answer) => return Ok(answer),
                 // It was terminated while we waited, so that this is an order for a new one.
                 None => continue,
             }
+        }
+        let turn = core.turn_to_reserve(&caller.actor()).await;
+        if hash.is_none() {
+            place_for(core, caller, &order).await?;
         }
         let hash = match &hash {
             Some(hash) => hash,
@@ -52,9 +59,13 @@ pub(crate) async fn create_account(
         let reserved = match reserve(core, caller, &order, hash, request).await {
             Ok(reserved) => reserved,
             // Somebody was faster between our look and our write; now there is something to see.
-            Err(AppError::Store(error)) if error.is_unique_violation() => continue,
+            Err(AppError::Store(error)) if error.is_unique_violation() => {
+                violation = Some(error);
+                continue;
+            }
             Err(error) => return Err(error),
         };
+        drop(turn);
         let Some((id, account_id)) = reserved else { continue };
         return match wait(core, id, until).await? {
             Progress { outcome: Outcome::Committed, .. } => {
@@ -64,6 +75,19 @@ pub(crate) async fn create_account(
             progress => unfinished(core, caller, id, progress).await,
         };
     }
+    let error = violation.as_ref().map(|violation| chain(violation)).unwrap_or_default();
+    tracing::error!(account.username = %order.username, request.id = %request, tries = TRIES, error, "an order met others again and again, so it was not taken");
+    Err(Refusal::never_still(&format!("What the account `{}` needs", order.username)).into())
+}
+
+/// Refuses an order that there would be no place for before anything is computed for it.
+async fn place_for(core: &Core, caller: &Caller, order: &Order) -> Result<(), AppError> {
+    // What else is wrong with it is told later.
+    if let Ok(server) = choose_server(server::list(core.store.read(), &caller.owner).await?, order.server.as_deref()) {
+        let places = core.fleet.queue(server.id).places;
+        places.look(&Party::of(&caller.actor())).map_err(Refusal::too_many_operations)?;
+    }
+    Ok(())
 }
 
 /// The account that the same order made before.
@@ -91,17 +115,20 @@ pub(crate) async fn plan_order(core: &Core, caller: &Caller, order: &Order, requ
         return Ok(plan);
     }
     let mut plan = Plan::of(Kind::Create.as_str());
+    let turn = core.turn_to_reserve(&caller.actor()).await;
     let hash = hash_of(order).await?;
     let mut write = core.store.write().await?;
     let prepared = prepare(&mut write, core, caller, order, &hash, request).await;
     // Nothing of it stays.
     drop(write);
+    drop(turn);
     match prepared {
         Ok(None) => {}
         Ok(Some(operation)) => {
             let Some(spec) = operation.spec else { return Err(AppError::Broken("find the Spec of an order")) };
             plan.change("account", format!("{} ({}) would be made with the package {}", order.username, order.domain, order.package));
-            plan.ask(core, operation.server_id, order.server.as_deref().unwrap_or("default"), spec).await;
+            let server = server_name(core, operation.server_id).await;
+            plan.ask(core, operation.server_id, &server, spec).await;
         }
         Err(error) => plan.refused(error)?,
     }
@@ -225,7 +252,11 @@ async fn repeat(
     until: Instant,
 ) -> Result<Option<Answer>, AppError> {
     same_intent(core, caller, order, &account).await?;
+    let mut tries = 0..TRIES;
     while let Some(open) = account.operation.filter(|operation| !operation.outcome.is_final()) {
+        if tries.next().is_none() {
+            return Err(Refusal::operation_running(&account, open.id, open.kind).into());
+        }
         let progress = wait(core, open.id, until).await?;
         let committed = progress.outcome == Outcome::Committed;
         // An earlier change of the account that came to nothing does not concern this order; its own is still to be made.

@@ -145,6 +145,7 @@ async fn try_to_reserve<V: Verb>(
     wanted: &Wanted,
     plan: &mut Plan,
 ) -> Result<(), AppError> {
+    let _turn = if V::KIND.closes() { None } else { Some(core.turn_to_reserve(&caller.actor()).await) };
     let mut write = core.store.write().await?;
     match verb.reserve(&mut write, caller, account, wanted).await {
         Ok(()) => Ok(()),

@@ -8,10 +8,14 @@ use opterius_protocol::{Micros, WireError};
 use serde::{Deserialize, Serialize};
 
 use super::{Caller, PackageChoice};
+use crate::fleet::Full;
 use crate::store::StoreError;
 use crate::store::account::Account;
 use crate::store::claimed_name::Holder;
 use crate::store::operation::Kind;
+
+/// When a server that had too much to do has done some of it.
+const WHEN_FULL: Duration = Duration::from_secs(5);
 
 /// The refusals that callers tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -207,6 +211,14 @@ impl Refusal {
         Self::new(Code::ChangedMeanwhile, detail).hint("Look at what it is now, and send the form again if it is still meant so.")
     }
 
+    /// Others changed it each time that it was tried.
+    pub(crate) fn never_still(what: &str) -> Self {
+        let refusal =
+            Self::new(Code::ChangedMeanwhile, format!("{what} was changed by others each time that this was tried. Nothing was done."))
+                .hint("Try again. If it goes on like this, look at `journalctl -u opterius-panel`.");
+        Self { retry_after: Some(5), ..refusal }
+    }
+
     pub(crate) fn username_taken(caller: &Caller, username: &Username, holder: Option<&Holder>) -> Self {
         let conflict = Conflict::with(caller, "username", holder);
         let detail = match &conflict {
@@ -300,6 +312,20 @@ impl Refusal {
         )
         .hint(format!("`opterius operation retry {id}` tries at once, and `opterius operation abandon {id}` leaves it as it stands."))
         .of_operation(id)
+    }
+
+    /// Whoever ordered it has so many operations open that no more are taken.
+    pub(crate) fn too_many_operations(full: Full) -> Self {
+        let detail = match full {
+            Full::OfOne(most) => format!(
+                "{most} operations that you ordered run or wait for their turn on this server, and it takes no more. Nothing was begun."
+            ),
+            Full::OfAll => {
+                "So many operations run or wait for their turn on this server that it takes no more. Nothing was begun.".to_owned()
+            }
+        };
+        Self::too_many_requests(detail, WHEN_FULL)
+            .hint("Wait until some of them are done, and order again. Suspending and terminating accounts is always taken.")
     }
 
     pub(crate) fn server_not_configured(server: &str) -> Self {

@@ -10,6 +10,7 @@ use opterius_protocol::{Call, WireCode};
 use tokio::time::Instant;
 
 use super::run_operation::wait_for_the_end;
+use super::servers::server_name;
 use super::{AppError, Caller, Code, Refusal, read};
 use crate::core::Core;
 use crate::store::activity::{self, Entry};
@@ -82,7 +83,10 @@ async fn tell<C: Call<Reply = OperationReport>>(core: &Core, operation: &Operati
     match core.fleet.agent(operation.server_id).call(call, TIMEOUT).await {
         Ok(report) => Ok(report),
         Err(CallError::Refused(error)) if error.code == WireCode::Conflict => Err(does_not_need_attention(operation).into()),
-        Err(error) => Err(Refusal::server_unreachable("default", &chain(&error)).into()),
+        Err(error) => {
+            let server = server_name(core, operation.server_id).await;
+            Err(Refusal::server_unreachable(&server, &chain(&error)).into())
+        }
     }
 }
 

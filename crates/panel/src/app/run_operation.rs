@@ -21,9 +21,11 @@ use tokio::time::Instant;
 
 use super::adopt_account::take_over;
 use super::faults::{self, point};
+use super::servers::server_name;
 use super::sign_in::end_sessions;
 use super::{AppError, Memo, Refusal, tell};
 use crate::core::Core;
+use crate::fleet::{Party, Place, Turn};
 use crate::store::activity::{self, Entry};
 use crate::store::operation::{Ending, Kind, Operation, Outcome};
 use crate::store::{self, StoreError, Write, account, claimed_name, operation};
@@ -47,6 +49,8 @@ pub(crate) struct Progress {
     pub(crate) outcome: Outcome,
     pub(crate) steps: Vec<StepReport>,
     pub(crate) error: Option<Refusal>,
+    /// Whether it waits for its turn: nothing of it was sent to its server since this Panel started.
+    pub(crate) waits: bool,
 }
 
 /// The operations that this Panel is carrying.
@@ -79,7 +83,7 @@ pub(crate) async fn wait(core: &Core, id: OperationId, until: tokio::time::Insta
         }
     }
     let stored = operation::by_id(core.store.read(), &core.owner, id).await?.ok_or(AppError::Broken("find an operation that is there"))?;
-    Ok(Progress { outcome: stored.outcome, steps: stored.steps, error: stored.error })
+    Ok(Progress { outcome: stored.outcome, steps: stored.steps, error: stored.error, waits: false })
 }
 
 /// Waits until the operation is over for good, or `until`.
@@ -91,14 +95,21 @@ pub(super) async fn wait_for_the_end(core: &Core, id: OperationId, until: tokio:
 }
 
 /// Commits what puts an operation down, of which nothing was sent, and begins to carry it. It can be followed before anybody can read of it:
-/// whoever finds it in the database waits for its outcome, and does not take it for one that goes on for longer than they wait.
-pub(crate) async fn commit_and_begin(core: &Arc<Core>, write: Write, operation: Operation) -> Result<(), StoreError> {
+/// whoever finds it in the database waits for its outcome, and does not take it for one that goes on for longer than they wait. Refused, with nothing put
+/// down, if too many of whoever ordered it are open.
+pub(crate) async fn commit_and_begin(core: &Arc<Core>, write: Write, operation: Operation) -> Result<(), AppError> {
+    let place = if operation.kind.closes() {
+        None
+    } else {
+        let place = core.fleet.queue(operation.server_id).places.take(Party::of(&operation.actor));
+        Some(place.map_err(Refusal::too_many_operations)?)
+    };
     let progress = announce(core, &operation);
     if let Err(error) = store::commit(write).await {
         core.live.remove(operation.id);
-        return Err(error);
+        return Err(error.into());
     }
-    carry(core, operation, progress, true);
+    carry(core, operation, progress, place, true);
     Ok(())
 }
 
@@ -108,25 +119,27 @@ pub(crate) async fn resume(core: &Arc<Core>) -> Result<usize, StoreError> {
     let count = open.len();
     for operation in open {
         let progress = announce(core, &operation);
-        carry(core, operation, progress, false);
+        let counts = operation.outcome == Outcome::Running && !operation.kind.closes();
+        let place = counts.then(|| core.fleet.queue(operation.server_id).places.retake(Party::of(&operation.actor)));
+        carry(core, operation, progress, place, false);
     }
     Ok(count)
 }
 
 /// Lets an operation be followed from here on.
 fn announce(core: &Core, operation: &Operation) -> watch::Sender<Progress> {
-    let first = Progress { outcome: operation.outcome, steps: operation.steps.clone(), error: operation.error.clone() };
+    let first = Progress { outcome: operation.outcome, steps: operation.steps.clone(), error: operation.error.clone(), waits: false };
     let (progress, follow) = watch::channel(first);
     core.live.add(operation.id, follow);
     progress
 }
 
-fn carry(core: &Arc<Core>, operation: Operation, progress: watch::Sender<Progress>, fresh: bool) {
+fn carry(core: &Arc<Core>, operation: Operation, progress: watch::Sender<Progress>, place: Option<Place>, fresh: bool) {
     let core = core.clone();
     let tasks = core.tasks.clone();
     tasks.spawn(async move {
         let id = operation.id;
-        let mut carrier = Carrier { core: &core, operation, progress, seen: 0, pause: core.seams.timing.first_pause };
+        let mut carrier = Carrier { core: &core, operation, progress, place, turn: None, seen: 0, pause: core.seams.timing.first_pause };
         // A broken Panel must not forget an operation; what it may have sent is asked for, as after a start.
         let mut fresh = fresh;
         let mut broke: u32 = 0;
@@ -140,6 +153,7 @@ fn carry(core: &Arc<Core>, operation: Operation, progress: watch::Sender<Progres
             let Err(panic) = AssertUnwindSafe(work).catch_unwind().await else { break };
             broke += 1;
             fresh = false;
+            carrier.turn = None;
             tracing::error!(operation.id = %id, error = %message(&*panic), broke, "the Panel broke while it carried an operation; will go on with it");
             core.task_states.operation_stuck(id, &*panic, Micros::now());
             // The last report may be what it broke at.
@@ -156,6 +170,10 @@ struct Carrier<'a> {
     core: &'a Arc<Core>,
     operation: Operation,
     progress: watch::Sender<Progress>,
+    /// It is open, and counts.
+    place: Option<Place>,
+    /// While it counts among those that its server works on.
+    turn: Option<Turn<OperationId>>,
     /// The revision of the last report.
     seen: u64,
     pause: Duration,
@@ -220,7 +238,8 @@ enum Question {
 
 impl Carrier<'_> {
     async fn run(&mut self, fresh: bool) {
-        let began = Instant::now();
+        // When it was first sent.
+        let mut began = None;
         // Whether a request that the Agent has not answered may still reach it, at any time. An earlier Panel may have sent one just before it ended.
         let mut may_arrive = !fresh;
         let mut nothing_sent = fresh;
@@ -236,6 +255,8 @@ impl Carrier<'_> {
                 Question::Ask => self.ask().await,
                 Question::Never => self.never().await,
                 Question::Send => {
+                    self.take_turn().await;
+                    began.get_or_insert_with(Instant::now);
                     let heard = self.send().await;
                     point(faults::SENT).await;
                     heard
@@ -271,7 +292,7 @@ impl Carrier<'_> {
                     Some(error) => return self.give_up(error, false).await,
                 },
                 (Question::Send, Heard::NotSent(cause)) if nothing_sent => {
-                    let error = Refusal::server_unreachable("default", &cause);
+                    let error = Refusal::server_unreachable(&server_name(self.core, self.operation.server_id).await, &cause);
                     return self.end(End::failed(Outcome::NotSent, error)).await;
                 }
                 (Question::Send, Heard::Unclear(cause)) => {
@@ -280,7 +301,7 @@ impl Carrier<'_> {
                     Question::Ask
                 }
                 // A server that is starting: an operation that somebody was promised is offered again for a while.
-                (Question::Send, Heard::Refused(error)) if error.code != WireCode::Unavailable || fresh || began.elapsed() >= OFFERED => {
+                (Question::Send, Heard::Refused(error)) if error.code != WireCode::Unavailable || fresh || began.is_none_or(|began| began.elapsed() >= OFFERED) => {
                     nothing_sent = false;
                     refusal = Some(error);
                     Question::Ask
@@ -319,6 +340,18 @@ impl Carrier<'_> {
         let steps = self.progress.borrow().steps.clone();
         self.end(End { steps, ..End::failed(Outcome::NeedsAttention, error) }).await;
         self.operation.outcome = Outcome::NeedsAttention;
+    }
+
+    /// Waits until it may be sent to its server. What suspends or ends an account waits for nothing.
+    async fn take_turn(&mut self) {
+        if self.turn.is_some() || self.operation.kind.closes() {
+            return;
+        }
+        let turns = self.core.fleet.queue(self.operation.server_id).turns;
+        let waits = || self.progress.send_modify(|progress| progress.waits = true);
+        let turn = turns.take(Party::of(&self.operation.actor), self.operation.id, waits).await;
+        self.progress.send_if_modified(|progress| std::mem::take(&mut progress.waits));
+        self.turn = Some(turn);
     }
 
     /// Sends the change. The same id is never begun twice, so sending it again is harmless.
@@ -419,11 +452,14 @@ impl Carrier<'_> {
 
     /// Records the outcome, however long the database takes, tells everybody who waits, and acknowledges it.
     async fn end(&mut self, mut end: End) {
+        // Its server is done with it, or does not go on with it now.
+        self.turn = None;
         end.error = end.error.map(|error| error.of_operation(self.operation.id));
         while let Err(error) = record(self.core, &self.operation, &end).await {
             tracing::error!(operation.id = %self.operation.id, error = %chain(&error), "could not record an outcome; will try again");
             self.rest_quietly().await;
         }
+        self.place = None;
         let End { outcome, steps, error, detail, to_acknowledge, .. } = end;
         let duration_ms = self.core.now().since(self.operation.started_at).as_millis();
         let (id, username, request) = (&self.operation.id, &self.operation.username, &self.operation.request_id);
@@ -434,7 +470,7 @@ impl Carrier<'_> {
         } else {
             tracing::info!(operation.id = %id, account.username = %username, request.id = %request, kind, outcome = word, duration_ms, "the operation is done");
         }
-        self.progress.send_replace(Progress { outcome, steps, error });
+        self.progress.send_replace(Progress { outcome, steps, error, waits: false });
         if to_acknowledge {
             point(faults::RECORDED).await;
             self.core.acknowledger.acknowledge(&self.core.task_states, self.operation.id, self.operation.server_id);
@@ -451,6 +487,7 @@ impl Carrier<'_> {
     }
 
     async fn rest_quietly(&mut self) {
+        self.turn = None;
         tokio::time::sleep(self.pause).await;
         self.pause = (self.pause * 2).min(self.core.seams.timing.longest_pause);
     }

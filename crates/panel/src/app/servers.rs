@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use opterius_model::{DomainName, RequestId};
+use opterius_model::{DomainName, RequestId, ServerId};
 use sqlx::SqliteConnection;
 
 use super::{AppError, Caller, Refusal, Version, record, still};
@@ -34,6 +34,12 @@ pub(crate) fn find(servers: Vec<Server>, choice: &str) -> Result<Server, AppErro
         .into_iter()
         .find(|server| server.name == choice || server.id.to_string() == choice || (choice == "default" && server.is_default));
     found.ok_or_else(|| Refusal::not_found("server", choice).into())
+}
+
+/// The name of a server, for people; its id, if it has none any more.
+pub(super) async fn server_name(core: &Core, id: ServerId) -> String {
+    let servers = server::list(core.store.read(), &core.owner).await.unwrap_or_default();
+    servers.into_iter().find(|server| server.id == id).map_or_else(|| id.to_string(), |server| server.name)
 }
 
 /// Names that no account gets: the Panel's own, the servers' and the name servers'.

@@ -3,17 +3,42 @@
 mod agent;
 mod answer;
 mod list;
+mod turns;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use opterius_model::{AccountId, Limits, ServerId};
+use opterius_model::{AccountId, OperationId, ServerId};
 use opterius_protocol::agent::{Drift, DriftReport, Health};
 
 pub(crate) use agent::Agent;
 pub(crate) use answer::ACCOUNTS;
 pub(crate) use list::Reading;
+pub(crate) use turns::{Full, Limits, Party, Place, Places, Turn, Turns};
+
+/// Operations that a server has begun and not ended, as far as they are sent in turn. An Agent works on eight at a time; some more are written down or
+/// reported meanwhile.
+const AT_ONCE: usize = 12;
+
+/// How many of them may be of one party. The rest begin at once, whatever that party has ordered.
+const SHARE: usize = 10;
+
+/// How many operations of one token may be open on a server: those that run, or wait for their turn, but for what suspends or ends accounts.
+const OPEN_OF_ONE: usize = 200;
+
+/// How many of all tokens, and of the host's staff: what the Panel keeps of each in memory is some 10 KiB.
+const OPEN_OF_ALL: usize = 5000;
+
+/// The operations of one server.
+#[derive(Debug, Clone)]
+pub(crate) struct Queue {
+    /// Whose is sent next.
+    pub(crate) turns: Turns<OperationId>,
+    /// How many are open.
+    pub(crate) places: Places,
+}
 
 /// Every server's Agent.
 #[derive(Debug, Clone)]
@@ -28,12 +53,15 @@ pub(crate) struct Fleet {
     /// The accounts whose last drift is not in the Activity yet, since there are many rows of it; with how many findings before it never came
     /// to be there.
     postponed: Arc<Mutex<HashMap<(ServerId, AccountId), u64>>>,
+    queues: Arc<Mutex<HashMap<ServerId, Queue>>>,
+    /// How long an operation that was sent keeps others from being sent.
+    counted: Duration,
     /// The servers whose accounts were compared with ours since the start, or are being compared.
     compared: Arc<Mutex<HashSet<ServerId>>>,
 }
 
 impl Fleet {
-    pub(crate) fn new(agent_socket: &Path, others: &HashMap<ServerId, PathBuf>) -> Self {
+    pub(crate) fn new(agent_socket: &Path, others: &HashMap<ServerId, PathBuf>, counted: Duration) -> Self {
         let others = others.iter().map(|(server, socket)| (*server, Agent::new(socket))).collect();
         Self {
             local: Agent::new(agent_socket),
@@ -41,6 +69,8 @@ impl Fleet {
             health: Arc::default(),
             drift: Arc::default(),
             postponed: Arc::default(),
+            queues: Arc::default(),
+            counted,
             compared: Arc::default(),
         }
     }
@@ -48,6 +78,16 @@ impl Fleet {
     /// The Agent of a server.
     pub(crate) fn agent(&self, server: ServerId) -> &Agent {
         self.others.get(&server).unwrap_or(&self.local)
+    }
+
+    /// The operations of a server.
+    pub(crate) fn queue(&self, server: ServerId) -> Queue {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Queue {
+            turns: Turns::new(Limits { at_once: AT_ONCE, share: SHARE, counted: self.counted }),
+            places: Places::new(OPEN_OF_ONE, OPEN_OF_ALL),
+        };
+        queues.entry(server).or_insert_with(new).clone()
     }
 
     pub(crate) fn learn(&self, server: ServerId, health: Option<Health>) -> bool {
@@ -134,6 +174,6 @@ impl Fleet {
             Some(_) => "not enforced on this server",
             None => "unknown",
         };
-        Limits::DEFAULT.named().into_iter().map(|(limit, _)| (limit.to_owned(), said(limit).to_owned())).collect()
+        opterius_model::Limits::DEFAULT.named().into_iter().map(|(limit, _)| (limit.to_owned(), said(limit).to_owned())).collect()
     }
 }

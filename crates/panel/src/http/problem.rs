@@ -80,7 +80,7 @@ impl<'a> ProblemView<'a> {
                     | Code::TooManyRequests
                     | Code::Internal
                     | Code::BodyTooSlow
-            ),
+            ) || refusal.retry_after.is_some(),
             conflict: refusal.conflict.as_ref(),
             account_id: refusal.gone.map(|gone| gone.account_id.to_string()),
             terminated_at: refusal.gone.and_then(|gone| gone.terminated_at).map(|at| at.0),

@@ -32,6 +32,14 @@ word_enum! {
 }
 
 impl Kind {
+    /// Whether it suspends or ends its account: that waits for no turn, and is never too much.
+    pub(crate) fn closes(self) -> bool {
+        match self {
+            Self::Suspend | Self::Terminate => true,
+            Self::Create | Self::Password | Self::Unsuspend | Self::Package | Self::Restore | Self::Repair => false,
+        }
+    }
+
     /// How the Activity names that it was taken on.
     pub(crate) fn action(self) -> &'static str {
         match self {

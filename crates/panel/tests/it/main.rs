@@ -30,6 +30,7 @@ mod sign_in;
 mod sockets;
 mod tasks;
 mod tokens;
+mod turns;
 mod ui_accounts;
 mod ui_host;
 mod usage;

@@ -139,3 +139,18 @@ async fn a_silent_server_delays_no_other() {
     let silent = servers.as_array().unwrap().iter().find(|server| server["name"] == "silent").cloned().unwrap_or_default();
     assert_eq!(silent["reachable"], Value::Bool(false), "{servers}");
 }
+
+#[tokio::test]
+async fn a_server_that_was_away_at_the_start_is_compared_when_it_is_back_whatever_another_does() {
+    let mut lab = Lab::new().await;
+    lab.back_up().await;
+    lab.create(&order("alice")).await.data(201);
+    lab.agent.stop().await;
+    lab.restore_backup().await;
+    let taken = with_a_silent_server(&mut lab).await;
+    until("the silent one was asked", async || taken.load(Ordering::SeqCst) > 0).await;
+    until("the other one is missed", async || !reachable(&lab).await).await;
+    assert_eq!(lab.count("SELECT COUNT(*) FROM account").await, 0);
+    lab.agent.listen();
+    until("what it has is taken over", async || lab.count("SELECT COUNT(*) FROM account WHERE status = 'active'").await == 1).await;
+}

@@ -290,6 +290,8 @@ struct CreateAccountBody {
 /// Answers when the account is wholly there and its site was seen to answer, or when nothing of it is left. After 20 seconds, or at once with `Prefer: respond-async`, it answers 202 with the running operation.
 ///
 /// The same external_ref with the same username, domain, package and server is the same order: it is answered with the account, whose password becomes the one given.
+///
+/// A token has 200 operations open on a server at most, those that wait for their turn included, but for what suspends or ends accounts. More are refused with `too_many_requests`, and a `Retry-After`.
 #[utoipa::path(
     post, path = "/api/accounts", operation_id = "account.create", tag = "accounts", security(("token" = ["accounts.create"])),
     params(("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),

@@ -37,6 +37,9 @@ pub(crate) struct OperationView {
     external_ref: Option<String>,
     /// `running`, `committed`, `rolled_back` (all undone), `not_sent` (nothing was begun), or `needs_attention`.
     outcome: &'static str,
+    /// Whether it runs, and waits for its turn: nothing of it was sent to its server yet. Those of other callers do not go before it one and all:
+    /// each caller has a queue of its own, and they take turns.
+    waiting: bool,
     started_at: i64,
     finished_at: Option<i64>,
     request_id: String,
@@ -89,7 +92,8 @@ impl From<StepReport> for StepView {
 impl OperationView {
     pub(crate) fn new(core: &Core, caller: &Caller, operation: Operation) -> Self {
         // While it runs, its steps are only known to who carries it.
-        let live = core.live.follow(operation.id).filter(|_| operation.outcome == Outcome::Running).map(|live| live.borrow().steps.clone());
+        let live = core.live.follow(operation.id).filter(|_| operation.outcome == Outcome::Running).map(|live| live.borrow().clone());
+        let (live, waiting) = live.map_or((None, false), |live| (Some(live.steps), live.waits));
         let error = operation.error.as_ref().and_then(|error| serde_json::to_value(ProblemView::new(error, &operation.request_id)).ok());
         Self {
             id: operation.id.to_string(),
@@ -99,6 +103,7 @@ impl OperationView {
             username: operation.username,
             domain: operation.domain,
             outcome: operation.outcome.as_str(),
+            waiting,
             started_at: operation.started_at.0,
             finished_at: operation.finished_at.map(|at| at.0),
             request_id: operation.request_id.to_string(),

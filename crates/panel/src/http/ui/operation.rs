@@ -135,7 +135,9 @@ impl View {
 
     fn of(frame: &Frame, operation: Operation, live: Option<Progress>) -> Self {
         let texts = frame.texts;
-        let steps = live.filter(|_| !operation.outcome.is_final()).map_or(operation.steps, |live| live.steps);
+        let live = live.filter(|_| !operation.outcome.is_final());
+        let waits = live.as_ref().is_some_and(|live| live.waits);
+        let steps = live.map_or(operation.steps, |live| live.steps);
         let ends = operation.finished_at.unwrap_or(frame.now);
         let last = steps.iter().map(|step| step.started_at.0 + length(step, ends)).max().unwrap_or_default();
         let whole = (last.max(ends.0) - operation.started_at.0).max(1);
@@ -145,6 +147,7 @@ impl View {
         };
         let means = match (operation.outcome, operation.abandoned) {
             (_, true) => "operation-means-abandoned".to_owned(),
+            (Outcome::Running, false) if waits => "operation-means-waiting".to_owned(),
             (outcome, false) => format!("operation-means-{}", outcome.as_str()),
         };
         Self {

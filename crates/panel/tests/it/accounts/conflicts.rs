@@ -1,9 +1,11 @@
 //! `POST /api/accounts`, when something is there already.
 
-use http::Method;
-use serde_json::json;
+use std::time::Duration;
 
-use crate::support::{Lab, order};
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Lab, Reply, order};
 
 #[tokio::test]
 async fn another_intent_under_the_same_external_ref_is_refused_and_says_what_differs() {
@@ -186,4 +188,42 @@ async fn an_order_for_a_server_without_addresses_is_refused() {
     let mut elsewhere = order("bob");
     elsewhere["server"] = json!("elsewhere");
     lab.create(&elsewhere).await.problem(404, "not_found");
+}
+
+/// A rule of the database that refuses every new row of this kind, and that no row can be found for.
+async fn no_second(lab: &Lab, index: &'static str) {
+    let pool = lab.sql().await;
+    sqlx::query(index).execute(&pool).await.unwrap();
+    pool.close().await;
+}
+
+/// The reply, if there is one: what tries again for ever gives none.
+async fn in_time(reply: impl Future<Output = Reply>) -> Reply {
+    tokio::time::timeout(Duration::from_secs(60), reply).await.expect("it tries without an end")
+}
+
+#[tokio::test]
+async fn a_violation_that_never_ends_is_told_and_not_tried_for_ever() {
+    let lab = Lab::new().await;
+    lab.create(&order("alice")).await.data(201);
+    no_second(&lab, "CREATE UNIQUE INDEX no_second_account ON account (owner)").await;
+    for external_ref in [json!("other"), Value::Null] {
+        let mut wanted = order("bob");
+        wanted["external_ref"] = external_ref;
+        let reply = in_time(lab.create(&wanted)).await;
+        let problem = reply.problem(409, "changed_meanwhile");
+        assert_eq!((&problem["retryable"], reply.header("retry-after")), (&json!(true), "5"), "{problem}");
+    }
+    no_second(&lab, "CREATE UNIQUE INDEX no_second_operation ON operation (account_id)").await;
+    let suspend = json!({ "reason": "spam" });
+    in_time(lab.post("/api/accounts/ref:ref-alice/suspend", &suspend)).await.problem(409, "changed_meanwhile");
+    in_time(lab.call(Method::PUT, "/api/accounts/ref:ref-alice/password").json(&json!({ "password": "another good horse" })).send())
+        .await
+        .problem(409, "changed_meanwhile");
+    assert_eq!(lab.count("SELECT COUNT(*) FROM operation").await, 1);
+    assert_eq!(lab.count("SELECT COUNT(*) FROM claimed_name").await, 2);
+    let pool = lab.sql().await;
+    sqlx::query("DROP INDEX no_second_operation").execute(&pool).await.unwrap();
+    pool.close().await;
+    lab.post("/api/accounts/ref:ref-alice/suspend", &suspend).await.data(200);
 }

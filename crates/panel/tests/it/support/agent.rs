@@ -35,6 +35,8 @@ pub(crate) enum Behaviour {
     Fail(&'static str, FailureKind, &'static str),
     /// The request does not arrive before [`FakeAgent::lost_requests_arrive`].
     LoseRequest,
+    /// The request arrives, nothing is done, and there is no answer.
+    Silence,
     /// The operation is done, and the answer gets lost.
     LoseReply,
     /// The answer is not of the contract; nothing was done.
@@ -263,6 +265,21 @@ impl FakeAgent {
         inside.finish(id, outcome);
         drop(inside);
         self.changed.send_modify(|n| *n += 1);
+    }
+
+    /// As [`Self::decide`], if there is one; says whether there is.
+    pub(crate) fn decide_if_held(&self, username: &str, outcome: Outcome) -> bool {
+        let held = {
+            let inside = self.inside.lock().unwrap();
+            let running = |(change, report): &(Change, OperationReport)| {
+                change.spec.username.as_str() == username && report.outcome == Outcome::Running
+            };
+            inside.operations.values().any(running)
+        };
+        if held {
+            self.decide(username, outcome);
+        }
+        held
     }
 
     /// Lets a step of a held operation be seen.
@@ -558,6 +575,10 @@ async fn take(State(agent): State<FakeAgent>, Json(sent): Json<serde_json::Value
     if let Some(Behaviour::LoseRequest) = script {
         agent.inside.lock().unwrap().lost.push((sent, applies));
         return broken();
+    }
+    if let Some(Behaviour::Silence) = script {
+        agent.inside.lock().unwrap().arrived.push(change);
+        return std::future::pending().await;
     }
     {
         let mut inside = agent.inside.lock().unwrap();

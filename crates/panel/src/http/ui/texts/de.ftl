@@ -265,6 +265,7 @@ operation-site = Die Website öffnen
 operation-account = Konto
 operation-reload = Noch einmal nachsehen
 operation-means-running = Er läuft gerade.
+operation-means-waiting = Er wartet, bis er an der Reihe ist: Der Server arbeitet erst an anderen. Noch ist nichts davon begonnen.
 operation-means-committed = Alles ist getan und funktioniert nachweislich.
 operation-means-rolled_back = Er ist nicht gelungen, und alles wurde rückgängig gemacht.
 operation-means-needs_attention = Er konnte weder beendet noch rückgängig gemacht werden. Der Server versucht es weiter.

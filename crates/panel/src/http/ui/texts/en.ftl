@@ -265,6 +265,7 @@ operation-site = Open the site
 operation-account = Account
 operation-reload = Look again
 operation-means-running = It is going on.
+operation-means-waiting = It waits for its turn: the server works on others first. Nothing of it was begun yet.
 operation-means-committed = All of it is done, and was seen to work.
 operation-means-rolled_back = It did not succeed, and everything was undone.
 operation-means-needs_attention = It could be neither finished nor undone. The server goes on trying.
