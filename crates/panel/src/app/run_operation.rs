@@ -301,7 +301,9 @@ impl Carrier<'_> {
                     Question::Ask
                 }
                 // A server that is starting: an operation that somebody was promised is offered again for a while.
-                (Question::Send, Heard::Refused(error)) if error.code != WireCode::Unavailable || fresh || began.is_none_or(|began| began.elapsed() >= OFFERED) => {
+                (Question::Send, Heard::Refused(error))
+                    if error.code != WireCode::Unavailable || fresh || began.is_none_or(|began| began.elapsed() >= OFFERED) =>
+                {
                     nothing_sent = false;
                     refusal = Some(error);
                     Question::Ask
