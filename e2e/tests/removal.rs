@@ -1,8 +1,9 @@
 //! Sites outlive what is done to the server: restarts, reboots, upgrades, and the removal of our packages.
 
+use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use opterius_e2e::{Server, Tenant, WholeAccount, eventually};
+use opterius_e2e::{Server, Tenant, WholeAccount, eventually, finish};
 
 /// The packages, as they were installed.
 const DEBS: &str = "/srv/debs/*.deb";
@@ -215,7 +216,10 @@ fn an_upgrade_interrupts_no_request_and_no_site() {
     );
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let long = scope.spawn(|| server.visit(&alice.domain, "/long.php"));
+        // Read when the upgrade is over, however long that takes.
+        let mut long = server.web();
+        let request = format!("GET /long.php HTTP/1.0\r\nHost: {}\r\n\r\n", alice.domain);
+        long.write_all(request.as_bytes()).expect("the request is sent");
         server.until("the request runs", &format!("test -e {}/begun", alice.docroot()));
         let visitors: Vec<_> = tenants[1..]
             .iter()
@@ -241,7 +245,8 @@ fn an_upgrade_interrupts_no_request_and_no_site() {
             assert!(visitor.join().expect("no visitor met an error") > 0);
         }
         alice.put(&server, "end", "");
-        assert_eq!(long.join().expect("the request ends"), (200, "to its end".to_owned()));
+        let reply = finish(long);
+        assert_eq!((reply.status, reply.text().as_str()), (200, "to its end"));
     });
     all_answer(&server, &tenants, "after the upgrade");
     server.wait_until_ready();
