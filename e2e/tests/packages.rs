@@ -175,7 +175,7 @@ fn names_links_and_files_of_others_are_refused_before_anything_is_changed_and_to
     told("warning", "/etc/systemd/system/nginx.service.d/opterius.conf is not as the package brings it", &report);
 
     server.sh("systemctl stop stranger");
-    let again = server.run(&["sh", "-c", "apt-get -q -y install --reinstall /srv/debs/opterius_*.deb /srv/debs/opterius-agent_*.deb"]);
+    let again = server.apt(&["install", "--reinstall", "/srv/debs/opterius_0.1.0_amd64.deb", "/srv/debs/opterius-agent_0.1.0_amd64.deb"]);
     assert_eq!(again.status, 0, "{}", said(&again));
     for words in ["has members or administrators (carl)", "is a link to /home/acme", "WARNING: nginx.service does not start nginx with"] {
         assert!(said(&again).contains(words), "{words}: {}", said(&again));
@@ -195,20 +195,21 @@ fn names_links_and_files_of_others_are_refused_before_anything_is_changed_and_to
 #[test]
 fn removed_in_the_middle_of_an_order_purged_and_installed_again_nothing_of_a_customer_or_of_others_is_lost() {
     let mut server = Server::new("odd-orders");
+    let alice = Tenant::new(&server, "alice", "alice.test");
 
-    // Removed while an order runs, before it has made anything: it ends when the package is back.
-    server.fail_at("step.forward.linux_user.before=sleep(5000)");
+    // Removed while an order runs: it ends when the package is back.
+    server.fail_at("step.forward.site.before=sleep(20000)");
     let order =
         json!({ "username": "bob", "domain": "bob.test", "password": "correct horse battery", "package": "Starter", "external_ref": "s2" });
     let call =
         Call { token: &server.token, request_id: "odd-bob", method: "POST", path: "/api/accounts", body: Some(&order), at_once: true };
     let (status, answer) = server.call(&call).expect("the Panel answers");
     assert_eq!(status, 202, "{answer}");
-    eventually("the Agent is at it", || server.operation_journal("bob").contains("announced").then_some(()));
+    eventually("the Agent is at it", || (server.step("bob", "site").as_deref() == Some("running")).then_some(()));
     let removed = server.apt(&["remove", "opterius-agent"]);
     assert_eq!(removed.status, 0, "{}", said(&removed));
     server.fail_at("");
-    // An order without an outcome is somebody's: nothing of it may be purged.
+    // Half an account is an account: nothing of it may be purged.
     let purged = dpkg(&server, "--purge opterius-agent");
     assert!(purged.status != 0 && said(&purged).contains("not purged"), "{}", said(&purged));
     let unpacked = dpkg(&server, "--unpack /srv/debs/opterius-agent_*.deb");
@@ -219,8 +220,8 @@ fn removed_in_the_middle_of_an_order_purged_and_installed_again_nothing_of_a_cus
         (answer["data"]["status"] != "provisioning").then_some((status, answer))
     });
     assert_eq!(answer["data"]["status"], "active", "{answer}");
+    WholeAccount::assert(&server, "alice", "alice.test");
     WholeAccount::assert(&server, "bob", "bob.test");
-    let alice = Tenant::new(&server, "alice", "alice.test");
 
     // Terminated and kept is not purged, and nothing is stopped for the attempt.
     alice.put(&server, "kept.html", "kept");
@@ -228,10 +229,12 @@ fn removed_in_the_middle_of_an_order_purged_and_installed_again_nothing_of_a_cus
     assert_eq!(status, 200, "{answer}");
     let bob = server.account_id("bob");
     server.terminate(&bob);
-    let refused = server.apt(&["purge", "opterius-agent", "opterius-panel", "opterius"]);
-    let words = "not purged: terminated accounts are still kept in /home/.opterius-trash";
-    assert!(refused.status != 0 && said(&refused).contains(words), "{}", said(&refused));
-    server.wait_until_ready();
+    for packages in [&["opterius-agent"][..], &["opterius-panel"], &["opterius-agent", "opterius-panel", "opterius"]] {
+        let refused = server.apt(&[&["purge"], packages].concat());
+        let words = "not purged: terminated accounts are still kept in /home/.opterius-trash";
+        assert!(refused.status != 0 && said(&refused).contains(words), "{packages:?}: {}", said(&refused));
+        server.wait_until_ready();
+    }
     let kept = server.sh(&format!("cat /home/.opterius-trash/{}/home/alice.test/public_html/kept.html", alice.account));
     assert_eq!(kept, "kept");
     let removed = server.apt(&["remove", "opterius-agent", "opterius-panel"]);

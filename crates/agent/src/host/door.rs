@@ -440,8 +440,8 @@ door! {
     change fn keep_spare_journals(&self) -> ();
     /// Forgets an operation.
     change fn remove_journal(&self, operation: OperationId) -> ();
-    /// Writes down that an operation never begins, also on a full disk; it survives a power cut. The same where that was written down already and
-    /// not acknowledged.
+    /// Writes down that an operation never begins; it survives a power cut. The same where that was written down already and not acknowledged.
+    /// Needs no room on a full disk, as long as there is a place for one more name in the directory.
     change fn add_never(&self, operation: OperationId) -> ();
     /// Adds to that when the Panel acknowledged it.
     change fn acknowledge_never(&self, operation: OperationId, at: Micros) -> ();

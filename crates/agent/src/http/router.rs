@@ -296,3 +296,53 @@ async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusa
         clock: Some(Micros::now()),
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use opterius_model::Spec;
+    use opterius_protocol::client::{CallError, Client};
+
+    use super::*;
+    use crate::host::fake::{FakeHost, World};
+    use crate::testing::{change, target};
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn refusal<T>(answer: Result<T, CallError>) -> Option<(WireCode, u16)> {
+        match answer {
+            Err(CallError::Refused(error)) => Some((error.code, error.code.status().as_u16())),
+            _ => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_never_begins_is_refused_by_every_call_that_could_begin_or_tell_of_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let socket = dir.path().join("sock");
+        let host = FakeHost::new();
+        let engine = Engine::load(Arc::new(host.clone())).await.expect("the fake host can be read");
+        engine.recover().await;
+        let listener = UnixListener::bind(&socket).expect("a socket");
+        let myself = nix::unistd::Uid::current().as_raw();
+        tokio::spawn(serve(listener, engine, Some(myself), std::future::pending()));
+        let client = Client::new(socket);
+
+        let change = change(&Spec { uid: None, ..target().spec });
+        let id = change.operation_id;
+        assert_eq!(refusal(client.call(&GetOperation { id, seen: 0, wait_ms: 0 }, PATIENCE).await), Some((WireCode::NotFound, 404)));
+        for _ in 0..2 {
+            assert_eq!(client.call(&NeverOperation { id }, PATIENCE).await.expect("an answer"), NeverAnswer::NeverBegins);
+        }
+        let gone = Some((WireCode::NeverBegins, 410));
+        assert_eq!(refusal(client.call(&CreateAccount(change.clone()), PATIENCE).await), gone);
+        assert_eq!(refusal(client.call(&ApplySpec(change), PATIENCE).await), gone);
+        assert_eq!(refusal(client.call(&GetOperation { id, seen: 0, wait_ms: 0 }, PATIENCE).await), gone);
+        assert_eq!(*host.world(), World::default());
+        for _ in 0..2 {
+            client.call(&AcknowledgeOperation { id }, PATIENCE).await.expect("it is acknowledged");
+        }
+        assert!(host.files().nevers[&id].is_some());
+    }
+}

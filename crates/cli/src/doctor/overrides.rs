@@ -1,7 +1,7 @@
 //! Who else says how our units run: drop-ins, units of the same names, and configuration that is not the package's. systemd takes all of it
 //! without a word, and a package keeps a file that was there before it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use opterius_model::clean;
 use opterius_protocol::bounded::{self, MIB};
@@ -77,12 +77,11 @@ pub(super) async fn overrides(system: &System, report: &mut Report) {
         _ => return,
     };
     let before = report.0.len();
-    let mut told = BTreeSet::new();
     for unit in said.split("\n\n") {
         let properties: BTreeMap<&str, &str> = unit.lines().filter_map(|line| line.split_once('=')).collect();
         let property = |name: &str| properties.get(name).copied().unwrap_or_default();
         if UNITS.contains(&property("Id")) && property("LoadState") == "loaded" {
-            overridden(system, &property, &mut told, report);
+            overridden(system, &property, report);
         }
     }
     if report.0.len() == before {
@@ -90,8 +89,7 @@ pub(super) async fn overrides(system: &System, report: &mut Report) {
     }
 }
 
-/// `told` holds the drop-ins for all services that were told of already.
-fn overridden<'a>(system: &System, property: &impl Fn(&str) -> &'a str, told: &mut BTreeSet<String>, report: &mut Report) {
+fn overridden<'a>(system: &System, property: &impl Fn(&str) -> &'a str, report: &mut Report) {
     let unit = property("Id");
     let fragment = property("FragmentPath");
     if !fragment.starts_with("/lib/systemd/system/") && !fragment.starts_with("/usr/lib/systemd/system/") {
@@ -105,13 +103,8 @@ fn overridden<'a>(system: &System, property: &impl Fn(&str) -> &'a str, told: &m
         if path == NGINX && is_the_packages(system, NGINX, "nginx.service.conf") {
             continue;
         }
-        // For every service of the server, as containers have one that takes away what they do not allow.
-        let of_all = path.contains("/service.d/");
-        if of_all && !told.insert(path.clone()) {
-            continue;
-        }
         let (settings, forbidden) = match bounded::text(system.path(&path), LONGEST) {
-            Ok(content) => settings(&content, unit.starts_with("opterius-") && !of_all),
+            Ok(content) => settings(&content, unit.starts_with("opterius-")),
             Err(error) => {
                 let hint = "see what it is: `systemctl cat` shows what systemd reads";
                 report.problem("overrides", format!("{} changes {unit}, and cannot be read: {error}", shown(&path)), hint);
@@ -240,7 +233,7 @@ mod tests {
             "ExecStart" => start,
             _ => "",
         };
-        overridden(system, &property, &mut BTreeSet::new(), &mut report);
+        overridden(system, &property, &mut report);
         assert!(report.0.iter().all(|finding| finding.hint.is_some()));
         report.0.into_iter().map(|finding| (finding.level, finding.detail)).collect()
     }
@@ -280,13 +273,6 @@ mod tests {
             put(&system, of_panel, content);
             let found = judged(&system, "opterius-panel.service", "/lib/systemd/system/opterius-panel.service", of_panel, "");
             assert!(found.len() == 1 && found[0].0 == level && found[0].1.contains(of_panel), "{content}: {found:?}");
-        }
-        // One for all services, as containers have it, may take protection away, and still not say what runs.
-        let of_all = "/run/systemd/system/service.d/zzz-container.conf";
-        for (content, level) in [("[Service]\nProtectProc=default\n", Level::Warning), ("[Service]\nUser=carl\n", Level::Problem)] {
-            put(&system, of_all, content);
-            let found = judged(&system, "opterius-panel.service", "/lib/systemd/system/opterius-panel.service", of_all, "");
-            assert!(found.len() == 1 && found[0].0 == level, "{content}: {found:?}");
         }
         // What others harden of theirs is for them, and which program runs is not.
         let of_nginx = "/etc/systemd/system/nginx.service.d/zz local.conf";
