@@ -2,6 +2,7 @@
 
 mod add;
 mod password;
+mod second_factor;
 
 use clap::Subcommand;
 
@@ -15,11 +16,14 @@ pub(crate) enum Command {
     Add(add::Options),
     /// Give somebody another password; every session of theirs ends
     Password(password::Options),
+    /// Take away the second factor of somebody who has lost it; every session of theirs ends
+    RemoveSecondFactor(second_factor::Options),
 }
 
 pub(crate) async fn run(command: Command, panel: &Panel, format: Format) -> Result<(), Failure> {
     match command {
         Command::Add(options) => add::run(&options, panel, format).await,
         Command::Password(options) => password::run(&options, panel, format).await,
+        Command::RemoveSecondFactor(options) => second_factor::run(&options, panel, format).await,
     }
 }

@@ -17,10 +17,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Result<(), Failure> {
-    // The name is put into a path: nobody has one of another form.
-    if options.name.is_empty() || !options.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
-        return Err(Failure::new(format!("`{}` is nobody's name: use lower-case letters and digits", options.name.escape_debug())));
-    }
+    checked(&options.name)?;
     let password = options.password.take()?;
     let path = format!("/api/administrators/{}/password", options.name);
     panel.put(&path, &json!({ "password": password.expose() })).await?;
@@ -31,4 +28,12 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
     output::line(format!("{} has another password now, and every session of theirs has ended.", options.name));
     password.show();
     Ok(())
+}
+
+/// A name that is put into a path: nobody has one of another form.
+pub(super) fn checked(name: &str) -> Result<&str, Failure> {
+    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
+        return Err(Failure::new(format!("`{}` is nobody's name: use lower-case letters and digits", name.escape_debug())));
+    }
+    Ok(name)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use opterius_model::{RequestId, TokenId};
 
 use super::order::shown;
-use super::{AppError, Caller, Code, Refusal, record};
+use super::{AppError, Caller, Code, Confirmed, Refusal, record};
 use crate::core::Core;
 use crate::store::token_caller::TokenCaller;
 use crate::store::{self, token, token_caller};
@@ -122,12 +122,13 @@ pub(crate) async fn admit(core: &Arc<Core>, caller: &Caller, from: CallsFrom, re
 /// Allows an installation to change things with a token; with `only`, no other one any more.
 pub(crate) async fn allow(
     core: &Arc<Core>,
-    caller: &Caller,
+    by: &Confirmed,
     token: TokenId,
     from: CallsFrom,
     only: bool,
     request: &RequestId,
 ) -> Result<Vec<TokenCaller>, AppError> {
+    let caller = by.caller();
     let mut write = core.store.write().await?;
     let name = token::by_id(&mut *write, &caller.owner, token).await?.ok_or_else(|| Refusal::not_found("token", &token.to_string()))?.name;
     let rest = if only { ", and no other one any more" } else { "" };

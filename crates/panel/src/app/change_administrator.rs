@@ -5,7 +5,7 @@ use std::sync::Arc;
 use opterius_model::RequestId;
 use sqlx::SqliteConnection;
 
-use super::{AppError, Caller, CallerKind, Code, Refusal, record};
+use super::{AppError, Caller, CallerKind, Code, Confirmed, Refusal, record};
 use crate::core::Core;
 use crate::store::administrator::{self, Administrator, Role};
 use crate::store::{self, StoreError};
@@ -19,12 +19,13 @@ pub(crate) async fn person(core: &Core, caller: &Caller, name: &str) -> Result<A
 /// Changes what somebody who is seen with the role `seen` may do.
 pub(crate) async fn set_role(
     core: &Arc<Core>,
-    caller: &Caller,
+    by: &Confirmed,
     name: &str,
     role: Role,
     seen: Role,
     request: &RequestId,
 ) -> Result<(), AppError> {
+    let caller = by.caller();
     let mut write = core.store.write().await?;
     let now = administrator::by_name(&mut *write, &caller.owner, name).await?;
     let now = now.ok_or_else(|| Refusal::not_found("administrator", name))?;
@@ -42,7 +43,8 @@ pub(crate) async fn set_role(
 }
 
 /// Forgets one of the host's people; not oneself, and not the last who may do everything.
-pub(crate) async fn delete_administrator(core: &Arc<Core>, caller: &Caller, name: &str, request: &RequestId) -> Result<(), AppError> {
+pub(crate) async fn delete_administrator(core: &Arc<Core>, by: &Confirmed, name: &str, request: &RequestId) -> Result<(), AppError> {
+    let caller = by.caller();
     if caller.kind == CallerKind::Administrator && caller.name == name {
         return Err(Refusal::new(Code::Forbidden, "Nobody deletes themselves.").hint("Ask another administrator.").into());
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use opterius_model::{Password, RequestId};
 
 use super::authenticate::stored_password;
-use super::{AdministratorName, AppError, Caller, Code, Refusal, record};
+use super::{AdministratorName, AppError, Code, Confirmed, Refusal, record};
 use crate::core::Core;
 use crate::store::administrator::Role;
 use crate::store::{self, administrator, session};
@@ -13,12 +13,13 @@ use crate::store::{self, administrator, session};
 /// Makes an administrator.
 pub(crate) async fn create_administrator(
     core: &Arc<Core>,
-    caller: &Caller,
+    by: &Confirmed,
     name: AdministratorName,
     role: Role,
     password: Password,
     request: &RequestId,
 ) -> Result<AdministratorName, AppError> {
+    let caller = by.caller();
     let stored = stored_password(core, password).await?;
     let mut write = core.store.write().await?;
     match administrator::insert(&mut write, &caller.owner, name.as_str(), role, &stored, core.now()).await {
@@ -38,11 +39,12 @@ pub(crate) async fn create_administrator(
 /// Gives an administrator another password.
 pub(crate) async fn change_administrator_password(
     core: &Arc<Core>,
-    caller: &Caller,
+    by: &Confirmed,
     name: AdministratorName,
     password: Password,
     request: &RequestId,
 ) -> Result<(), AppError> {
+    let caller = by.caller();
     let stored = stored_password(core, password).await?;
     let mut write = core.store.write().await?;
     if !administrator::set_password_hash(&mut write, &caller.owner, name.as_str(), &stored).await? {

@@ -9,7 +9,7 @@ use opterius_protocol::Micros;
 use zeroize::Zeroizing;
 
 use super::authenticate::stored_form;
-use super::{AppError, Caller, Cidr, Code, RefPrefix, Refusal, Scope, TokenName, record};
+use super::{AppError, Caller, Cidr, Code, Confirmed, RefPrefix, Refusal, Scope, TokenName, record};
 use crate::core::Core;
 use crate::store;
 use crate::store::token::{self, Token};
@@ -55,10 +55,11 @@ impl NewToken {
 /// Makes a token; the only time that its text is known.
 pub(crate) async fn create_token(
     core: &Arc<Core>,
-    caller: &Caller,
+    by: &Confirmed,
     new: NewToken,
     request: &RequestId,
 ) -> Result<(Token, Zeroizing<String>), AppError> {
+    let caller = by.caller();
     let text = new_text()?;
     let row = Token {
         id: TokenId::generate(),
@@ -122,10 +123,11 @@ pub(crate) fn access_hash(core: &Core, text: &str) -> String {
 /// that gets lost locks nobody out.
 pub(crate) async fn rotate_token(
     core: &Arc<Core>,
-    caller: &Caller,
+    by: &Confirmed,
     id: TokenId,
     request: &RequestId,
 ) -> Result<(Token, Zeroizing<String>), AppError> {
+    let caller = by.caller();
     let text = new_text()?;
     let mut write = core.store.write().await?;
     let row = token::by_id(&mut *write, &caller.owner, id).await?.ok_or_else(|| Refusal::not_found("token", &id.to_string()))?;

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::authenticate::{by_password, stored_form};
 use super::create_token::new_text;
 use super::sign_in::Visitor;
-use super::{AppError, Caller, Code, Refusal, group};
+use super::{AppError, Caller, Code, Confirmed, Refusal, group};
 use crate::core::Core;
 use crate::store::activity::{self, Entry};
 use crate::store::administrator::{Administrator, Role};
@@ -77,22 +77,28 @@ pub(crate) async fn second_factor(
     let session = session::by_hash(core.store.read(), owner, &stored_form(nearly), now).await?.filter(|session| !session.whole);
     let Some(name) = session.and_then(|session| session.administrator) else { return Ok(None) };
     let Some(found) = administrator::by_name(core.store.read(), owner, &name).await? else { return Ok(None) };
-    let attempt = core.throttle.code(&name, Some(browser.address), now)?;
-    let mut write = core.store.write().await?;
-    let good = match &found.totp_secret {
-        Some(secret) => match period_of(secret, &name, code, now.0 / 1_000_000) {
-            Some(period) => administrator::take_period(&mut write, owner, &name, period).await?,
-            None => administrator::take_recovery_code(&mut write, &name, &recovery_hash(code)).await?,
-        },
-        None => false,
-    };
-    store::commit(write).await?;
-    if !good {
+    if !take_code(core, &found, code, Some(browser.address)).await? {
         core.refused.count_address(Some(browser.address), Code::Unauthorized, now);
         return Err(Refusal::new(Code::Unauthorized, "The code is wrong, or was used before.").into());
     }
-    core.throttle.forgive(&attempt);
     admit(core, &found, browser, Some(nearly), false, request).await.map(Some)
+}
+
+/// Takes a code of somebody's app, or one of their recovery codes; says whether it was good. Each is good once.
+pub(super) async fn take_code(core: &Arc<Core>, found: &Administrator, code: &str, from: Option<IpAddr>) -> Result<bool, AppError> {
+    let (owner, now, name) = (&core.owner, core.now(), found.username.as_str());
+    let attempt = core.throttle.code(name, from, now)?;
+    let Some(secret) = &found.totp_secret else { return Ok(false) };
+    let mut write = core.store.write().await?;
+    let good = match period_of(secret, name, code, now.0 / 1_000_000) {
+        Some(period) => administrator::take_period(&mut write, owner, name, period).await?,
+        None => administrator::take_recovery_code(&mut write, name, &recovery_hash(code)).await?,
+    };
+    store::commit(write).await?;
+    if good {
+        core.throttle.forgive(&attempt);
+    }
+    Ok(good)
 }
 
 async fn admit(
@@ -189,14 +195,15 @@ fn recovery_hash(code: &str) -> String {
     stored_form(&kept)
 }
 
-/// Makes a secret somebody's second factor, once they have shown a code of it. Their recovery codes, shown this once.
+/// Makes a secret somebody's second factor, once they have shown a code of it. Their recovery codes, shown this once. Every other session of theirs ends.
 pub(crate) async fn set_second_factor(
     core: &Arc<Core>,
-    caller: &Caller,
+    by: &Confirmed,
     secret: &str,
     code: &str,
     request: &RequestId,
 ) -> Result<Vec<String>, AppError> {
+    let caller = by.caller();
     let Some(period) = period_of(secret, &caller.name, code, core.now().0 / 1_000_000) else {
         return Err(Refusal::invalid_field(
             "code",
@@ -216,16 +223,22 @@ pub(crate) async fn set_second_factor(
     let mut write = core.store.write().await?;
     administrator::set_totp(&mut write, &caller.owner, &caller.name, Some(secret), &hashes).await?;
     administrator::take_period(&mut write, &caller.owner, &caller.name, period).await?;
+    session::revoke_others(&mut write, &caller.owner, &caller.name, by.keeps(&caller.name)).await?;
     let detail = format!("{} signs in with a second factor from now on.", caller.name);
     super::record::done(&mut write, core, caller, "administrator.second_factor", request, detail).await?;
     store::commit(write).await?;
     Ok(codes)
 }
 
-/// Takes somebody's second factor away.
-pub(crate) async fn remove_second_factor(core: &Arc<Core>, caller: &Caller, name: &str, request: &RequestId) -> Result<(), AppError> {
+/// Takes somebody's second factor away. Every session of theirs ends but for the one that asks for it.
+pub(crate) async fn remove_second_factor(core: &Arc<Core>, by: &Confirmed, name: &str, request: &RequestId) -> Result<(), AppError> {
+    let caller = by.caller();
     let mut write = core.store.write().await?;
+    if administrator::by_name(&mut *write, &caller.owner, name).await?.is_none() {
+        return Err(Refusal::not_found("administrator", name).into());
+    }
     administrator::set_totp(&mut write, &caller.owner, name, None, &[]).await?;
+    session::revoke_others(&mut write, &caller.owner, name, by.keeps(name)).await?;
     let detail = format!("{name} signs in without a second factor from now on.");
     super::record::done(&mut write, core, caller, "administrator.second_factor", request, detail).await?;
     Ok(store::commit(write).await?)

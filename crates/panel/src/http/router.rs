@@ -85,6 +85,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .routes(routes!(api::tokens::allow))
         .routes(routes!(api::administrators::create))
         .routes(routes!(api::administrators::change_password))
+        .routes(routes!(api::administrators::remove_second_factor))
         .routes(routes!(api::own::get))
         .routes(routes!(api::own::rotate))
         .routes(routes!(api::sign_in::own))

@@ -43,7 +43,7 @@ async fn the_activity_is_one_chain_from_its_first_row() {
     lab.create(&json!({ "username": "ü" })).await.problem(422, "invalid_request");
     lab.post("/api/tokens", &json!({ "name": "Zoë \"the\" <1>", "scopes": ["self.read"] })).await.data(201);
     let host = Browser::of_person(&lab, "administrator").await;
-    assert_eq!(host.send(&lab, "/people", &[("name", "ada"), ("role", "support")]).await.status, 200);
+    assert_eq!(host.sure(&lab, "/people", &[("name", "ada"), ("role", "support")]).await.status, 200);
     let rows = rows(&lab).await;
     assert!(rows.len() >= 6);
     for (action, from) in

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
+use opterius_panel::Panel;
 use opterius_protocol::Micros;
 use serde_json::json;
 use totp_rs::{Builder, Secret};
@@ -101,9 +102,11 @@ async fn a_second_factor_is_asked_for_and_each_code_is_good_once() {
     assert_eq!(page.status, 200, "{}", page.text);
     assert!(page.text.contains("<svg") && !page.text.contains("<?xml"));
     let secret = between(&page.text, "name=\"secret\" value=\"", "\"").to_owned();
-    let refused = send(&lab, &ada.cookie, "/profile/second-factor", &[("secret", &secret), ("code", "000000")]).await;
+    let own = ("own_password", PASSWORD);
+    let refused = send(&lab, &ada.cookie, "/profile/second-factor", &[("secret", &secret), ("code", "000000"), own]).await;
     assert!(refused.status == 422 && refused.text.contains(&secret), "the app has this secret already: {}", refused.text);
-    let set = send(&lab, &ada.cookie, "/profile/second-factor", &[("secret", &secret), ("code", &code(&secret, Duration::ZERO))]).await;
+    let first = code(&secret, Duration::ZERO);
+    let set = send(&lab, &ada.cookie, "/profile/second-factor", &[("secret", &secret), ("code", &first), own]).await;
     assert_eq!(set.status, 200, "{}", set.text);
     let recovery: Vec<String> =
         between(&set.text, "id=\"codes\">", "</pre>").lines().map(str::to_owned).filter(|line| !line.is_empty()).collect();
@@ -139,9 +142,125 @@ async fn a_second_factor_is_asked_for_and_each_code_is_good_once() {
     let call = lab.call(Method::GET, "/api/self").from("203.0.113.7:1").header("authorization", &value);
     call.send().await.problem(401, "unauthorized");
 
-    assert_eq!(send(&lab, &recovered.cookie, "/profile/second-factor/remove", &[]).await.status, 303);
+    let proof = [own, ("own_code", recovery[2].as_str())];
+    assert_eq!(send(&lab, &recovered.cookie, "/profile/second-factor/remove", &proof).await.status, 303);
     assert_eq!(enter(&lab, "ada").await.at, "/");
     assert!(!lab.get("/api/activity?limit=500").await.text.contains(&secret));
+}
+
+/// What decides who may sign in.
+fn weakens(path: &str) -> bool {
+    let of_people = path.starts_with("/people") || path.starts_with("/profile/second-factor");
+    of_people || (path.starts_with("/tokens") && path != "/tokens/{id}/revoke")
+}
+
+#[tokio::test]
+async fn a_browser_that_was_left_open_changes_nothing_of_who_may_sign_in() {
+    let lab = lab().await;
+    let token = lab.post("/api/tokens", &json!({ "name": "WHMCS", "purpose": "whmcs" })).await.data(201)["id"].as_str().unwrap().to_owned();
+    let ada = enter(&lab, "ada").await;
+    let done = "SELECT COUNT(*) FROM activity WHERE outcome = 'ok'";
+    let before = lab.count(done).await;
+    let secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+    let current = code(secret, Duration::ZERO);
+    let form = [
+        ("name", "eve"),
+        ("role", "administrator"),
+        ("version", "support"),
+        ("confirm", "sue"),
+        ("secret", secret),
+        ("code", &current),
+        ("purpose", "whmcs"),
+        ("url", "https://b.example"),
+        ("directory", "/x\"><b>"),
+    ];
+    let mut walked = Vec::new();
+    for (method, path, _) in Panel::pages() {
+        if method != Method::POST || !weakens(path) {
+            continue;
+        }
+        walked.push(path);
+        let target = path.replace("{id}", if path.starts_with("/tokens") { &token } else { "sue" });
+        let asked = send(&lab, &ada.cookie, &target, &form).await;
+        assert!(asked.status == 422 && asked.text.contains("name=\"own_password\""), "{path}: {}", asked.text);
+        assert!(asked.text.contains(&format!("action=\"{target}\"")), "{}", asked.text);
+        assert!(
+            asked.text.contains("name=\"directory\" value=\"/x&#34;&#62;&#60;b&#62;\""),
+            "what was typed is sent once more: {}",
+            asked.text
+        );
+        for proof in
+            [vec![("own_password", "")], vec![("own_code", "123456")], vec![("own_password", PASSWORD), ("own_password", PASSWORD)]]
+        {
+            let fields: Vec<_> = form.iter().copied().chain(proof).collect();
+            assert_eq!(send(&lab, &ada.cookie, &target, &fields).await.status, 422, "{path}");
+        }
+    }
+    assert_eq!(walked.len(), 10, "{walked:?}");
+    assert_eq!(lab.count(done).await, before);
+
+    // Guessing becomes slow, as at the sign-in.
+    let guess = async || send(&lab, &ada.cookie, "/people", &[("name", "eve"), ("role", "support"), ("own_password", "wrong & <b>")]).await;
+    for _ in 0..6 {
+        let wrong = guess().await;
+        assert!(wrong.status == 422 && wrong.text.contains("not the password that you sign in with"), "{}", wrong.text);
+        assert!(!wrong.text.contains("wrong &"), "{}", wrong.text);
+    }
+    let slow = guess().await;
+    assert_eq!((slow.status, slow.header("retry-after").is_empty()), (429, false), "{}", slow.text);
+    assert_eq!(lab.count(done).await, before);
+    lab.advance(Duration::from_mins(1));
+    let made = send(&lab, &ada.cookie, "/people", &[("name", "eve"), ("role", "support"), ("own_password", PASSWORD)]).await;
+    assert_eq!(made.status, 200, "{}", made.text);
+}
+
+#[tokio::test]
+async fn a_second_factor_is_asked_for_again_and_other_sessions_end_with_it() {
+    let lab = lab().await;
+    let secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+    let (ada, other) = (enter(&lab, "ada").await, enter(&lab, "ada").await);
+    let own = ("own_password", PASSWORD);
+    let set = send(&lab, &ada.cookie, "/profile/second-factor", &[("secret", secret), ("code", &code(secret, Duration::ZERO)), own]).await;
+    assert_eq!(set.status, 200, "{}", set.text);
+    assert_eq!((ada.get(&lab, "/profile").await.status, other.get(&lab, "/profile").await.status), (200, 303));
+
+    lab.advance(Duration::from_secs(30));
+    let next = code(secret, Duration::from_secs(30));
+    let remove = "/profile/second-factor/remove";
+    for proof in [vec![own], vec![own, ("own_code", "000000")], vec![("own_password", "wrong"), ("own_code", &next)]] {
+        let refused = send(&lab, &ada.cookie, remove, &proof).await;
+        assert!(refused.status == 422 && refused.text.contains("name=\"own_code\""), "{}", refused.text);
+    }
+    let made = send(&lab, &ada.cookie, "/tokens", &[("name", "x"), ("purpose", "whmcs"), own, ("own_code", &next)]).await;
+    assert_eq!(made.status, 200, "{}", made.text);
+    let again = send(&lab, &ada.cookie, remove, &[own, ("own_code", &next)]).await;
+    assert_eq!(again.status, 422, "no code is good twice");
+    lab.advance(Duration::from_secs(30));
+    let last = code(secret, Duration::from_mins(1));
+    assert_eq!(send(&lab, &ada.cookie, remove, &[own, ("own_code", &last)]).await.status, 303);
+    assert_eq!(ada.get(&lab, "/profile").await.status, 200);
+    assert_eq!(enter(&lab, "ada").await.at, "/");
+
+    // Another administrator takes somebody's away, who is signed out by that.
+    let sue = enter(&lab, "sue").await;
+    assert_eq!(send(&lab, &ada.cookie, "/people/sue/second-factor/remove", &[own]).await.status, 303);
+    assert_eq!((sue.get(&lab, "/profile").await.status, ada.get(&lab, "/profile").await.status), (303, 200));
+}
+
+#[tokio::test]
+async fn root_takes_away_the_second_factor_of_somebody_who_has_lost_it() {
+    let lab = lab().await;
+    let ada = enter(&lab, "ada").await;
+    let pool = lab.sql().await;
+    sqlx::query("UPDATE administrator SET totp_secret = 'JBSWY3DPEHPK3PXP' WHERE username = 'ada'").execute(&pool).await.unwrap();
+    pool.close().await;
+    assert_eq!(enter(&lab, "ada").await.at, "/enter");
+    assert_eq!(lab.delete("/api/administrators/ada/second-factor").await.status, 204);
+    assert_eq!(ada.get(&lab, "/profile").await.status, 303, "what was open is over");
+    assert_eq!(enter(&lab, "ada").await.at, "/");
+    let rows = lab.get("/api/activity?action=administrator.second_factor").await.data(200);
+    assert_eq!((&rows[0]["actor"], &rows[0]["outcome"]), (&json!("administrator"), &json!("ok")));
+    lab.delete("/api/administrators/nobody/second-factor").await.problem(404, "not_found");
 }
 
 #[tokio::test]

@@ -65,7 +65,7 @@ async fn every_form_is_refused_without_its_scope_and_from_elsewhere() {
 async fn people_are_added_changed_and_deleted() {
     let (lab, host) = lab().await;
     shows(&host.get(&lab, "/people").await, 200, &["theadministrator", ">you<", "Add somebody"]);
-    let added = host.send(&lab, "/people", &[("name", "ada"), ("role", "support")]).await;
+    let added = host.sure(&lab, "/people", &[("name", "ada"), ("role", "support")]).await;
     shows(&added, 200, &["shown only now", "ada can sign in"]);
     let password = value(&added, "value-2");
     assert_eq!(password.len(), 23);
@@ -79,30 +79,30 @@ async fn people_are_added_changed_and_deleted() {
     shows(&page, 200, &["ada", "Support"]);
     assert!(!page.text.contains("Add somebody"), "support changes nobody");
 
-    let again = host.send(&lab, "/people", &[("name", "ada"), ("role", "support")]).await;
+    let again = host.sure(&lab, "/people", &[("name", "ada"), ("role", "support")]).await;
     shows(&again, 409, &["already", "value=\"ada\""]);
-    let bad = host.send(&lab, "/people", &[("name", HOSTILE), ("role", "king")]).await;
+    let bad = host.sure(&lab, "/people", &[("name", HOSTILE), ("role", "king")]).await;
     shows(&bad, 422, &["is not a name for an administrator", "king", "is-invalid", "&#60;img"]);
 
     let page = host.get(&lab, "/people/ada").await;
     shows(&page, 200, &["Give a new password", "Type ada to go on"]);
-    let done = host.send(&lab, "/people/ada/role", &[("role", "read_only"), ("version", &hidden(&page, "version"))]).await;
+    let done = host.sure(&lab, "/people/ada/role", &[("role", "read_only"), ("version", &hidden(&page, "version"))]).await;
     assert_eq!((done.status, done.header("location")), (303, "/people/ada"));
-    let late = host.send(&lab, "/people/ada/role", &[("role", "administrator"), ("version", "support")]).await;
+    let late = host.sure(&lab, "/people/ada/role", &[("role", "administrator"), ("version", "support")]).await;
     shows(&late, 409, &["meanwhile"]);
-    let other = host.post(&lab, "/people/ada/password").await;
+    let other = host.sure(&lab, "/people/ada/password", &[]).await;
     shows(&other, 200, &["every open session has ended"]);
     assert_eq!(ada.get(&lab, "/people").await.status, 303, "signed out");
     Browser::of(&enter(&value(&other, "value-2")).await);
 
-    let own = host.send(&lab, "/people/theadministrator/delete", &[("confirm", "theadministrator")]).await;
+    let own = host.sure(&lab, "/people/theadministrator/delete", &[("confirm", "theadministrator")]).await;
     shows(&own, 403, &["Nobody deletes themselves"]);
-    let last = host.send(&lab, "/people/theadministrator/role", &[("role", "support"), ("version", "administrator")]).await;
+    let last = host.sure(&lab, "/people/theadministrator/role", &[("role", "support"), ("version", "administrator")]).await;
     shows(&last, 403, &["the last administrator"]);
-    shows(&host.send(&lab, "/people/ada/delete", &[("confirm", "bob")]).await, 422, &["nothing was done"]);
-    let gone = host.send(&lab, "/people/ada/delete", &[("confirm", "ada")]).await;
+    shows(&host.sure(&lab, "/people/ada/delete", &[("confirm", "bob")]).await, 422, &["nothing was done"]);
+    let gone = host.sure(&lab, "/people/ada/delete", &[("confirm", "ada")]).await;
     assert_eq!((gone.status, gone.header("location")), (303, "/people"));
-    for page in [host.get(&lab, "/people/ada").await, host.post(&lab, "/people/ada/password").await] {
+    for page in [host.get(&lab, "/people/ada").await, host.sure(&lab, "/people/ada/password", &[]).await] {
         shows(&page, 404, &["There is no administrator"]);
     }
     let rows = lab.get("/api/activity?limit=500").await.text;
@@ -120,7 +120,7 @@ async fn the_second_factor_of_somebody_is_removed() {
     sqlx::query("UPDATE administrator SET totp_secret = 'JBSWY3DPEHPK3PXP' WHERE username = 'thesupport'").execute(&pool).await.unwrap();
     pool.close().await;
     shows(&host.get(&lab, "/people/thesupport").await, 200, &["Remove the second factor"]);
-    assert_eq!(host.post(&lab, "/people/thesupport/second-factor/remove").await.status, 303);
+    assert_eq!(host.sure(&lab, "/people/thesupport/second-factor/remove", &[]).await.status, 303);
     assert_eq!(lab.count("SELECT COUNT(*) FROM administrator WHERE totp_secret IS NOT NULL").await, 0);
 }
 
@@ -181,7 +181,7 @@ async fn packages_are_made_changed_duplicated_and_deleted() {
 async fn tokens_are_shown_once_and_then_kept_in_order() {
     let (lab, host) = lab().await;
     shows(&host.get(&lab, "/tokens").await, 200, &["There is no token yet", "WHMCS"]);
-    let made = host.send(&lab, "/tokens", &[("name", "WHMCS"), ("purpose", "whmcs"), ("addresses", "203.0.113.0/24\n2001:db8::/48")]).await;
+    let made = host.sure(&lab, "/tokens", &[("name", "WHMCS"), ("purpose", "whmcs"), ("addresses", "203.0.113.0/24\n2001:db8::/48")]).await;
     shows(&made, 200, &["Access Hash", "Hostname", "shown only now", ">8443<"]);
     let text = value(&made, "value-5");
     assert_eq!((text.len(), value(&made, "value-4")), (43, format!("o1.{text}")));
@@ -198,10 +198,10 @@ async fn tokens_are_shown_once_and_then_kept_in_order() {
     assert!(lab.count("SELECT last_used_at FROM token").await > used);
 
     let bad = [("name", HOSTILE), ("purpose", "scopes"), ("scope", "tokens.write"), ("expires", "2020-01-01"), ("addresses", "here")];
-    shows(&host.send(&lab, "/tokens", &bad).await, 422, &["no token can have", "over already", "is not an address", "&#60;img"]);
-    shows(&host.send(&lab, "/tokens", &[("name", "WHMCS"), ("purpose", "whmcs")]).await, 409, &["already"]);
+    shows(&host.sure(&lab, "/tokens", &bad).await, 422, &["no token can have", "over already", "is not an address", "&#60;img"]);
+    shows(&host.sure(&lab, "/tokens", &[("name", "WHMCS"), ("purpose", "whmcs")]).await, 409, &["already"]);
     let scoped = [("name", HOSTILE), ("purpose", "scopes"), ("scope", "self.read"), ("scope", "accounts.read"), ("expires", "2199-12-31")];
-    shows(&host.send(&lab, "/tokens", &scoped).await, 200, &["&#60;img"]);
+    shows(&host.sure(&lab, "/tokens", &scoped).await, 200, &["&#60;img"]);
     shows(&host.get(&lab, "/tokens").await, 200, &["self.read, accounts.read", "&#60;img"]);
 
     let id = lab.get("/api/tokens").await.data(200)[0]["id"].as_str().unwrap().to_owned();
@@ -213,9 +213,9 @@ async fn tokens_are_shown_once_and_then_kept_in_order() {
     }
     shows(&host.get(&lab, "/tokens").await, 200, &["/var/www/copy", ">waits<", "Allow it"]);
     let allow = [("url", "https://billing.example"), ("directory", "/var/www/copy")];
-    assert_eq!(host.send(&lab, &format!("/tokens/{id}/callers"), &allow).await.status, 303);
+    assert_eq!(host.sure(&lab, &format!("/tokens/{id}/callers"), &allow).await.status, 303);
     assert!(!host.get(&lab, "/tokens").await.text.contains(">waits<"));
-    let rotated = host.post(&lab, &format!("/tokens/{id}/rotate")).await;
+    let rotated = host.sure(&lab, &format!("/tokens/{id}/rotate"), &[]).await;
     shows(&rotated, 200, &["Access Hash"]);
     shows(&host.get(&lab, "/tokens").await, 200, &["new text not used yet"]);
     assert_eq!(host.post(&lab, &format!("/tokens/{id}/revoke")).await.status, 303);

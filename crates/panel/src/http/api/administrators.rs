@@ -61,7 +61,8 @@ pub(crate) async fn create(
     let password = fields.password("password");
     let role = fields.optional("role", str::parse::<Role>).unwrap_or(Role::Administrator);
     let (name, password) = fields.finish(name.zip(password))?;
-    let name = app::create_administrator(&core, &call.caller, name, role, password, &call.request_id).await?;
+    let by = app::confirm(&core, &call.caller, None).await?;
+    let name = app::create_administrator(&core, &by, name, role, password, &call.request_id).await?;
     Ok((StatusCode::CREATED, data(AdministratorView { username: name.to_string() })))
 }
 
@@ -83,6 +84,25 @@ pub(crate) async fn change_password(
     let password = fields.password("password");
     let password = fields.finish(password)?;
     let name = AdministratorName::parse(&username).map_err(|_| Refusal::not_found("administrator", &username))?;
-    app::change_administrator_password(&core, &call.caller, name, password, &call.request_id).await?;
+    let by = app::confirm(&core, &call.caller, None).await?;
+    app::change_administrator_password(&core, &by, name, password, &call.request_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Take an administrator's second factor away
+///
+/// Only over the Unix socket, by root on the Panel's own machine: for somebody who has lost app and recovery codes. Every session of theirs ends.
+#[utoipa::path(
+    delete, path = "/api/administrators/{username}/second-factor", operation_id = "administrator.second_factor", tag = "administrators", security(("token" = ["administrators.write"])),
+    params(("username" = String, Path, description = "The administrator's name.")),
+    responses((status = 204, description = "From now on the password is enough."))
+)]
+pub(crate) async fn remove_second_factor(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Path(username): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let by = app::confirm(&core, &call.caller, None).await?;
+    app::remove_second_factor(&core, &by, &username, &call.request_id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

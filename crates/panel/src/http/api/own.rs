@@ -110,6 +110,6 @@ pub(crate) async fn rotate(State(core): State<Arc<Core>>, call: Call) -> Result<
             .hint("Use `opterius token rotate` with the token's name.")
             .into());
     };
-    let (token, text) = app::rotate_token(&core, &call.caller, id, &call.request_id).await?;
+    let (token, text) = app::rotate_token(&core, &app::confirm(&core, &call.caller, None).await?, id, &call.request_id).await?;
     Ok((StatusCode::CREATED, data(NewTokenView::new(&core, token, &text))))
 }

@@ -136,7 +136,7 @@ pub(crate) async fn create(
     Body(fields): Body,
 ) -> Result<(StatusCode, Json<Data<NewTokenView>>), Problem> {
     let new = wanted(&core, fields)?;
-    let (token, text) = app::create_token(&core, &call.caller, new, &call.request_id).await?;
+    let (token, text) = app::create_token(&core, &app::confirm(&core, &call.caller, None).await?, new, &call.request_id).await?;
     Ok((StatusCode::CREATED, data(NewTokenView::new(&core, token, &text))))
 }
 
@@ -219,7 +219,7 @@ pub(crate) async fn rotate(
     call: Call,
     Id(id): Id<TokenId>,
 ) -> Result<(StatusCode, Json<Data<NewTokenView>>), Problem> {
-    let (token, text) = app::rotate_token(&core, &call.caller, id, &call.request_id).await?;
+    let (token, text) = app::rotate_token(&core, &app::confirm(&core, &call.caller, None).await?, id, &call.request_id).await?;
     Ok((StatusCode::CREATED, data(NewTokenView::new(&core, token, &text))))
 }
 
@@ -255,7 +255,7 @@ pub(crate) async fn allow(
     let only = fields.truth("only", false);
     let from = (|| CallsFrom::new(&url?, &directory?).ok())();
     let from = fields.finish(from)?;
-    let callers = app::allow(&core, &call.caller, id, from, only, &call.request_id).await?;
+    let callers = app::allow(&core, &app::confirm(&core, &call.caller, None).await?, id, from, only, &call.request_id).await?;
     Ok(whole(callers.into_iter().map(TokenCallerView::from).collect(), core.now().0))
 }
 

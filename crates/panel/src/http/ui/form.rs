@@ -9,7 +9,8 @@ use http::StatusCode;
 use http::request::Parts;
 use zeroize::Zeroizing;
 
-use crate::app::{AppError, Code, Refusal, sentence};
+use super::gate::secret;
+use crate::app::{self, AppError, Code, Proof, Refusal, sentence};
 use crate::http::fields::Fields;
 use crate::http::problem::{self, Problem};
 
@@ -19,6 +20,8 @@ pub(super) struct Given {
     pub(super) typed: Typed,
     /// The password, if the form has one.
     pub(super) password: Zeroizing<String>,
+    /// What whoever sends it signs in with, if they were asked for it.
+    pub(super) proof: Option<Proof>,
 }
 
 /// What was typed, by field. No password.
@@ -29,6 +32,11 @@ impl Typed {
     pub(super) fn of<N: AsRef<str>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         let pairs = pairs.into_iter().filter(|(name, _)| name.as_ref() != "password");
         Self(pairs.map(|(name, value)| (name.as_ref().to_owned(), value.into())).collect())
+    }
+
+    /// All of it, to be sent once more.
+    pub(super) fn pairs(self) -> Vec<(String, String)> {
+        self.0
     }
 
     /// Nothing was typed where nothing is known.
@@ -57,17 +65,36 @@ impl<S: Send + Sync> FromRequest<S> for Given {
     type Rejection = Infallible;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
+        let session = secret(request.headers()).map(|secret| Zeroizing::new(secret.to_owned()));
         let pairs = Form::<Vec<(String, String)>>::from_request(request, state).await.map(|Form(pairs)| pairs).unwrap_or_default();
         // People leave blanks around what they paste; in a password they may be meant.
+        let (own, pairs): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(name, _)| name == app::PASSWORD || name == app::CODE);
         let trimmed = |(name, value): (String, String)| if name == "password" { (name, value) } else { (name, value.trim().to_owned()) };
         let pairs: Vec<_> = pairs.into_iter().map(trimmed).collect();
         let password = pairs.iter().find(|(name, _)| name == "password").map(|(_, value)| value.clone()).unwrap_or_default();
         Ok(Self {
             typed: Typed::of(pairs.iter().map(|(name, value)| (name, value))),
             password: Zeroizing::new(password),
+            proof: proof(own, session),
             fields: Fields::of_form(pairs),
         })
     }
+}
+
+/// What somebody signs in with; nothing if they were not asked for it. What is given twice is no proof.
+fn proof(own: Vec<(String, String)>, session: Option<Zeroizing<String>>) -> Option<Proof> {
+    let mut proof = Proof { password: Zeroizing::default(), code: Zeroizing::default(), session };
+    let was_asked = own.iter().any(|(name, _)| name == app::PASSWORD);
+    let is_once = own.iter().enumerate().all(|(at, (name, _))| own[..at].iter().all(|(other, _)| other != name));
+    for (name, value) in own {
+        let value = Zeroizing::new(value);
+        match name.as_str() {
+            _ if !is_once => {}
+            app::PASSWORD => proof.password = value,
+            _ => proof.code = value,
+        }
+    }
+    was_asked.then_some(proof)
 }
 
 /// Why a form was not taken, said above it.

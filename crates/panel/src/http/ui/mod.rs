@@ -6,6 +6,7 @@ mod activity;
 mod activity_verdict;
 mod assets;
 mod bytes;
+mod confirm;
 mod dashboard;
 mod enter;
 mod form;

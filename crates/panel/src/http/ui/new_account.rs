@@ -109,7 +109,7 @@ pub(super) async fn checks(Of(core): Of<Arc<Core>>, asked: Asked, given: Given) 
 }
 
 pub(super) async fn create(Of(core): Of<Arc<Core>>, asked: Asked, given: Given) -> Response {
-    let Given { fields, typed, password } = given;
+    let Given { fields, typed, password, .. } = given;
     let taken = match checked(order(&core, &asked.caller, fields).await) {
         // Nobody waits here: the operation has a page that shows how it goes on.
         Ok(order) => app::create_account(&core, &asked.caller, order, &asked.request_id, Duration::ZERO).await,

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 
 use super::assets;
+use super::confirm::Sure;
 use super::form::{Filled, Given, Typed, checked};
 use super::frame::{Asked, Frame, shown, to};
 use super::moment::Moment;
@@ -80,13 +81,17 @@ async fn page(core: &Core, asked: &Asked, typed: Typed, error: Option<AppError>)
     }
 }
 
-pub(super) async fn add(State(core): State<Arc<Core>>, asked: Asked, Given { mut fields, typed, .. }: Given) -> Response {
+pub(super) async fn add(
+    State(core): State<Arc<Core>>,
+    asked: Asked,
+    Sure { by, given: Given { mut fields, typed, .. } }: Sure,
+) -> Response {
     let made = async {
         let name = fields.text("name", AdministratorName::parse);
         let role = fields.text("role", str::parse::<Role>);
         let (name, role) = checked(fields.finish(name.zip(role)))?;
         let password = app::generate_password()?;
-        let name = app::create_administrator(&core, &asked.caller, name, role, password.clone(), &asked.request_id).await?;
+        let name = app::create_administrator(&core, &by, name, role, password.clone(), &asked.request_id).await?;
         Ok((name, password))
     };
     match made.await {
@@ -143,24 +148,24 @@ pub(super) async fn set_role(
     State(core): State<Arc<Core>>,
     asked: Asked,
     Path(name): Path<String>,
-    Given { mut fields, typed, .. }: Given,
+    Sure { by, given: Given { mut fields, typed, .. } }: Sure,
 ) -> Response {
     let done = async {
         let role = fields.text("role", str::parse::<Role>);
         let seen = fields.text("version", str::parse::<Role>);
         let (role, seen) = checked(fields.finish(role.zip(seen)))?;
-        app::set_role(&core, &asked.caller, &name, role, seen, &asked.request_id).await
+        app::set_role(&core, &by, &name, role, seen, &asked.request_id).await
     };
     let done = done.await;
     back(&core, &asked, &name, typed, done, &format!("/people/{name}")).await
 }
 
-pub(super) async fn new_password(State(core): State<Arc<Core>>, asked: Asked, Path(name): Path<String>) -> Response {
+pub(super) async fn new_password(State(core): State<Arc<Core>>, asked: Asked, Path(name): Path<String>, Sure { by, .. }: Sure) -> Response {
     let done = async {
         let name = app::person(&core, &asked.caller, &name).await?.username;
         let name = AdministratorName::parse(&name).map_err(|_| AppError::Broken("read a name that was stored"))?;
         let password = app::generate_password()?;
-        app::change_administrator_password(&core, &asked.caller, name, password.clone(), &asked.request_id).await?;
+        app::change_administrator_password(&core, &by, name, password.clone(), &asked.request_id).await?;
         Ok(password)
     };
     match done.await {
@@ -169,12 +174,13 @@ pub(super) async fn new_password(State(core): State<Arc<Core>>, asked: Asked, Pa
     }
 }
 
-pub(super) async fn remove_second_factor(State(core): State<Arc<Core>>, asked: Asked, Path(name): Path<String>) -> Response {
-    let done = async {
-        app::person(&core, &asked.caller, &name).await?;
-        app::remove_second_factor(&core, &asked.caller, &name, &asked.request_id).await
-    };
-    let done = done.await;
+pub(super) async fn remove_second_factor(
+    State(core): State<Arc<Core>>,
+    asked: Asked,
+    Path(name): Path<String>,
+    Sure { by, .. }: Sure,
+) -> Response {
+    let done = app::remove_second_factor(&core, &by, &name, &asked.request_id).await;
     back(&core, &asked, &name, Typed::default(), done, &format!("/people/{name}")).await
 }
 
@@ -182,12 +188,12 @@ pub(super) async fn delete(
     State(core): State<Arc<Core>>,
     asked: Asked,
     Path(name): Path<String>,
-    Given { mut fields, typed, .. }: Given,
+    Sure { by, given: Given { mut fields, typed, .. } }: Sure,
 ) -> Response {
     let done = async {
         let confirmed = fields.text("confirm", |text| if text == name { Ok(()) } else { Err(asked.texts.say("confirm-wrong")) });
         let () = checked(fields.finish(confirmed))?;
-        app::delete_administrator(&core, &asked.caller, &name, &asked.request_id).await
+        app::delete_administrator(&core, &by, &name, &asked.request_id).await
     };
     let done = done.await;
     back(&core, &asked, &name, typed, done, "/people").await

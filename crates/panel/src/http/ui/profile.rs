@@ -12,6 +12,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::assets;
+use super::confirm::Sure;
 use super::frame::{Asked, Frame, shown, to};
 use super::gate::secret;
 use super::moment::Moment;
@@ -125,12 +126,6 @@ async fn enrolment(core: &Core, asked: &Asked, secret: Zeroizing<String>, error:
     }
 }
 
-#[derive(Deserialize)]
-pub(super) struct Proven {
-    secret: Zeroizing<String>,
-    code: String,
-}
-
 #[derive(Template)]
 #[template(path = "recovery_codes.html")]
 struct RecoveryCodesPage {
@@ -138,20 +133,21 @@ struct RecoveryCodesPage {
     codes: Vec<String>,
 }
 
-pub(super) async fn set_second_factor(State(core): State<Arc<Core>>, asked: Asked, Form(proven): Form<Proven>) -> Response {
-    match app::set_second_factor(&core, &asked.caller, &proven.secret, &proven.code, &asked.request_id).await {
+pub(super) async fn set_second_factor(State(core): State<Arc<Core>>, asked: Asked, Sure { by, given }: Sure) -> Response {
+    let secret = Zeroizing::new(given.typed.get("secret").to_owned());
+    match app::set_second_factor(&core, &by, &secret, given.typed.get("code"), &asked.request_id).await {
         Ok(codes) => match asked.frame(&core).await {
             Ok(frame) => shown(StatusCode::OK, &RecoveryCodesPage { frame, codes }),
             Err(error) => asked.failed(&core, error).await,
         },
         // The same secret once more: the app has it already.
-        Err(AppError::Refused(refusal)) => enrolment(&core, &asked, proven.secret, Some(refusal.detail.clone())).await,
+        Err(AppError::Refused(refusal)) => enrolment(&core, &asked, secret, Some(refusal.detail.clone())).await,
         Err(error) => asked.failed(&core, error).await,
     }
 }
 
-pub(super) async fn remove_second_factor(State(core): State<Arc<Core>>, asked: Asked) -> Response {
-    match app::remove_second_factor(&core, &asked.caller, &asked.caller.name.clone(), &asked.request_id).await {
+pub(super) async fn remove_second_factor(State(core): State<Arc<Core>>, asked: Asked, Sure { by, .. }: Sure) -> Response {
+    match app::remove_second_factor(&core, &by, &asked.caller.name.clone(), &asked.request_id).await {
         Ok(()) => to("/profile", asked.part),
         Err(error) => asked.failed(&core, error).await,
     }

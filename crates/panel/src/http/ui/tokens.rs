@@ -13,6 +13,7 @@ use opterius_model::TokenId;
 use opterius_protocol::Micros;
 
 use super::assets;
+use super::confirm::Sure;
 use super::form::{Filled, Given, Typed, checked};
 use super::frame::{Asked, Frame, shown, to};
 use super::moment::Moment;
@@ -115,12 +116,12 @@ pub(super) async fn create(
     State(core): State<Arc<Core>>,
     asked: Asked,
     headers: HeaderMap,
-    Given { mut fields, typed, .. }: Given,
+    Sure { by, given: Given { mut fields, typed, .. } }: Sure,
 ) -> Response {
     let made = async {
         let new = wanted(&core, &mut fields);
         let new = checked(fields.finish(new))?;
-        app::create_token(&core, &asked.caller, new, &asked.request_id).await
+        app::create_token(&core, &by, new, &asked.request_id).await
     };
     match made.await {
         Ok((token, text)) => once(&core, &asked, &headers, &token, &text).await,
@@ -152,19 +153,33 @@ fn id_of(text: &str) -> Result<TokenId, AppError> {
     TokenId::parse(text).map_err(|_| Refusal::not_found("token", text).into())
 }
 
-pub(super) async fn rotate(State(core): State<Arc<Core>>, asked: Asked, Path(id): Path<String>, headers: HeaderMap) -> Response {
-    let done = async { app::rotate_token(&core, &asked.caller, id_of(&id)?, &asked.request_id).await };
+pub(super) async fn rotate(
+    State(core): State<Arc<Core>>,
+    asked: Asked,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Sure { by, .. }: Sure,
+) -> Response {
+    let done = async { app::rotate_token(&core, &by, id_of(&id)?, &asked.request_id).await };
     match done.await {
         Ok((token, text)) => once(&core, &asked, &headers, &token, &text).await,
         Err(error) => asked.failed(&core, error).await,
     }
 }
 
-pub(super) async fn allow(State(core): State<Arc<Core>>, asked: Asked, Path(id): Path<String>, Given { typed, .. }: Given) -> Response {
+pub(super) async fn allow(
+    State(core): State<Arc<Core>>,
+    asked: Asked,
+    Path(id): Path<String>,
+    Sure { by, given: Given { mut fields, .. } }: Sure,
+) -> Response {
     let done = async {
-        let from = CallsFrom::new(typed.get("url"), typed.get("directory"));
-        let from = from.map_err(|error| Refusal::invalid_field("url", "invalid", error))?;
-        app::allow(&core, &asked.caller, id_of(&id)?, from, typed.holds("only", "true"), &asked.request_id).await
+        let url = fields.text("url", |text| Ok::<_, String>(text.to_owned()));
+        let directory = fields.text("directory", |text| Ok::<_, String>(text.to_owned()));
+        let only = fields.truth("only", false);
+        let (url, directory) = checked(fields.finish(url.zip(directory)))?;
+        let from = CallsFrom::new(&url, &directory).map_err(|error| Refusal::invalid_field("url", "invalid", error))?;
+        app::allow(&core, &by, id_of(&id)?, from, only, &asked.request_id).await
     };
     match done.await {
         Ok(_) => to("/tokens", asked.part),

@@ -59,6 +59,12 @@ impl Browser {
         call.header("sec-fetch-site", "same-origin").raw("application/x-www-form-urlencoded", form).send().await
     }
 
+    /// Sends a form with the password of whoever was made by [`Self::of_person`].
+    pub(crate) async fn sure(&self, lab: &Lab, path: &str, fields: &[(&str, &str)]) -> Reply {
+        let fields: Vec<_> = fields.iter().copied().chain([("own_password", "correct: horse")]).collect();
+        self.send(lab, path, &fields).await
+    }
+
     pub(crate) async fn get(&self, lab: &Lab, path: &str) -> Reply {
         lab.call(Method::GET, path).from("198.51.100.7:40000").header("cookie", &self.cookie).send().await
     }
