@@ -8,6 +8,7 @@ mod call;
 mod crowd;
 mod dice;
 mod faults;
+mod hundred;
 mod order;
 mod panel;
 pub mod repository;

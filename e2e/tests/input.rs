@@ -219,6 +219,19 @@ fn a_body_that_is_no_order_is_refused_before_anything_is_read_from_it() {
         let (status, problem) = server.api_as(&token, method, path, None, "");
         assert_eq!(status, wanted, "{method} {path}: {problem}");
     }
+    // Whoever is refused while it still sends hears why, also over HTTP/2 and on a busy machine.
+    for (method, path, status) in [
+        ("POST", "/api/nowhere", "404"),
+        ("POST", "/api/health", "405"),
+        ("DELETE", "/enter", "405"),
+        ("POST", "/enter", "403"),
+        ("POST", "/api/accounts", "401"),
+    ] {
+        let told = server.a_hundred(method, path);
+        let wanted = format!("{status} 2");
+        let wrong: Vec<&String> = told.iter().filter(|one| one.trim_end() != wanted).collect();
+        assert!(told.len() == 200 && wrong.is_empty(), "{method} {path}: {} of {}: {wrong:#?}", wrong.len(), told.len());
+    }
     assert_nothing_happened(&server, &before);
 }
 

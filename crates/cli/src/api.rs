@@ -388,4 +388,7 @@ pub(crate) struct Task {
     pub(crate) failed_at: Option<i64>,
     #[serde(default)]
     pub(crate) detail: Option<String>,
+    /// Connections that were refused within the last hour.
+    #[serde(default)]
+    pub(crate) refused: Option<u64>,
 }

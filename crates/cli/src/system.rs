@@ -25,6 +25,8 @@ pub(crate) struct System {
     pub(crate) web: SocketAddr,
     /// Where PowerDNS's API listens.
     pub(crate) dns_api: SocketAddr,
+    /// Where the Panel listens with TLS.
+    pub(crate) panel: SocketAddr,
     /// How long a part may take until it answers.
     pub(crate) patience: Duration,
 }
@@ -74,6 +76,7 @@ impl System {
             root: "/".into(),
             web: SocketAddr::from(([127, 0, 0, 1], 80)),
             dns_api: SocketAddr::from(([127, 0, 0, 1], 781)),
+            panel: SocketAddr::from(([127, 0, 0, 1], 8443)),
             patience: Duration::from_mins(1),
         }
     }
@@ -81,7 +84,7 @@ impl System {
     /// A pretended one: its files are below `root`, nothing changes its owner, and the ports are the test's.
     #[cfg(test)]
     pub(crate) fn below(root: &Path, web: SocketAddr, dns_api: SocketAddr) -> Self {
-        Self { root: root.into(), web, dns_api, patience: Duration::from_secs(2) }
+        Self { root: root.into(), web, dns_api, panel: SocketAddr::from(([127, 0, 0, 1], 1)), patience: Duration::from_secs(2) }
     }
 
     /// Whether this is a machine and not a directory that stands for one.

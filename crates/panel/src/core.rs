@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::{AppError, Live, Rates, RefusedRequests, Throttle};
 use crate::config::Config;
 use crate::fleet::{Fleet, Limits, Party, Turn, Turns};
+use crate::http::Places;
 use crate::store::{Store, StoreError};
 use crate::store::{server, setting, sign_in_place};
 use crate::tasks::{Acknowledger, TaskStates};
@@ -54,6 +55,16 @@ pub struct Timing {
     pub rows_counted_every: Duration,
     /// How often the servers are told, unless there is a lot to tell.
     pub heads_every: Duration,
+    /// How long the body of a request may take to arrive.
+    pub body_within: Duration,
+    /// How long a connection over TLS may be without a request under way.
+    pub idle: Duration,
+    /// How old a connection over TLS may become on which neither a good token nor a session was shown.
+    pub stranger_age: Duration,
+    /// How long a caller may leave an answer where it is without reading on.
+    pub unread: Duration,
+    /// How long a connection that is asked to end may take.
+    pub farewell: Duration,
 }
 
 impl Default for Timing {
@@ -71,6 +82,11 @@ impl Default for Timing {
             notices_every: Duration::from_secs(5),
             rows_counted_every: Duration::from_secs(30),
             heads_every: Duration::from_hours(1),
+            body_within: Duration::from_secs(10),
+            idle: Duration::from_mins(1),
+            stranger_age: Duration::from_mins(2),
+            unread: Duration::from_secs(30),
+            farewell: Duration::from_secs(10),
         }
     }
 }
@@ -115,6 +131,8 @@ pub(crate) struct Core {
     /// What each caller may still ask for.
     pub(crate) rates: Rates,
     pub(crate) throttle: Throttle,
+    /// The connections and requests that there are, by whom.
+    pub(crate) places: Arc<Places>,
     /// Whose turn it is to check the Activity.
     pub(crate) verifying: tokio::sync::Mutex<()>,
     pub(crate) tasks: Tasks,
@@ -174,6 +192,7 @@ impl Core {
             refused: RefusedRequests::default(),
             rates: Rates::default(),
             throttle,
+            places: Arc::default(),
             verifying: tokio::sync::Mutex::default(),
             acknowledger: Acknowledger::default(),
             task_states: TaskStates::default(),

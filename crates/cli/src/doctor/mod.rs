@@ -1,6 +1,7 @@
 //! `opterius doctor`: looks at every part of this server and says what to do about what is wrong. It changes nothing.
 
 mod answers;
+mod door;
 mod drift;
 mod host;
 mod operations;

@@ -6,7 +6,7 @@ use opterius_protocol::Micros;
 use serde_json::json;
 
 use super::report::{Level, Report};
-use super::{answers, drift, host, operations, overrides, ports, services, tasks};
+use super::{answers, door, drift, host, operations, overrides, ports, services, tasks};
 use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::panel::Panel;
@@ -38,6 +38,7 @@ pub(super) async fn examine(system: &System, panel: &Panel) -> Report {
     host::files(system, r);
     host::secrets(system, r);
     services::panel(&answers, r);
+    door::door(system, &answers, r).await;
     services::agent(&answers, r);
     services::traffic(&answers, Micros::now(), r);
     services::phpd(&answers, r);

@@ -34,6 +34,15 @@ pub(super) async fn tasks(panel: &Panel, answers: &Answers, report: &mut Report)
             report.warning("tasks", format!("the Panel's task \u{201c}{what}\u{201d} broke {times} and went on{when}{why}"), hint);
         }
     }
+    let refused: u64 = tasks.iter().filter_map(|task| task.refused).sum();
+    if refused > 0 {
+        let connections = output::count(usize::try_from(refused).unwrap_or(usize::MAX), "connection");
+        report.warning(
+            "tasks",
+            format!("the Panel refused or ended {connections} within the last hour because some addresses held too many"),
+            "`journalctl -u opterius-panel -g 'too many connections'` names an address of each minute; block those that are not yours",
+        );
+    }
     if report.0.len() == before {
         report.ok("tasks", "what the Panel does by itself is done");
     }
@@ -60,6 +69,15 @@ mod tests {
         let mut report = Report::default();
         super::tasks(&Panel::new(socket), &answers, &mut report).await;
         report
+    }
+
+    #[tokio::test]
+    async fn connections_that_were_refused_are_a_warning() {
+        let listening = |refused: u64| json!({"name": "listening over TLS", "server": null, "state": "ok", "refused": refused});
+        assert_eq!(found(json!([listening(0)])).await.0[0].level, Level::Ok);
+        let report = found(json!([listening(7)])).await;
+        assert_eq!((report.0.len(), report.0[0].level), (1, Level::Warning));
+        assert!(report.0[0].detail.contains("7 connections"), "{}", report.0[0].detail);
     }
 
     #[tokio::test]

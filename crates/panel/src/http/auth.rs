@@ -14,6 +14,8 @@ use opterius_model::RequestId;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::connection::Visit;
+use super::places::Proof;
 use super::problem::{Problem, status};
 use crate::app::{self, AppError, Caller, CallsFrom, Code, Payer, Price, Refusal, Scope};
 use crate::core::Core;
@@ -155,6 +157,9 @@ async fn admitted(
     request: &RequestId,
 ) -> Result<Caller, AppError> {
     let caller = Caller { address: asker.address(), ..who(core, asker, price).await? };
+    if let Some(visit) = &asker.visit {
+        visit.is_good(Proof::Caller);
+    }
     if caller.may(scope) {
         if let Some(from) = changes_from {
             app::admit(core, &caller, from, request).await?;
@@ -203,6 +208,7 @@ async fn who(core: &Arc<Core>, asker: &Asker, price: Price) -> Result<Caller, Ap
 /// What a request says of who sent it.
 struct Asker {
     peer: Option<Peer>,
+    visit: Option<Visit>,
     authorization: Vec<HeaderValue>,
     only_looks: bool,
 }
@@ -211,6 +217,7 @@ impl Asker {
     fn of(request: &Request) -> Self {
         Self {
             peer: request.extensions().get::<Peer>().copied(),
+            visit: request.extensions().get::<Visit>().cloned(),
             authorization: request.headers().get_all(header::AUTHORIZATION).iter().cloned().collect(),
             only_looks: matches!(*request.method(), Method::GET | Method::HEAD),
         }

@@ -1,30 +1,17 @@
 //! Reads a body or a query field by field, and finds everything that is wrong with it, not only the first thing.
 
 use std::fmt::Display;
-use std::time::Duration;
 
 use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use http::header;
 use http::request::Parts;
-use http_body_util::BodyExt as _;
 use opterius_model::{InvalidDomain, InvalidPassword, InvalidUsername, Limit, Limits, Password};
 use serde_json::{Map, Value};
-use zeroize::Zeroizing;
 
-use super::json;
 use super::problem::Problem;
+use super::{body, json};
 use crate::app::{AppError, Code, Edit, FieldProblem, LimitChanges, Refusal, Version};
-
-/// The largest body there is, in bytes.
-pub(crate) const LARGEST_BODY: usize = 64 * 1024;
-
-/// How much of a body that is too large is still taken in and thrown away: a caller that is refused while it is sending sees a broken
-/// connection and not the reason.
-const TAKEN_IN: usize = 1024 * 1024;
-
-/// How long a body may take to arrive.
-const SLOWEST_BODY: Duration = Duration::from_secs(10);
 
 /// The fields of a request that nobody has asked for yet, and what is wrong with those that somebody has.
 pub(crate) struct Fields {
@@ -116,10 +103,7 @@ impl<S: Sync> FromRequest<S> for Body {
                 .hint("Send it with `Content-Type: application/json`.")
                 .into());
         }
-        let Ok(body) = tokio::time::timeout(SLOWEST_BODY, read(request)).await else {
-            return Err(Refusal::new(Code::BodyTooSlow, "The body did not arrive within ten seconds.").into());
-        };
-        let body = body?;
+        let body = body::whole(request.into_body()).await?;
         match json::read(&body) {
             Ok((Value::Object(rest), twice)) => {
                 let mut fields = Fields { rest, problems: Vec::new() };
@@ -169,32 +153,6 @@ impl<S: Sync> FromRequestParts<S> for QueryFields {
 fn is_json(request: &Request) -> bool {
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
-}
-
-/// The body, wiped when it is dropped: it may hold a password.
-async fn read(request: Request) -> Result<Zeroizing<Vec<u8>>, Problem> {
-    let too_large = || Problem::from(Refusal::new(Code::BodyTooLarge, format!("The body is larger than {LARGEST_BODY} bytes.")));
-    let announced =
-        request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > TAKEN_IN) {
-        return Err(too_large());
-    }
-    let mut length = 0;
-    let mut read = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(1024).min(LARGEST_BODY)));
-    let mut body = request.into_body();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Refusal::invalid_field("", "invalid", "the body did not arrive whole"))?;
-        if let Some(data) = frame.data_ref() {
-            length += data.len();
-            if length > TAKEN_IN {
-                return Err(too_large());
-            }
-            if length <= LARGEST_BODY {
-                read.extend_from_slice(data);
-            }
-        }
-    }
-    if length > LARGEST_BODY { Err(too_large()) } else { Ok(read) }
 }
 
 impl Fields {

@@ -1,11 +1,13 @@
 //! What surrounds every request: its id, its log line, its problem document, and the record of what was refused.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures::FutureExt as _;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method};
 use opterius_model::RequestId;
@@ -13,9 +15,10 @@ use opterius_protocol::Micros;
 use tracing::Instrument;
 
 use super::auth::Access;
-use super::headers;
+use super::connection::{Crowded, Events, Visit, is_stream};
 use super::problem::{self, Problem};
 use super::ui;
+use super::{body, headers};
 use crate::app::{AppError, Caller, Code, Refusal, record_refusal};
 use crate::core::Core;
 
@@ -41,7 +44,8 @@ impl<S: Sync> FromRequestParts<S> for Call {
 }
 
 /// The outermost layer.
-pub(crate) async fn outermost(mut request: Request, next: Next) -> Response {
+pub(crate) async fn outermost(State(core): State<Arc<Core>>, request: Request, next: Next) -> Response {
+    let (mut request, rest) = body::bound(request, core.seams.timing.body_within);
     let began = Instant::now();
     let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).and_then(|text| RequestId::parse(text).ok());
     let request_id = given.unwrap_or_else(RequestId::generate);
@@ -49,13 +53,31 @@ pub(crate) async fn outermost(mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = loggable(request.uri().path());
     let span = tracing::info_span!("request", request.id = %request_id);
-    let answer = match headers::twice(request.headers()) {
-        None => next.run(request).instrument(span).await,
-        Some(name) => {
-            let detail = format!("the header `{name}` is given twice: send it once");
-            Problem::from(Refusal::invalid_field(name, "invalid", detail)).into_response()
+    let visit = request.extensions().get::<Visit>().cloned();
+    let mut answer = match (request.extensions().get::<Crowded>(), headers::twice(request.headers())) {
+        (None, None) => unbroken(&core, next.run(request).instrument(span)).await,
+        (crowd, twice) => {
+            let answer = match twice {
+                Some(name) if crowd.is_none() => {
+                    let detail = format!("the header `{name}` is given twice: send it once");
+                    Problem::from(Refusal::invalid_field(name, "invalid", detail)).into_response()
+                }
+                _ => crowded(),
+            };
+            drop(request);
+            answer
         }
     };
+    if let (true, Some(visit)) = (is_stream(&answer), visit) {
+        answer = match visit.stream() {
+            Some(place) => Events::held(answer, place),
+            None => crowded(),
+        };
+    }
+    // Whatever the answer is: its caller hears it once it has sent everything.
+    if let Some(rest) = rest {
+        rest.throw_away().await;
+    }
     let mut response = problem::write(answer, &request_id);
     headers::secure(response.headers_mut());
     if let Ok(value) = HeaderValue::from_str(request_id.as_str()) {
@@ -64,6 +86,22 @@ pub(crate) async fn outermost(mut request: Request, next: Next) -> Response {
     let (status, duration_ms) = (response.status().as_u16(), began.elapsed().as_millis());
     tracing::info!(request.id = %request_id, %method, path, status, duration_ms, "{method} {path}: {status} in {duration_ms} ms");
     response
+}
+
+fn crowded() -> Response {
+    let refusal = Refusal::too_many_requests("Too many requests from this address are under way.", Duration::from_secs(1));
+    Problem::from(refusal.hint("Ask again when others have been answered.")).into_response()
+}
+
+/// The answer, whether or not the handler breaks.
+async fn unbroken(core: &Core, handled: impl Future<Output = Response>) -> Response {
+    match AssertUnwindSafe(handled).catch_unwind().await {
+        Ok(response) => response,
+        Err(panic) => {
+            core.task_states.request_broke(&*panic, Micros::now());
+            Problem::from(AppError::Broken("finish a request")).into_response()
+        }
+    }
 }
 
 /// The path as the log may have it. Never with the query, which may hold what does not belong there; nor with the code of a sign-in link.

@@ -2,12 +2,15 @@
 
 mod api;
 mod auth;
+mod body;
+mod connection;
 mod cursor;
 mod docs;
 mod fields;
 mod frame;
 mod headers;
 mod json;
+mod places;
 mod problem;
 mod router;
 mod serve;
@@ -16,6 +19,7 @@ mod ui;
 pub use auth::Peer;
 pub use serve::Listeners;
 
+pub(crate) use places::Places;
 pub(crate) use router::router;
-pub(crate) use serve::serve;
+pub(crate) use serve::{LISTENING, serve};
 pub(crate) use ui::{Texts, pages};

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -101,7 +101,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .layer(axum::Extension(published))
         .route_layer(from_fn_with_state((core.clone(), access.clone()), frame::detached))
         .route_layer(from_fn_with_state((core.clone(), access), guard));
-    ui::beside(api, &core).fallback(nothing_here).layer(from_fn(frame::outermost)).with_state(core)
+    ui::beside(api, &core).fallback(nothing_here).layer(from_fn_with_state(core.clone(), frame::outermost)).with_state(core)
 }
 
 async fn nothing_here() -> Problem {

@@ -4,37 +4,31 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::{Extension, Router};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
-use tokio::time::Sleep;
-use tokio_rustls::TlsAcceptor;
+use axum::Router;
+use rustls::server::Acceptor;
+use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::time::Instant;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::auth::Peer;
+use super::connection::{Served, connection};
+use super::places::Place;
 use crate::core::Core;
 use crate::tasks::{Failure, Name, Next, Task, run_supervised};
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(5);
-/// How long the head of a request may take, and how long a connection may stay idle.
-const HEAD: Duration = Duration::from_secs(30);
-/// How long a connection may take to say anything at all.
-const FIRST_WORDS: Duration = Duration::from_secs(10);
-/// Connections at the same time, over TLS; more wait in the kernel's queue.
-const CONNECTIONS: usize = 1024;
 /// How long running requests get when the Panel stops.
 const LAST_REQUESTS: Duration = Duration::from_secs(10);
+
+/// The name of the task that takes connections over TLS.
+pub(crate) const LISTENING: &str = "listening over TLS";
 
 /// Where a Panel listens.
 #[derive(Debug, Default)]
@@ -104,22 +98,14 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()>,
 ) {
     let tracker = TaskTracker::new();
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
     for (number, listener) in listeners.tls.into_iter().enumerate() {
         let Some(tls) = tls.clone() else { continue };
-        let accept = AcceptTls {
-            listener,
-            acceptor: TlsAcceptor::from(tls),
-            router: router.clone(),
-            places: places.clone(),
-            closing: closing.clone(),
-            tracker: tracker.clone(),
-        };
-        let (core, closing, name) = (core.clone(), closing.clone(), Name { nth: number, ..Name::of("listening over TLS") });
+        let accept = AcceptTls { listener, tls, served: Served::new(core, &router, &closing), tracker: tracker.clone() };
+        let (core, closing, name) = (core.clone(), closing.clone(), Name { nth: number, ..Name::of(LISTENING) });
         tracker.spawn(async move { closing.run_until_cancelled(run_supervised(&core, name, accept)).await });
     }
     for (number, listener) in listeners.unix.into_iter().enumerate() {
-        let accept = AcceptUnix { listener, router: router.clone(), closing: closing.clone(), tracker: tracker.clone() };
+        let accept = AcceptUnix { listener, served: Served::new(core, &router, &closing), tracker: tracker.clone() };
         let (core, closing, name) = (core.clone(), closing.clone(), Name { nth: number, ..Name::of("listening on the Unix socket") });
         tracker.spawn(async move { closing.run_until_cancelled(run_supervised(&core, name, accept)).await });
     }
@@ -131,13 +117,12 @@ pub(crate) async fn serve(
     }
 }
 
-/// Takes connections over TLS: one a turn, so that whatever goes wrong with one is told, and the next is taken.
+/// Takes connections over TLS: one a turn, so that whatever goes wrong with one is told, and the next is taken. None waits in the kernel's
+/// queue for others to end: what there is no place for is closed.
 struct AcceptTls {
     listener: TcpListener,
-    acceptor: TlsAcceptor,
-    router: Router,
-    places: Arc<Semaphore>,
-    closing: CancellationToken,
+    tls: Arc<rustls::ServerConfig>,
+    served: Served,
     tracker: TaskTracker,
 }
 
@@ -145,22 +130,42 @@ impl Task for AcceptTls {
     // Nobody may come for long.
     const LIMIT: Option<Duration> = None;
 
-    async fn turn(&mut self, _: &Arc<Core>) -> Result<Next, Failure> {
-        let place = self.places.clone().acquire_owned().await?;
+    async fn turn(&mut self, core: &Arc<Core>) -> Result<Next, Failure> {
         let (stream, address) = match self.listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => return Ok(not_accepted(&error)),
         };
+        let Some(place) = core.places.arrive(address.ip(), Instant::now()) else { return Ok(Next::After(Duration::ZERO)) };
         let _ = stream.set_nodelay(true);
-        let (acceptor, router, closing) = (self.acceptor.clone(), self.router.clone(), self.closing.clone());
+        let (tls, served) = (self.tls.clone(), self.served.clone());
         // The handshake in a task of its own: one slow caller must not keep the others waiting.
         self.tracker.spawn(async move {
-            let _place = place;
-            let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await else { return };
-            let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            connection(stream, http2, router, Peer::Tls(address), closing).await;
+            let place = Arc::new(place);
+            let work = async {
+                let Ok(Some(stream)) = tokio::time::timeout(HANDSHAKE, shake_hands(stream, tls, &place)).await else { return };
+                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                connection(stream, http2, served, Peer::Tls(address), Some(place.clone())).await;
+            };
+            tokio::select! {
+                () = work => {}
+                () = place.ended() => {}
+            }
         });
         Ok(Next::After(Duration::ZERO))
+    }
+}
+
+/// A TLS handshake; nothing if it comes to nothing.
+async fn shake_hands(stream: TcpStream, tls: Arc<rustls::ServerConfig>, place: &Place) -> Option<TlsStream<TcpStream>> {
+    // Nothing is computed before all of the first message is there; computing the answer to it is what costs, and happens in one step.
+    let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await.ok()?;
+    let turn = place.handshake().await?;
+    let mut handshake = std::pin::pin!(begun.into_stream(tls));
+    let first = futures::poll!(handshake.as_mut());
+    drop(turn);
+    match first {
+        std::task::Poll::Ready(done) => done.ok(),
+        std::task::Poll::Pending => handshake.await.ok(),
     }
 }
 
@@ -173,8 +178,7 @@ fn not_accepted(error: &io::Error) -> Next {
 /// Takes connections over the Unix socket.
 struct AcceptUnix {
     listener: UnixListener,
-    router: Router,
-    closing: CancellationToken,
+    served: Served,
     tracker: TaskTracker,
 }
 
@@ -188,84 +192,8 @@ impl Task for AcceptUnix {
         };
         // Without a uid there is nobody to be let in.
         if let Ok(peer) = stream.peer_cred() {
-            self.tracker.spawn(connection(stream, false, self.router.clone(), Peer::Local { uid: peer.uid() }, self.closing.clone()));
+            self.tracker.spawn(connection(stream, false, self.served.clone(), Peer::Local { uid: peer.uid() }, None));
         }
         Ok(Next::After(Duration::ZERO))
-    }
-}
-
-async fn connection<S>(stream: S, http2: bool, router: Router, peer: Peer, closing: CancellationToken)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(20)).max_concurrent_streams(100);
-    let builder = if http2 { builder.http2_only() } else { builder.http1_only() };
-    let service = TowerToHyperService::new(router.layer(Extension(peer)));
-    let connection = builder.serve_connection(TokioIo::new(Awaited::new(stream)), service);
-    tokio::pin!(connection);
-    // How a connection ends is the caller's business: what it began is carried on whatever happens here.
-    let ended = tokio::select! {
-        result = connection.as_mut() => Some(result),
-        () = closing.cancelled() => None,
-    };
-    if ended.is_none() {
-        connection.as_mut().graceful_shutdown();
-        let _ = connection.await;
-    }
-}
-
-/// A connection whose other side must say something soon: HTTP/2 begins without a time limit of its own.
-struct Awaited<S> {
-    stream: S,
-    until: Option<Pin<Box<Sleep>>>,
-    heard: usize,
-}
-
-/// The length of what every HTTP/2 connection begins with; a shorter HTTP/1 head is covered by its own limit.
-const PREFACE: usize = 24;
-
-impl<S> Awaited<S> {
-    fn new(stream: S) -> Self {
-        Self { stream, until: Some(Box::pin(tokio::time::sleep(FIRST_WORDS))), heard: 0 }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Awaited<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        if let Poll::Ready(result) = Pin::new(&mut self.stream).poll_read(cx, buffer) {
-            self.heard += buffer.filled().len() - before;
-            if self.heard >= PREFACE {
-                self.until = None;
-            }
-            return Poll::Ready(result);
-        }
-        let Some(until) = &mut self.until else { return Poll::Pending };
-        ready!(until.as_mut().poll(cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Awaited<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }

@@ -66,7 +66,7 @@ impl Process {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let tls = connector(&pins.tls_pin);
+        let tls = connector(&pins.tls_pin, &[]);
         let process = Self { child, address, socket, tls, _dir: dir };
         until("the Panel listens", async || {
             let Ok(stream) = UnixStream::connect(&process.socket).await else { return false };

@@ -10,6 +10,7 @@ mod administrators;
 mod ambiguous;
 mod api;
 mod billing;
+mod door;
 mod drift;
 mod enter;
 mod faults;

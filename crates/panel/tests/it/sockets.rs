@@ -58,14 +58,16 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-pub(crate) fn connector(pin: &str) -> tokio_rustls::TlsConnector {
+/// Connects to a Panel with the key of this pin, and offers the protocols `alpn`.
+pub(crate) fn connector(pin: &str, alpn: &[&[u8]]) -> tokio_rustls::TlsConnector {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider.clone())
+    let mut config = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .unwrap()
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Pinned(pin.to_owned(), provider)))
         .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     tokio_rustls::TlsConnector::from(Arc::new(config))
 }
 
@@ -100,7 +102,7 @@ async fn a_panel_serves_with_the_keys_that_its_preparation_made() {
     let client = async {
         // Somebody who connects and says nothing keeps nobody waiting.
         let silent = TcpStream::connect(address).await.unwrap();
-        let connector = connector(&pins.tls_pin);
+        let connector = connector(&pins.tls_pin, &[]);
         let name = ServerName::try_from("panel.hoster.example").unwrap();
         let connect = || async { connector.connect(name.clone(), TcpStream::connect(address).await.unwrap()).await.unwrap() };
         let reply = ask(connect().await, "GET /api/health HTTP/1.1").await;

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::shape::{List, whole};
 use crate::core::Core;
+use crate::http::LISTENING;
 use crate::http::fields::QueryFields;
 use crate::http::problem::Problem;
 use crate::tasks::{Name, TaskState};
@@ -32,6 +33,9 @@ pub(crate) struct TaskView {
     detail: Option<String>,
     /// When it was last done.
     done_at: Option<i64>,
+    /// Of listening over TLS: connections that were refused, or ended for others, within the last hour because there were too many; null for
+    /// everything else.
+    refused: Option<u64>,
 }
 
 impl TaskView {
@@ -46,6 +50,7 @@ impl TaskView {
             failed_at,
             detail,
             done_at: state.done_at.map(|at| at.0),
+            refused: None,
         }
     }
 }
@@ -57,6 +62,10 @@ impl TaskView {
 )]
 pub(crate) async fn list(State(core): State<Arc<Core>>, QueryFields(fields): QueryFields) -> Result<Json<List<TaskView>>, Problem> {
     let () = fields.finish(Some(()))?;
-    let tasks = core.task_states.all().into_iter().map(|(name, state)| TaskView::new(name, state)).collect();
+    let mut tasks: Vec<TaskView> = core.task_states.all().into_iter().map(|(name, state)| TaskView::new(name, state)).collect();
+    // All listeners share the places; the number stands once.
+    if let Some(listening) = tasks.iter_mut().find(|task| task.name == LISTENING) {
+        listening.refused = Some(core.places.refused_lately(tokio::time::Instant::now()));
+    }
     Ok(whole(tasks, core.now().0))
 }

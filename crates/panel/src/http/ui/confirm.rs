@@ -40,7 +40,7 @@ impl FromRequest<Arc<Core>> for Sure {
         let (mut parts, body) = request.into_parts();
         let asked = Asked::from_request_parts(&mut parts, core).await?;
         let path = parts.uri.path().to_owned();
-        let Ok(mut given) = Given::from_request(Request::from_parts(parts, body), core).await;
+        let mut given = Given::from_request(Request::from_parts(parts, body), core).await?;
         let proof = given.proof.take();
         let was_asked = proof.is_some();
         match app::confirm(core, &asked.caller, proof).await {

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use askama::Template;
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Form};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use opterius_model::RequestId;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::assets;
+use super::form::Form;
 use super::frame::{Frame, shown, to};
 use super::gate::{COOKIE, secret};
 use super::message::Message;

@@ -3,16 +3,40 @@
 use std::convert::Infallible;
 use std::str::FromStr;
 
-use axum::Form;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use http::request::Parts;
+use http::{StatusCode, header};
+use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::gate::secret;
+use super::message::Message;
 use crate::app::{self, AppError, Code, Proof, Refusal, sentence};
+use crate::http::body;
 use crate::http::fields::Fields;
 use crate::http::problem::{self, Problem};
+
+/// The body of a form, within the bounds of every body; nothing if it is no form.
+async fn sent(request: Request) -> Result<Option<Zeroizing<Vec<u8>>>, Response> {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    let is_form = kind.eq_ignore_ascii_case("application/x-www-form-urlencoded");
+    let body = body::whole(request.into_body()).await.map_err(|Problem(refusal)| Message::refused(&refusal).into_response())?;
+    Ok(is_form.then_some(body))
+}
+
+/// A form whose fields are those of `T`, for pages that are sent by nobody but our own forms.
+pub(super) struct Form<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Form<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
+        let body = sent(request).await?.unwrap_or_default();
+        serde_urlencoded::from_bytes(&body).map(Self).map_err(|_| Message::no_such_form().into_response())
+    }
+}
 
 /// A form as it was sent. One that cannot be read is an empty one: what it lacks is said then.
 pub(super) struct Given {
@@ -62,11 +86,12 @@ impl Typed {
 }
 
 impl<S: Send + Sync> FromRequest<S> for Given {
-    type Rejection = Infallible;
+    type Rejection = Response;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
         let session = secret(request.headers()).map(|secret| Zeroizing::new(secret.to_owned()));
-        let pairs = Form::<Vec<(String, String)>>::from_request(request, state).await.map(|Form(pairs)| pairs).unwrap_or_default();
+        let body = sent(request).await?.unwrap_or_default();
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(&body).unwrap_or_default();
         // People leave blanks around what they paste; in a password they may be meant.
         let (own, pairs): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(name, _)| name == app::PASSWORD || name == app::CODE);
         let trimmed = |(name, value): (String, String)| if name == "password" { (name, value) } else { (name, value.trim().to_owned()) };

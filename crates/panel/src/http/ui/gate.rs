@@ -15,6 +15,8 @@ use super::message::{self, Message};
 use crate::app::{self, CallerKind, Price, Scope};
 use crate::core::Core;
 use crate::http::auth::Peer;
+use crate::http::connection::Visit;
+use crate::http::places::Proof;
 
 /// The cookie of a session. Browsers take a name of this form only over TLS, for this host alone.
 pub(super) const COOKIE: &str = "__Host-opterius";
@@ -94,6 +96,9 @@ async fn let_in(core: &Core, rules: &Rules, mut request: Request, next: Next) ->
             to("/enter", request.headers().contains_key("hx-request"))
         };
     };
+    if let Some(visit) = request.extensions().get::<Visit>() {
+        visit.is_good(if matches!(visitor, app::Visitor::Customer(_)) { Proof::Customer } else { Proof::Caller });
+    }
     if let Err(refusal) = app::pay_for_page(core, &visitor, if looks { Price::Look } else { Price::Change }) {
         let mut response = Message::refused(&refusal).into_response();
         if let Some(seconds) = refusal.retry_after {

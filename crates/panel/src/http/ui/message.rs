@@ -84,6 +84,16 @@ impl Message {
         )
     }
 
+    /// What was sent is not what the page's form sends.
+    pub(super) fn no_such_form() -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "That could not be read",
+            "What was sent is not what the form of this page sends. Nothing was done.",
+            "Go back to the page that you came from, load it again, and try once more.",
+        )
+    }
+
     /// Staff who may not do this.
     pub(super) fn may_not(scope: Scope) -> Self {
         Self::new(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Form, Path, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use qrcode::QrCode;
@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::assets;
 use super::confirm::Sure;
+use super::form::Form;
 use super::frame::{Asked, Frame, shown, to};
 use super::gate::secret;
 use super::moment::Moment;

@@ -1,0 +1,691 @@
+//! Who may hold how many connections and requests, decided before anybody is known.
+//!
+//! A connection belongs to one of two pools: that of strangers, or that of addresses from which a good token or a signed-in session came within
+//! the last day ([`REMEMBERED`]). Strangers can never take a place of the second pool. Each pool has a limit in total, for every address
+//! and for the ranges around it, since whoever has one IPv6 network has very many addresses. A newcomer is never left to wait: it gets a
+//! place, if need be that of the connection which is missed least, or it is closed at once.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How long an address is remembered after a good token or session came from it.
+const REMEMBERED: Duration = Duration::from_hours(24);
+/// The most addresses that are remembered, in all and of one wide range (see [`Range::of`]).
+const MOST_REMEMBERED: usize = 4096;
+const MOST_REMEMBERED_OF_A_RANGE: usize = 256;
+/// The most connections that were told to end and have not ended yet; while there are more, newcomers are closed.
+const LEAVING: usize = 256;
+/// Of so many minutes it is known how many connections were refused.
+const MINUTES: usize = 60;
+
+/// The most of something, for an address, for the three ranges around it, and in total.
+type Limits = [usize; 5];
+
+/// Connections of strangers. An address is an IPv4 address or an IPv6 /64; the ranges are /24, /16 and /8, or /56, /48 and /32.
+const STRANGERS: Limits = [128, 192, 256, 512, 1024];
+/// Connections of addresses that are known. Behind one of them may be a whole office, or a proxy with all customers behind it.
+const KNOWN: Limits = [512, 512, 768, 1024, 1024];
+/// Requests of strangers that are under way. Each may hold as much memory as the largest body, 64 KiB.
+const STRANGERS_REQUESTS: Limits = [128, 192, 256, 384, 512];
+/// Requests of known addresses that are under way.
+const KNOWN_REQUESTS: Limits = [512, 512, 768, 1024, 1024];
+/// Streams of events that are open. Only whoever is signed in gets one.
+const STREAMS: Limits = [64, 128, 192, 256, 512];
+
+/// An address as far as it is one caller, or a range of addresses. IPv4 addresses are written as IPv6 (`::ffff:0:0/96`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Range {
+    bits: u128,
+    length: u8,
+}
+
+/// An address and the ranges around it, the narrowest first.
+type Ranges = [Range; 4];
+
+impl Range {
+    fn of(address: IpAddr) -> Ranges {
+        let (bits, lengths) = match address.to_canonical() {
+            IpAddr::V4(address) => (address.to_ipv6_mapped().to_bits(), [128, 120, 112, 104]),
+            IpAddr::V6(address) => (address.to_bits(), [64, 56, 48, 32]),
+        };
+        lengths.map(|length| Self { bits: bits & Self::mask(length), length })
+    }
+
+    fn mask(length: u8) -> u128 {
+        u128::MAX << (128 - u32::from(length))
+    }
+
+    /// Which of [`Ranges`] it is, 0 for an address.
+    fn level(&self) -> usize {
+        match self.length {
+            128 | 64 => 0,
+            120 | 56 => 1,
+            112 | 48 => 2,
+            _ => 3,
+        }
+    }
+
+    fn contains(&self, other: &Self) -> bool {
+        self.length <= other.length && other.bits & Self::mask(self.length) == self.bits
+    }
+}
+
+impl std::fmt::Display for Range {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match IpAddr::V6(self.bits.into()).to_canonical() {
+            IpAddr::V4(address) => write!(f, "{address}/{}", self.length - 96),
+            IpAddr::V6(address) => write!(f, "{address}/{}", self.length),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Pool {
+    Strangers,
+    Known,
+}
+
+/// What showed that somebody is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Proof {
+    /// A customer's session. These are forgotten first, where there are too many.
+    Customer,
+    /// A token, a session of staff, or an administrator's password.
+    Caller,
+}
+
+/// How much of something there is, by whom.
+#[derive(Debug, Default)]
+struct Counted {
+    total: HashMap<Pool, usize>,
+    by_range: HashMap<(Pool, Range), usize>,
+}
+
+impl Counted {
+    fn of(&self, pool: Pool, range: Range) -> usize {
+        self.by_range.get(&(pool, range)).copied().unwrap_or_default()
+    }
+
+    fn total(&self, pool: Pool) -> usize {
+        self.total.get(&pool).copied().unwrap_or_default()
+    }
+
+    /// The first limit that one more would exceed: the index of the range, or 4 for the total.
+    fn exceeds(&self, pool: Pool, ranges: &Ranges, limits: &Limits, times: usize) -> Option<usize> {
+        let full = |(at, range): (usize, &Range)| (self.of(pool, *range) >= limits[at] * times).then_some(at);
+        ranges.iter().enumerate().find_map(full).or_else(|| (self.total(pool) >= limits[4] * times).then_some(4))
+    }
+
+    fn add(&mut self, pool: Pool, ranges: &Ranges) {
+        *self.total.entry(pool).or_default() += 1;
+        for range in ranges {
+            *self.by_range.entry((pool, *range)).or_default() += 1;
+        }
+    }
+
+    fn remove(&mut self, pool: Pool, ranges: &Ranges) {
+        if let Some(total) = self.total.get_mut(&pool) {
+            *total = total.saturating_sub(1);
+        }
+        for range in ranges {
+            if let Some(count) = self.by_range.get_mut(&(pool, *range)) {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    self.by_range.remove(&(pool, *range));
+                }
+            }
+        }
+    }
+}
+
+/// A connection that has a place.
+#[derive(Debug)]
+struct Held {
+    ranges: Ranges,
+    pool: Pool,
+    ended: CancellationToken,
+    arrived: Instant,
+    /// When it last did something: when it came, and when a request began or ended.
+    since: Instant,
+    /// Requests under way.
+    under_way: usize,
+    /// Whether a good token or session was shown on it.
+    good: bool,
+}
+
+impl Held {
+    /// How little it would be missed, 3 least of all; 0 if it may not be closed for somebody else.
+    fn dispensable(&self) -> u8 {
+        match (self.good, self.under_way) {
+            (false, 0) => 3,
+            (false, _) => 2,
+            (true, 0) => 1,
+            (true, _) => 0,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    held: HashMap<u64, Held>,
+    connections: Counted,
+    requests: Counted,
+    streams: Counted,
+    known: HashMap<Range, (Instant, Proof)>,
+    next: u64,
+    leaving: usize,
+    /// How many connections were refused, by minute of [`Places::began`]; the oldest first, [`MINUTES`] at most.
+    refused: VecDeque<(u64, u64)>,
+}
+
+/// The places of one Panel.
+#[derive(Debug)]
+pub(crate) struct Places {
+    inside: Mutex<Inside>,
+    began: Instant,
+    /// Handshakes that are computed: one of a stranger and one of somebody known at a time, so that they never take all processors.
+    handshakes: [Semaphore; 2],
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self { inside: Mutex::default(), began: Instant::now(), handshakes: [Semaphore::new(1), Semaphore::new(1)] }
+    }
+}
+
+/// A connection's place. It is given back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    places: Arc<Places>,
+    id: u64,
+    ranges: Ranges,
+    ended: CancellationToken,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub(crate) enum Begun {
+    /// It is carried out.
+    Taken(RequestPlace),
+    /// It is answered with 429.
+    Refused(RequestPlace),
+    /// So many were refused that the connection has to end.
+    Flood,
+}
+
+/// A request that is under way. It is over when this is dropped.
+#[derive(Debug)]
+pub(crate) struct RequestPlace {
+    place: Arc<Place>,
+    pool: Pool,
+}
+
+/// An open stream of events. It is over when this is dropped.
+#[derive(Debug)]
+pub(crate) struct StreamPlace {
+    place: Arc<Place>,
+    pool: Pool,
+}
+
+/// When a connection has to end though nobody needs its place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ages {
+    /// How long it may be without a request under way.
+    pub(crate) idle: Duration,
+    /// How old it may become if nothing good was ever shown on it.
+    pub(crate) stranger: Duration,
+}
+
+impl Places {
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a connection from `address`; nothing if it is to be closed at once.
+    pub(crate) fn arrive(self: &Arc<Self>, address: IpAddr, now: Instant) -> Option<Place> {
+        let ranges = Range::of(address);
+        let mut inside = self.inside();
+        let mut refused = 0;
+        let pool = inside.pool_for(&ranges, now, &mut refused);
+        let place = pool.map(|pool| {
+            let ended = CancellationToken::new();
+            let id = inside.next;
+            inside.next += 1;
+            inside.connections.add(pool, &ranges);
+            let held = Held { ranges, pool, ended: ended.clone(), arrived: now, since: now, under_way: 0, good: false };
+            inside.held.insert(id, held);
+            Place { places: self.clone(), id, ranges, ended }
+        });
+        let first = refused > 0 && inside.note_refused(self.minute(now), refused);
+        drop(inside);
+        if first {
+            tracing::warn!(address = %ranges[0], "too many connections: some are refused or ended (told once a minute at most)");
+        }
+        place
+    }
+
+    /// How many connections were refused, or ended for others, within the last hour because there were too many.
+    pub(crate) fn refused_lately(&self, now: Instant) -> u64 {
+        let minute = self.minute(now);
+        self.inside().refused.iter().filter(|(at, _)| *at + MINUTES as u64 > minute).map(|(_, times)| times).sum()
+    }
+
+    fn minute(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.began).as_secs() / 60
+    }
+}
+
+impl Inside {
+    fn is_known(&self, address: Range, now: Instant) -> bool {
+        self.known.get(&address).is_some_and(|(at, _)| now.saturating_duration_since(*at) < REMEMBERED)
+    }
+
+    /// The pool that has a place for a newcomer; nothing if there is none. Adds to `refused` how many connections that cost.
+    fn pool_for(&mut self, ranges: &Ranges, now: Instant, refused: &mut u64) -> Option<Pool> {
+        let pools: &[Pool] = if self.is_known(ranges[0], now) { &[Pool::Known, Pool::Strangers] } else { &[Pool::Strangers] };
+        for pool in pools {
+            if self.make_room(*pool, ranges, now, refused) {
+                return Some(*pool);
+            }
+        }
+        *refused += 1;
+        None
+    }
+
+    fn make_room(&mut self, pool: Pool, ranges: &Ranges, now: Instant, refused: &mut u64) -> bool {
+        let limits = if pool == Pool::Known { &KNOWN } else { &STRANGERS };
+        // Each turn ends one connection; more than one per limit are never needed.
+        for _ in 0..=limits.len() {
+            let Some(full) = self.connections.exceeds(pool, ranges, limits, 1) else { return true };
+            if self.leaving >= LEAVING {
+                return false;
+            }
+            let Some(id) = self.least_missed(pool, ranges.get(full).copied(), limits, now) else { return false };
+            self.end(id);
+            *refused += 1;
+        }
+        false
+    }
+
+    /// The connection to be closed for a newcomer: of whoever has most of what he may have, the one that is missed least, idle longest.
+    fn least_missed(&self, pool: Pool, within: Option<Range>, limits: &Limits, now: Instant) -> Option<u64> {
+        let mut range = within;
+        // From a range to the range in it that has most, until it is one address.
+        while range.is_none_or(|range| range.level() > 0) {
+            let inside = |one: &Range| range.is_none_or(|range| range.level() > one.level() && range.contains(one));
+            let counts = self.connections.by_range.iter().filter(|((of, one), _)| *of == pool && inside(one));
+            let Some(((_, most), _)) = counts.max_by_key(|((_, one), count)| *count * 1000 / limits[one.level()]) else { break };
+            range = Some(*most);
+        }
+        self.least_missed_of(pool, range, now).or_else(|| self.least_missed_of(pool, within, now))
+    }
+
+    fn least_missed_of(&self, pool: Pool, range: Option<Range>, now: Instant) -> Option<u64> {
+        let inside = |held: &Held| held.pool == pool && range.is_none_or(|range| range.contains(&held.ranges[0]));
+        self.held
+            .iter()
+            .filter(|(_, held)| inside(held) && held.dispensable() > 0)
+            .max_by_key(|(_, held)| (held.dispensable(), now.saturating_duration_since(held.since)))
+            .map(|(id, _)| *id)
+    }
+
+    /// Ends a connection. Its place is free from now on.
+    fn end(&mut self, id: u64) {
+        if let Some(held) = self.held.remove(&id) {
+            self.connections.remove(held.pool, &held.ranges);
+            self.leaving += 1;
+            held.ended.cancel();
+        }
+    }
+
+    /// Counts connections that were refused; returns whether they are the first ones of this minute.
+    fn note_refused(&mut self, minute: u64, times: u64) -> bool {
+        match self.refused.back_mut() {
+            Some((at, before)) if *at == minute => {
+                *before = before.saturating_add(times);
+                false
+            }
+            _ => {
+                if self.refused.len() >= MINUTES {
+                    self.refused.pop_front();
+                }
+                self.refused.push_back((minute, times));
+                true
+            }
+        }
+    }
+
+    /// Remembers that somebody who is known comes from this address.
+    fn remember(&mut self, ranges: &Ranges, proof: Proof, now: Instant) {
+        if let Some((at, before)) = self.known.get_mut(&ranges[0]) {
+            *before = if now.saturating_duration_since(*at) < REMEMBERED { proof.max(*before) } else { proof };
+            *at = now;
+            return;
+        }
+        let wide = ranges[2];
+        let is_in = |one: &Range| wide.contains(one);
+        if self.known.keys().filter(|one| is_in(one)).count() >= MOST_REMEMBERED_OF_A_RANGE {
+            self.forget_one(is_in);
+        } else if self.known.len() >= MOST_REMEMBERED {
+            self.forget_one(|_| true);
+        }
+        self.known.insert(ranges[0], (now, proof));
+    }
+
+    fn forget_one(&mut self, among: impl Fn(&Range) -> bool) {
+        let least = self.known.iter().filter(|(range, _)| among(range)).min_by_key(|(_, (at, proof))| (*proof, *at));
+        if let Some(range) = least.map(|(range, _)| *range) {
+            self.known.remove(&range);
+        }
+    }
+}
+
+impl Place {
+    /// Done when the place was given to somebody else.
+    pub(crate) async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// Waits for a turn to compute a handshake; nothing if the Panel ends.
+    pub(crate) async fn handshake(&self) -> Option<SemaphorePermit<'_>> {
+        let known = self.places.inside().held.get(&self.id).is_some_and(|held| held.pool == Pool::Known);
+        self.places.handshakes[usize::from(known)].acquire().await.ok()
+    }
+
+    /// A request begins.
+    pub(crate) fn begin(self: &Arc<Self>, now: Instant) -> Begun {
+        let mut inside = self.places.inside();
+        let Some(held) = inside.held.get_mut(&self.id) else { return Begun::Flood };
+        held.under_way += 1;
+        held.since = now;
+        let pool = held.pool;
+        let limits = if pool == Pool::Known { &KNOWN_REQUESTS } else { &STRANGERS_REQUESTS };
+        let over = |times| inside.requests.exceeds(pool, &self.ranges, limits, times).is_some();
+        let (refused, flood) = (over(1), over(2));
+        inside.requests.add(pool, &self.ranges);
+        drop(inside);
+        let request = RequestPlace { place: self.clone(), pool };
+        match (refused, flood) {
+            (_, true) => Begun::Flood,
+            (true, _) => Begun::Refused(request),
+            _ => Begun::Taken(request),
+        }
+    }
+
+    /// A stream of events begins; nothing if there are too many.
+    pub(crate) fn stream(self: &Arc<Self>) -> Option<StreamPlace> {
+        let mut inside = self.places.inside();
+        let pool = inside.held.get(&self.id)?.pool;
+        if inside.streams.exceeds(pool, &self.ranges, &STREAMS, 1).is_some() {
+            return None;
+        }
+        inside.streams.add(pool, &self.ranges);
+        Some(StreamPlace { place: self.clone(), pool })
+    }
+
+    /// A good token or session was shown on this connection.
+    pub(crate) fn is_good(&self, proof: Proof, now: Instant) {
+        let mut inside = self.places.inside();
+        inside.remember(&self.ranges, proof, now);
+        let room = inside.connections.exceeds(Pool::Known, &self.ranges, &KNOWN, 1).is_none();
+        let Some(held) = inside.held.get_mut(&self.id) else { return };
+        held.good = true;
+        if room && held.pool == Pool::Strangers {
+            held.pool = Pool::Known;
+            inside.connections.remove(Pool::Strangers, &self.ranges);
+            inside.connections.add(Pool::Known, &self.ranges);
+        }
+    }
+
+    /// Whether a good token or session was shown on this connection.
+    pub(crate) fn has_shown_good(&self) -> bool {
+        self.places.inside().held.get(&self.id).is_some_and(|held| held.good)
+    }
+
+    /// Whether the connection has been of no use for too long.
+    pub(crate) fn is_over(&self, ages: &Ages, now: Instant) -> bool {
+        self.places.inside().held.get(&self.id).is_none_or(|held| {
+            let idle = held.under_way == 0 && now.saturating_duration_since(held.since) >= ages.idle;
+            idle || !held.good && now.saturating_duration_since(held.arrived) >= ages.stranger
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut inside = self.places.inside();
+        match inside.held.remove(&self.id) {
+            Some(held) => inside.connections.remove(held.pool, &held.ranges),
+            None => inside.leaving = inside.leaving.saturating_sub(1),
+        }
+    }
+}
+
+impl Drop for RequestPlace {
+    fn drop(&mut self) {
+        let mut inside = self.place.places.inside();
+        inside.requests.remove(self.pool, &self.place.ranges);
+        if let Some(held) = inside.held.get_mut(&self.place.id) {
+            held.under_way = held.under_way.saturating_sub(1);
+            held.since = Instant::now();
+        }
+    }
+}
+
+impl Drop for StreamPlace {
+    fn drop(&mut self) {
+        self.place.places.inside().streams.remove(self.pool, &self.place.ranges);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn places() -> (Arc<Places>, Instant) {
+        (Arc::new(Places::default()), Instant::now())
+    }
+
+    fn second(number: u64) -> Duration {
+        Duration::from_secs(number)
+    }
+
+    fn is_there(place: &Place) -> bool {
+        !place.ended.is_cancelled()
+    }
+
+    /// The nth address of an IPv6 network of 48 bits, each in a /64 of its own.
+    fn nth(network: &str, number: u16) -> IpAddr {
+        at(&format!("{network}:{number:x}::1"))
+    }
+
+    #[test]
+    fn one_address_holds_no_more_than_its_share_and_its_newest_connections_stay() {
+        let (places, now) = places();
+        let mut held = Vec::new();
+        for number in 0..1024 {
+            held.push(places.arrive(at("203.0.113.7"), now + second(number)).unwrap());
+            held.retain(is_there);
+        }
+        assert_eq!(held.len(), STRANGERS[0]);
+        assert!(held.iter().all(|place| place.id >= 1024 - STRANGERS[0] as u64));
+        assert!(places.arrive(at("203.0.113.8"), now).is_some_and(|place| is_there(&place)));
+        assert_eq!(places.refused_lately(now + second(1024)), 1024 - STRANGERS[0] as u64);
+    }
+
+    #[test]
+    fn a_wide_network_and_many_ipv4_addresses_are_bounded_too() {
+        for (address, limit) in [
+            (Box::new(|number| nth("2001:db8:1", number)) as Box<dyn Fn(u16) -> IpAddr>, STRANGERS[2]),
+            (Box::new(|number| at(&format!("2001:db8:1:{:x}::1", number % 256))), STRANGERS[1]),
+            (Box::new(|number| at(&format!("2001:db8:{number:x}::1"))), STRANGERS[3]),
+            (Box::new(|number| at(&format!("203.0.113.{}", number % 256))), STRANGERS[1]),
+            (Box::new(|number| at(&format!("203.0.{}.{}", number / 256, number % 256))), STRANGERS[2]),
+            (Box::new(|number| at(&format!("203.{}.{}.1", number / 256, number % 256))), STRANGERS[3]),
+            (Box::new(|number| at(&format!("{}.{}.0.1", 1 + number % 200, number / 200))), STRANGERS[4]),
+        ] {
+            let (places, now) = places();
+            let held: Vec<Option<Place>> = (0..2000).map(|number| places.arrive(address(number), now)).collect();
+            let there = held.iter().flatten().filter(|place| is_there(place)).count();
+            // Connections that were told to end have not ended here, so that newcomers are closed from then on.
+            assert_eq!(there, limit);
+        }
+    }
+
+    #[test]
+    fn while_strangers_hold_all_they_may_a_newcomer_still_gets_in_and_those_who_have_most_pay_for_it() {
+        let (places, now) = places();
+        let alone = places.arrive(at("198.51.100.1"), now).unwrap();
+        let mut attackers: Vec<Place> = Vec::new();
+        for number in 0..16_u64 {
+            for _ in 0..STRANGERS[0] {
+                // Whatever is told to end does.
+                attackers.retain(is_there);
+                let address = at(&format!("{}.0.113.7", 50 + number));
+                attackers.extend(places.arrive(address, now + second(number)));
+            }
+        }
+        attackers.retain(is_there);
+        assert_eq!(attackers.len() + 1, STRANGERS[4], "all places are taken");
+        let newcomer = places.arrive(at("192.0.2.9"), now + second(20)).unwrap();
+        assert!(is_there(&newcomer) && is_there(&alone), "the oldest connection, but of an address that has only this one");
+        assert_eq!(attackers.iter().filter(|place| !is_there(place)).count(), 1);
+    }
+
+    #[test]
+    fn strangers_can_take_no_place_of_whom_is_known_and_an_address_is_known_for_a_day() {
+        let (places, now) = places();
+        let office = at("192.0.2.50");
+        places.arrive(office, now).unwrap().is_good(Proof::Caller, now);
+        let mut strangers = Vec::new();
+        for number in 0..2000_u16 {
+            let place = places.arrive(at(&format!("{}.{}.0.1", 1 + number % 200, number / 200)), now);
+            strangers.extend(place.filter(is_there));
+            strangers.retain(is_there);
+        }
+        assert_eq!(strangers.len(), STRANGERS[4]);
+        let known: Vec<Place> = (0..KNOWN[0]).map(|_| places.arrive(office, now).unwrap()).collect();
+        assert!(known.iter().all(is_there) && strangers.iter().all(is_there));
+        let (later, other) = (now + REMEMBERED, at("192.0.2.50"));
+        assert!(!places.inside().is_known(Range::of(other)[0], later));
+        assert!(places.inside().is_known(Range::of(other)[0], later - second(1)));
+    }
+
+    #[test]
+    fn a_request_of_somebody_known_is_never_cut_off_for_a_newcomer_and_a_stranger_s_slow_one_is() {
+        let (places, now) = places();
+        let address = at("203.0.113.7");
+        let good = Arc::new(places.arrive(address, now).unwrap());
+        good.is_good(Proof::Caller, now);
+        let good_request = good.begin(now);
+        let slow = Arc::new(places.arrive(address, now).unwrap());
+        let slow_request = slow.begin(now);
+        assert!(matches!((&slow_request, &good_request), (Begun::Taken(_), Begun::Taken(_))));
+        let mut others = Vec::new();
+        for number in 0..1200 {
+            let other = Arc::new(places.arrive(address, now + second(1 + number)).unwrap());
+            others.push((other.begin(now + second(1 + number)), other));
+            others.retain(|(_, place)| is_there(place));
+        }
+        assert!(!is_there(&slow) && is_there(&good));
+    }
+
+    #[test]
+    fn a_customer_s_many_networks_push_no_token_s_address_out_of_memory() {
+        let (places, now) = places();
+        let mut inside = places.inside();
+        inside.remember(&Range::of(at("192.0.2.50")), Proof::Caller, now);
+        for number in 0..6000_u32 {
+            let address = at(&format!("2001:{:x}:{:x}::1", 0xdb0 + number / 300, number % 300));
+            inside.remember(&Range::of(address), Proof::Customer, now + second(u64::from(number)));
+        }
+        assert_eq!(inside.known.len(), MOST_REMEMBERED);
+        assert!(inside.is_known(Range::of(at("192.0.2.50"))[0], now));
+        for number in 0..2000 {
+            inside.remember(&Range::of(nth("2001:db8:1", number)), Proof::Customer, now + second(30_000));
+        }
+        let of_one = inside.known.keys().filter(|range| range.bits >> 80 == 0x2001_0db8_0001).count();
+        assert_eq!(of_one, MOST_REMEMBERED_OF_A_RANGE);
+    }
+
+    #[test]
+    fn requests_and_streams_are_bounded_whatever_the_number_of_connections() {
+        let (places, now) = places();
+        let connections: Vec<Arc<Place>> = (0..8).map(|_| Arc::new(places.arrive(at("203.0.113.7"), now).unwrap())).collect();
+        let begun: Vec<Begun> = (0..400).map(|number| connections[number % 8].begin(now)).collect();
+        let number = |wanted: fn(&Begun) -> bool| begun.iter().filter(|one| wanted(one)).count();
+        assert_eq!(number(|one| matches!(one, Begun::Taken(_))), STRANGERS_REQUESTS[0]);
+        assert_eq!(number(|one| matches!(one, Begun::Refused(_))), STRANGERS_REQUESTS[0]);
+        assert_eq!(number(|one| matches!(one, Begun::Flood)), 400 - 2 * STRANGERS_REQUESTS[0]);
+        let other = Arc::new(places.arrive(at("198.51.100.1"), now).unwrap());
+        assert!(matches!(other.begin(now), Begun::Taken(_)));
+        drop(begun);
+        assert!(matches!(connections[0].begin(now), Begun::Taken(_)), "they are over");
+        let streams: Vec<_> = (0..200).map(|number| connections[number % 8].stream()).collect();
+        assert_eq!(streams.iter().flatten().count(), STREAMS[0]);
+        drop(streams);
+        assert!(connections[0].stream().is_some());
+    }
+
+    #[test]
+    fn nothing_is_left_of_connections_that_ended() {
+        let (places, now) = places();
+        for number in 0..3000_u16 {
+            let place = Arc::new(places.arrive(nth("2001:db8:1", number), now).unwrap());
+            let request = place.begin(now);
+            place.is_good(Proof::Customer, now);
+            drop((place.stream(), request));
+        }
+        let inside = places.inside();
+        assert!(inside.held.is_empty() && inside.leaving == 0);
+        for counted in [&inside.connections, &inside.requests, &inside.streams] {
+            assert!(counted.by_range.is_empty() && counted.total.values().all(|total| *total == 0));
+        }
+    }
+
+    #[test]
+    fn what_was_idle_for_too_long_or_never_showed_anything_good_is_over() {
+        let (places, now) = places();
+        let ages = Ages { idle: second(60), stranger: second(120) };
+        let place = Arc::new(places.arrive(at("203.0.113.7"), now).unwrap());
+        assert!(!place.is_over(&ages, now + second(59)) && place.is_over(&ages, now + second(60)));
+        let request = place.begin(now + second(50));
+        assert!(!place.is_over(&ages, now + second(119)), "a request is under way");
+        assert!(place.is_over(&ages, now + second(120)), "and yet nobody is known");
+        place.is_good(Proof::Caller, now);
+        assert!(!place.is_over(&ages, now + second(100_000)));
+        drop(request);
+    }
+
+    #[test]
+    fn what_was_refused_is_known_for_an_hour() {
+        let (places, now) = places();
+        let minute = |number: u64| now + second(number * 60);
+        places.inside().note_refused(0, 5);
+        assert!(!places.inside().note_refused(0, 2));
+        assert!(places.inside().note_refused(59, 1));
+        assert_eq!(places.refused_lately(minute(59)), 8);
+        assert_eq!(places.refused_lately(minute(60)), 1);
+        assert!(places.inside().note_refused(60, 3));
+        assert_eq!(places.refused_lately(minute(60)), 4);
+        assert_eq!(places.refused_lately(minute(200)), 0);
+    }
+
+    #[test]
+    fn a_range_is_shown_as_people_write_it() {
+        let shown = |text: &str| Range::of(at(text)).map(|range| range.to_string());
+        assert_eq!(shown("203.0.113.7"), ["203.0.113.7/32", "203.0.113.0/24", "203.0.0.0/16", "203.0.0.0/8"]);
+        assert_eq!(shown("::ffff:203.0.113.7")[0], "203.0.113.7/32");
+        assert_eq!(shown("2001:db8:1:2::9"), ["2001:db8:1:2::/64", "2001:db8:1::/56", "2001:db8:1::/48", "2001:db8::/32"]);
+    }
+}
