@@ -202,6 +202,10 @@ pub(crate) struct Settings {
     pub(crate) terminated_kept_days: u16,
     /// A Panel of an earlier version does not say.
     pub(crate) time_zone: Option<String>,
+    /// The same.
+    pub(crate) activity_days: Option<u16>,
+    /// The same.
+    pub(crate) activity_rows: Option<u32>,
 }
 
 /// The DNS records that new accounts begin with.

@@ -65,6 +65,10 @@ impl Config {
         self.state_dir.join("panel.db")
     }
 
+    pub(crate) fn activity_key(&self) -> PathBuf {
+        self.state_dir.join("activity-key.der")
+    }
+
     pub(crate) fn tls_dir(&self) -> PathBuf {
         self.state_dir.join("tls")
     }

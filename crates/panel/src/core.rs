@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::activity_key::ActivityKey;
 use crate::app::{AppError, Live, Rates, RefusedRequests, Throttle};
 use crate::config::Config;
 use crate::fleet::{Fleet, Limits, Party, Turn, Turns};
@@ -65,6 +66,8 @@ pub struct Timing {
     pub unread: Duration,
     /// How long a connection that is asked to end may take.
     pub farewell: Duration,
+    /// How often it is looked whether the Activity has rows that are too old.
+    pub shorten_every: Duration,
 }
 
 impl Default for Timing {
@@ -87,6 +90,7 @@ impl Default for Timing {
             stranger_age: Duration::from_mins(2),
             unread: Duration::from_secs(30),
             farewell: Duration::from_secs(10),
+            shorten_every: Duration::from_hours(1),
         }
     }
 }
@@ -133,6 +137,8 @@ pub(crate) struct Core {
     pub(crate) throttle: Throttle,
     /// The connections and requests that there are, by whom.
     pub(crate) places: Arc<Places>,
+    /// What signs removals from the Activity, or why there is none.
+    pub(crate) activity_key: Result<ActivityKey, String>,
     /// Whose turn it is to check the Activity.
     pub(crate) verifying: tokio::sync::Mutex<()>,
     pub(crate) tasks: Tasks,
@@ -185,12 +191,17 @@ impl Core {
         let known = sign_in_place::list(store.read(), &owner).await.map_err(failed)?;
         let throttle = Throttle::new(known);
         let pins = Pins::load(&config.tls_dir()).map_err(StartError::Tls)?;
+        let activity_key = ActivityKey::read_or_make(&config.activity_key());
+        if let Err(why) = &activity_key {
+            tracing::error!("{why}");
+        }
         let tasks = Tasks::default();
         let fleet = Fleet::new(&config.agent_socket, &seams.agents, seams.timing.turn);
         Ok(Arc::new(Self {
             live: Live::default(),
             refused: RefusedRequests::default(),
             rates: Rates::default(),
+            activity_key,
             throttle,
             places: Arc::default(),
             verifying: tokio::sync::Mutex::default(),

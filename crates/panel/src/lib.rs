@@ -4,6 +4,7 @@
 //! `store` and the Agents of `fleet`; what came of it goes back as JSON. An operation is carried to its outcome by
 //! `app/run_operation.rs`, whatever becomes of the connection that asked for it, and by the next Panel if this one ends.
 
+mod activity_key;
 mod app;
 mod config;
 mod core;

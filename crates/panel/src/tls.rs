@@ -152,7 +152,7 @@ fn read_or_make_key(path: &Path) -> Result<KeyPair, TlsError> {
 }
 
 /// Writes a file that only we can read, whole or not at all, and never over another.
-fn write_once(path: &Path, content: &[u8]) -> Result<(), TlsError> {
+pub(crate) fn write_once(path: &Path, content: &[u8]) -> Result<(), TlsError> {
     let failed = |source| TlsError::Write { path: path.to_owned(), source };
     let staged = path.with_extension("new");
     match std::fs::remove_file(&staged) {

@@ -537,6 +537,12 @@ pub struct ActivityHead {
     pub hash: String,
     /// How many rows there were.
     pub rows: u64,
+    /// The public key that the Panel signs removals with: Ed25519, 64 lower-case hexadecimal digits. Not there from Panels of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The last row that was removed from the beginning, if any was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed: Option<u64>,
 }
 
 /// A head as an Agent has it.

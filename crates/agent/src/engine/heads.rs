@@ -38,7 +38,7 @@ impl Engine {
             heads.push(noted.clone());
             self.host().replace_heads(&thinned(heads).iter().map(line).collect::<String>()).await?;
         }
-        let ActivityHead { row, hash, rows } = &noted.head;
+        let ActivityHead { row, hash, rows, .. } = &noted.head;
         tracing::info!(activity.row = row, activity.hash = %hash, activity.rows = rows, "noted the head of the Activity: row {row}, {hash}");
         Ok(noted)
     }
@@ -76,7 +76,7 @@ mod tests {
     use crate::host::fake::FakeHost;
 
     fn head(row: u64) -> ActivityHead {
-        ActivityHead { row, hash: format!("{row:064x}"), rows: row }
+        ActivityHead { row, hash: format!("{row:064x}"), rows: row, key: None, removed: None }
     }
 
     #[tokio::test]
@@ -95,6 +95,19 @@ mod tests {
         engine.note_head(head(10)).await.unwrap();
         let page = engine.heads(3, 9).await.unwrap();
         assert_eq!((rows(&page), page.total, page.unreadable), (vec![(4, 10)], 4, 1), "what a power cut broke off costs one line");
+    }
+
+    #[tokio::test]
+    async fn heads_from_before_keys_were_told_are_read() {
+        let host = FakeHost::new();
+        let old = format!("{{\"number\":1,\"noted_at\":1,\"row\":5,\"hash\":\"{:064x}\",\"rows\":5}}\n", 5);
+        host.files().heads.clone_from(&old);
+        let engine = Engine::load(Arc::new(host.clone())).await.unwrap();
+        assert_eq!(engine.heads(0, 9).await.unwrap().heads[0].head, head(5));
+        engine.note_head(ActivityHead { key: Some("k".to_owned()), removed: Some(3), ..head(5) }).await.unwrap();
+        let page = engine.heads(1, 9).await.unwrap();
+        assert_eq!((page.heads[0].number, page.heads[0].head.key.as_deref(), page.heads[0].head.removed), (2, Some("k"), Some(3)));
+        assert!(host.files().heads.starts_with(&old), "what was written stays as it is");
     }
 
     #[tokio::test]

@@ -16,7 +16,18 @@ struct Verdict {
     heads_checked: usize,
     #[serde(default)]
     not_asked: Vec<NotAsked>,
+    /// A Panel of an earlier version removes nothing.
+    removed: Option<Removed>,
+    key: Option<String>,
     wrong: Option<Wrong>,
+}
+
+/// What was removed from the beginning.
+#[derive(Debug, Deserialize)]
+struct Removed {
+    last_row: u64,
+    hash: String,
+    heads_not_compared: usize,
 }
 
 /// A server whose heads could not be compared.
@@ -43,10 +54,20 @@ pub(crate) async fn run(panel: &Panel, format: Format) -> Result<ExitCode, Failu
         output::json(&data);
         return Ok(code);
     }
-    let Verdict { rows_checked, heads_checked, not_asked, wrong } = verdict;
+    let Verdict { rows_checked, heads_checked, not_asked, removed, key, wrong } = verdict;
     let (rows, heads) = (output::count(rows_checked, "row"), output::count(heads_checked, "head"));
     for one in &not_asked {
         output::line(format!("{} was not asked. {}", one.server, one.detail));
+    }
+    if let Some(Removed { last_row, hash, heads_not_compared }) = &removed {
+        let heads = output::count(*heads_not_compared, "head");
+        output::line(format!("The rows up to {last_row} are removed because of their age; the last one had the hash {hash}."));
+        output::line(format!(
+            "What they said cannot be proven here any more, nor {heads} of them that the servers have; an export or a backup can."
+        ));
+    }
+    if let Some(key) = &key {
+        output::line(format!("This Panel signs removals with the key {key}."));
     }
     match &wrong {
         None => {

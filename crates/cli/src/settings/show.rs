@@ -27,6 +27,12 @@ pub(super) fn show(data: &Value, format: Format) -> Result<(), Failure> {
     if let Some(zone) = settings.time_zone {
         facts.add("time-zone", zone);
     }
+    if let Some(days) = settings.activity_days {
+        facts.add("activity-days", format!("{days}: so long is the Activity kept"));
+    }
+    if let Some(rows) = settings.activity_rows {
+        facts.add("activity-rows", format!("{rows}: so many rows of it at most"));
+    }
     output::line(facts);
     Ok(())
 }

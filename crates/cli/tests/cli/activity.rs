@@ -28,6 +28,24 @@ async fn an_activity_that_is_whole_is_said_to_be_and_exits_with_0() {
 }
 
 #[tokio::test]
+async fn what_was_removed_because_of_its_age_is_said_with_what_cannot_be_proven_any_more() {
+    let removed = json!({"last_row": 500, "hash": "ab12", "at": 1, "activity_row": 700, "heads_not_compared": 3});
+    let found =
+        json!({"whole": true, "rows_checked": 300, "heads_checked": 2, "not_asked": [], "removed": removed, "key": "cd34", "wrong": null});
+    let ran = FakePanel::start().on(VERIFY, Answer::Data(200, found)).opterius(&["activity", "verify"]).await;
+    assert_eq!(
+        (ran.code, ran.out.as_str()),
+        (
+            0,
+            "The rows up to 500 are removed because of their age; the last one had the hash ab12.\n\
+             What they said cannot be proven here any more, nor 3 heads of them that the servers have; an export or a backup can.\n\
+             This Panel signs removals with the key cd34.\n\
+             The Activity is whole: 300 rows checked, and 2 heads that the servers have.\n"
+        )
+    );
+}
+
+#[tokio::test]
 async fn an_activity_that_was_changed_exits_with_1_and_says_what_to_do() {
     let found = json!({"whole": false, "rows_checked": 17, "heads_checked": 2, "not_asked": [],
                        "wrong": {"kind": "row_changed", "row": 17, "server": null, "detail": "The row 17 was changed.", "hint": "Look."}});

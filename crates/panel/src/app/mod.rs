@@ -42,6 +42,7 @@ mod resync;
 mod run_operation;
 mod servers;
 mod settings;
+mod shorten_activity;
 mod sign_in;
 mod sign_in_administrator;
 mod suspend_account;
@@ -104,7 +105,10 @@ pub(crate) use run_operation::{Live, Progress, resume};
 pub(crate) use servers::{
     ServerChange, change_server, reserved_names, server_version, set_shared_parent_domains, shared_parent_domains_version,
 };
-pub(crate) use settings::{KeptDays, Settings, SettingsChange, change_settings, settings, settings_version, time_zone};
+pub(crate) use settings::{
+    ActivityDays, ActivityRows, KeptDays, Settings, SettingsChange, change_settings, settings, settings_version, time_zone,
+};
+pub(crate) use shorten_activity::shorten_activity;
 pub(crate) use sign_in::{Link, SESSION, Target, Visitor, customer_link, pay_for_page, sign_out, staff_link, use_link, visitor};
 pub(crate) use sign_in_administrator::{
     Admitted, Browser, OwnSession, choose_language, end_own_session, new_totp_secret, own_profile, remove_second_factor, second_factor,

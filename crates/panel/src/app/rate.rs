@@ -12,8 +12,11 @@ use opterius_protocol::Micros;
 
 use super::{Caller, CallerKind, Code, Refusal};
 
-/// What a full budget holds: 2,000 requests that look, or 400 that change something, at once.
-const FULL: i64 = 2_000;
+/// What a full budget holds: 5,000 requests that look, or 1,000 that change something, at once.
+const FULL: i64 = 5_000;
+
+/// What may be owed after refusals: 20 seconds.
+const DEBT: i64 = 2_000;
 
 /// How much comes back each second: 100 requests that look, or 20 that change something.
 const A_SECOND: i64 = 100;
@@ -28,7 +31,7 @@ const CHANGE: i64 = 5;
 const LINK: i64 = 20;
 
 /// What it costs besides if it is refused.
-const REFUSED: i64 = 10;
+const REFUSED: i64 = 5;
 
 /// What it costs besides if an operation of it came to nothing, which leaves an operation and an account that failed.
 const FAILED: i64 = 95;
@@ -123,11 +126,11 @@ impl Rates {
         })
     }
 
-    /// Takes what a refusal costs besides. A budget may come to owe as much as a full one holds.
+    /// Takes what a refusal costs besides. A budget may come to owe [`DEBT`].
     pub(crate) fn charge(&self, payer: &Payer, refusal: &Refusal, now: Micros) {
         let failed = refusal.operation_id.is_some() && refusal.code != Code::OperationRunning;
         let price = if failed { FAILED } else { REFUSED };
-        self.with(payer, now, |budget| budget.left = (budget.left - price * MILLION).max(-FULL * MILLION));
+        self.with(payer, now, |budget| budget.left = (budget.left - price * MILLION).max(-DEBT * MILLION));
     }
 
     fn with<T>(&self, payer: &Payer, now: Micros, change: impl FnOnce(&mut Budget) -> T) -> T {
@@ -168,15 +171,15 @@ mod tests {
     #[test]
     fn a_budget_fills_up_again_and_never_beyond_what_it_holds() {
         let (rates, payer) = (Rates::default(), Payer::Person("ada".to_owned()));
-        assert_eq!(taken(&rates, &payer, Price::Look, NOW), 2000);
+        assert_eq!(taken(&rates, &payer, Price::Look, NOW), 5000);
         let wait = rates.take(&payer, Price::Change, NOW).unwrap_err();
         assert_eq!(wait.as_millis(), 50);
         let later = NOW.plus(Duration::from_secs(3));
         assert_eq!(taken(&rates, &payer, Price::Change, later), 60);
         assert_eq!(taken(&rates, &payer, Price::Look, NOW), 0, "a clock that is set back brings nothing");
         assert_eq!(taken(&rates, &payer, Price::Look, NOW.plus(Duration::from_secs(1))), 100, "and keeps nobody waiting for it");
-        assert_eq!(taken(&rates, &payer, Price::Link, NOW.plus(Duration::from_hours(24))), 100);
-        assert_eq!(taken(&rates, &Payer::Person("bob".to_owned()), Price::Change, NOW), 400, "each has one of their own");
+        assert_eq!(taken(&rates, &payer, Price::Link, NOW.plus(Duration::from_hours(24))), 250);
+        assert_eq!(taken(&rates, &Payer::Person("bob".to_owned()), Price::Change, NOW), 1000, "each has one of their own");
     }
 
     #[test]
@@ -194,9 +197,9 @@ mod tests {
                 })
                 .count()
         };
-        assert_eq!(asked(NOW), 134);
+        assert_eq!(asked(NOW), 500);
         let minute: usize = (1..=60).map(|second| asked(NOW.plus(Duration::from_secs(second)))).sum();
-        assert!((395..=405).contains(&minute), "{minute} in a minute");
+        assert!((595..=605).contains(&minute), "{minute} in a minute");
         for _ in 0..1000 {
             rates.charge(&payer, &refusal, NOW);
         }

@@ -53,6 +53,84 @@ impl std::fmt::Display for KeptDays {
     }
 }
 
+/// For how many days the Activity is kept: 30 to 3650.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ActivityDays(u16);
+
+impl ActivityDays {
+    /// The fewest: what is younger is evidence, and stays however much there is of it.
+    pub(crate) const LEAST: u16 = 30;
+    const MOST: u16 = 3650;
+
+    /// Checks a number.
+    pub(crate) fn new(days: u64) -> Result<Self, String> {
+        match u16::try_from(days) {
+            Ok(days) if (Self::LEAST..=Self::MOST).contains(&days) => Ok(Self(days)),
+            _ => Err(format!("the Activity cannot be kept for {days} days: use a whole number from {} to {}", Self::LEAST, Self::MOST)),
+        }
+    }
+
+    /// Checks a text.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let days = text.parse().map_err(|_| {
+            format!("`{}` is not a number of days: use one from {} to {}", super::order::shown(text), Self::LEAST, Self::MOST)
+        })?;
+        Self::new(days)
+    }
+
+    /// A stored number.
+    pub(crate) fn stored(days: u16) -> Self {
+        Self(days.clamp(Self::LEAST, Self::MOST))
+    }
+
+    pub(crate) fn get(self) -> u16 {
+        self.0
+    }
+
+    pub(crate) fn duration(self) -> Duration {
+        Duration::from_hours(u64::from(self.0) * 24)
+    }
+
+    /// What is younger is never removed.
+    pub(crate) fn shortest() -> Duration {
+        Self(Self::LEAST).duration()
+    }
+}
+
+/// How many rows of the Activity are kept: 100,000 to 100,000,000. A row takes half a kilobyte, and as much again in indexes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ActivityRows(u32);
+
+impl ActivityRows {
+    const LEAST: u32 = 100_000;
+    const MOST: u32 = 100_000_000;
+
+    /// Checks a number.
+    pub(crate) fn new(rows: u64) -> Result<Self, String> {
+        match u32::try_from(rows) {
+            Ok(rows) if (Self::LEAST..=Self::MOST).contains(&rows) => Ok(Self(rows)),
+            _ => Err(format!("the Activity cannot be kept to {rows} rows: use a whole number from {} to {}", Self::LEAST, Self::MOST)),
+        }
+    }
+
+    /// Checks a text.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let rows = text.parse().map_err(|_| {
+            format!("`{}` is not a number of rows: use one from {} to {}", super::order::shown(text), Self::LEAST, Self::MOST)
+        })?;
+        Self::new(rows)
+    }
+
+    /// A stored number.
+    pub(crate) fn stored(rows: u32) -> Self {
+        Self(rows.clamp(Self::LEAST, Self::MOST))
+    }
+
+    pub(crate) fn get(self) -> u32 {
+        self.0
+    }
+}
+
 /// The settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -60,6 +138,10 @@ pub(crate) struct Settings {
     pub(crate) kept: KeptDays,
     /// In which people read times.
     pub(crate) time_zone: TimeZone,
+    /// For how long the Activity is kept.
+    pub(crate) activity_days: ActivityDays,
+    /// How many rows of the Activity are kept.
+    pub(crate) activity_rows: ActivityRows,
 }
 
 /// What is to become of them; what is not named stays.
@@ -67,6 +149,8 @@ pub(crate) struct Settings {
 pub(crate) struct SettingsChange {
     pub(crate) kept: Option<KeptDays>,
     pub(crate) time_zone: Option<TimeZone>,
+    pub(crate) activity_days: Option<ActivityDays>,
+    pub(crate) activity_rows: Option<ActivityRows>,
 }
 
 /// Changes settings. What was terminated before is kept as long as was said then.
@@ -80,7 +164,7 @@ pub(crate) async fn change_settings(
     let mut write = core.store.write().await?;
     let before = read(&mut write).await?;
     still("The general settings", seen, &settings_version(&before))?;
-    let SettingsChange { kept, time_zone } = change;
+    let SettingsChange { kept, time_zone, activity_days, activity_rows } = change;
     let mut done = Vec::new();
     if let Some(kept) = kept.filter(|kept| *kept != before.kept) {
         setting::set_terminated_kept_days(&mut write, kept.get()).await?;
@@ -90,16 +174,29 @@ pub(crate) async fn change_settings(
         setting::set_time_zone(&mut write, zone.name()).await?;
         done.push(format!("Times are now shown in the time zone {}.", zone.name()));
     }
+    if let Some(days) = activity_days.filter(|days| *days != before.activity_days) {
+        setting::set_activity_days(&mut write, days.get()).await?;
+        done.push(format!("The Activity is now kept for {} days.", days.get()));
+    }
+    if let Some(rows) = activity_rows.filter(|rows| *rows != before.activity_rows) {
+        setting::set_activity_rows(&mut write, rows.get()).await?;
+        done.push(format!("The Activity is now kept to {} rows.", rows.get()));
+    }
     if !done.is_empty() {
         record::done(&mut write, core, caller, "settings.change", request, done.join(" ")).await?;
         store::commit(write).await?;
     }
-    Ok(Settings { kept: kept.unwrap_or(before.kept), time_zone: time_zone.unwrap_or(before.time_zone) })
+    Ok(Settings {
+        kept: kept.unwrap_or(before.kept),
+        time_zone: time_zone.unwrap_or(before.time_zone),
+        activity_days: activity_days.unwrap_or(before.activity_days),
+        activity_rows: activity_rows.unwrap_or(before.activity_rows),
+    })
 }
 
 /// What a form shows of the settings.
 pub(crate) fn settings_version(settings: &Settings) -> Version {
-    Version::of(&(settings.kept.get(), settings.time_zone.name()))
+    Version::of(&(settings.kept.get(), settings.time_zone.name(), settings.activity_days.get(), settings.activity_rows.get()))
 }
 
 /// The settings as they are.
@@ -108,7 +205,12 @@ pub(crate) async fn settings(core: &Core) -> Result<Settings, AppError> {
 }
 
 async fn read(db: &mut SqliteConnection) -> Result<Settings, AppError> {
-    Ok(Settings { kept: KeptDays::stored(setting::terminated_kept_days(&mut *db).await?), time_zone: zone(&mut *db).await? })
+    Ok(Settings {
+        kept: KeptDays::stored(setting::terminated_kept_days(&mut *db).await?),
+        time_zone: zone(&mut *db).await?,
+        activity_days: ActivityDays::stored(setting::activity_days(&mut *db).await?),
+        activity_rows: ActivityRows::stored(setting::activity_rows(&mut *db).await?),
+    })
 }
 
 /// The time zone in which people read times.

@@ -8,10 +8,12 @@ use opterius_protocol::WireCode;
 use opterius_protocol::agent::{ListHeads, NotedHead};
 use opterius_protocol::client::{CallError, chain};
 
-use super::AppError;
+use super::{ActivityDays, AppError};
+use crate::activity_key::{ActivityKey, is_signed};
 use crate::core::{Core, compute};
 use crate::fleet::Reading;
 use crate::store::activity::{self, GENESIS, Row};
+use crate::store::activity_removal::{self, ACTION, Removal};
 use crate::store::server::{self, Server};
 
 /// Rows that are read and hashed at once: some milliseconds of work, and no transaction that stays open.
@@ -34,6 +36,12 @@ pub(crate) struct Verdict {
     pub(crate) heads: u64,
     /// Servers whose heads could not be asked for, with the reason.
     pub(crate) not_asked: Vec<(String, String)>,
+    /// What was removed from the beginning, if it is signed by this Panel's key.
+    pub(crate) removed: Option<Removal>,
+    /// Heads that servers had of rows that are removed: nothing is left to compare them with.
+    pub(crate) heads_of_removed: u64,
+    /// The public key that this Panel signs removals with, if it has one.
+    pub(crate) key: Option<String>,
     /// The first thing that is wrong.
     pub(crate) wrong: Option<Wrong>,
 }
@@ -49,6 +57,10 @@ pub(crate) enum WrongKind {
     ChainBroken,
     /// The chain is whole, and not the one that a server was told of.
     HeadUnknown,
+    /// Rows are removed, and what says so was not written by this Panel, or says something else than what is there.
+    RemovalForged,
+    /// The key that removals are signed with is not the one that the servers were told.
+    KeyReplaced,
 }
 
 impl WrongKind {
@@ -59,6 +71,8 @@ impl WrongKind {
             Self::RowsMissing => "rows_missing",
             Self::ChainBroken => "chain_broken",
             Self::HeadUnknown => "head_unknown",
+            Self::RemovalForged => "removal_forged",
+            Self::KeyReplaced => "key_replaced",
         }
     }
 }
@@ -88,13 +102,14 @@ pub(crate) async fn verify_activity(core: &Arc<Core>) -> Result<Verdict, AppErro
             Err(why) => not_asked.push((server.name, why)),
         }
     }
-    let mut walk = Walk { row: 0, hash: GENESIS.to_owned(), rows: 0, heads, compared: 0, held: None };
+    let removal = activity_removal::last(core.store.read()).await?;
+    let key = core.activity_key.as_ref().ok().map(ActivityKey::public);
     let until = activity::head(core.store.read()).await?.map_or(0, |(row, _)| row);
-    let mut wrong = None;
+    let (mut walk, mut wrong) = Walk::begin(heads, removal.clone(), key.as_deref());
     while wrong.is_none() {
         let rows = activity::chained(core.store.read(), walk.row, until, A_TURN).await?;
         if rows.is_empty() {
-            wrong = walk.beyond();
+            wrong = walk.unsaid().or_else(|| walk.beyond()).or_else(|| walk.more.take());
             break;
         }
         (walk, wrong) = compute("check the Activity", move || walk.over(rows)).await?;
@@ -102,7 +117,8 @@ pub(crate) async fn verify_activity(core: &Arc<Core>) -> Result<Verdict, AppErro
     if let Some(wrong) = &wrong {
         tracing::error!(activity.row = wrong.row, kind = wrong.kind.as_str(), "the Activity is not whole: {}", wrong.detail);
     }
-    Ok(Verdict { rows: walk.rows, heads: walk.compared, not_asked, wrong })
+    let (rows, heads, heads_of_removed) = (walk.rows, walk.compared, walk.passed);
+    Ok(Verdict { rows, heads, not_asked, removed: removal, heads_of_removed, key, wrong })
 }
 
 /// A head that a server has.
@@ -111,6 +127,10 @@ struct Known {
     server: String,
     hash: String,
     noted_at: jiff::Timestamp,
+    /// The key that came with it.
+    key: Option<String>,
+    /// The last row that was removed by then.
+    removed: i64,
 }
 
 /// Every head that a server has, by its row, or why it cannot be asked.
@@ -134,7 +154,17 @@ async fn heads_of(core: &Core, server: &Server) -> Result<Vec<(i64, Known)>, Str
         }
         known.extend(page.heads.into_iter().map(|NotedHead { noted_at, head, .. }| {
             let noted_at = jiff::Timestamp::from_microsecond(noted_at.0).unwrap_or_default();
-            (i64::try_from(head.row).unwrap_or(i64::MAX), Known { server: server.name.clone(), hash: head.hash, noted_at })
+            let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+            (
+                whole(head.row),
+                Known {
+                    server: server.name.clone(),
+                    hash: head.hash,
+                    noted_at,
+                    key: head.key,
+                    removed: whole(head.removed.unwrap_or_default()),
+                },
+            )
         }));
     }
 }
@@ -151,9 +181,57 @@ struct Walk {
     compared: u64,
     /// The last row that a server was told of as it is.
     held: Option<i64>,
+    /// Heads of rows that are removed.
+    passed: u64,
+    /// What was removed, until the row that says so was met.
+    unsaid: Option<Removal>,
+    /// That a server was told of more that was removed.
+    more: Option<Wrong>,
 }
 
 impl Walk {
+    /// Begins behind what was removed, if that is signed and nothing that a server was told speaks against it.
+    fn begin(mut heads: BTreeMap<i64, Vec<Known>>, removal: Option<Removal>, key: Option<&str>) -> (Self, Option<Wrong>) {
+        let another = heads.values().flatten().find(|known| known.key.as_deref().is_some_and(|told| Some(told) != key));
+        let mut wrong = another.map(replaced);
+        let last = removal.as_ref().map_or(0, |removal| removal.last_row);
+        if let Some(removal) = &removal {
+            let at = removal.activity_row;
+            if !is_signed(&removal.sentence(), &removal.key, &removal.signature) {
+                wrong = Some(forged(at, "Rows are removed from its beginning, and what says so is not signed by the key that it names."));
+            } else if Some(removal.key.as_str()) != key {
+                let detail = "Rows are removed from its beginning, and what says so is signed by another key than this Panel's.";
+                wrong = Some(Wrong { kind: WrongKind::KeyReplaced, ..forged(at, detail) });
+            }
+        }
+        let more = heads.values().flatten().find(|known| known.removed > last).map(|known| {
+            let detail = format!(
+                "The server `{}` was told at {:.0} that the rows up to {} are removed, and here it is said of those up to {last}.",
+                known.server, known.noted_at, known.removed
+            );
+            forged(last + 1, &detail)
+        });
+        let behind = heads.split_off(&(last + 1));
+        let before = std::mem::replace(&mut heads, behind);
+        wrong = wrong.or_else(|| too_early(&before, &heads, last));
+        let passed = before.range(..last).map(|(_, known)| known.len() as u64).sum();
+        let hash = removal.as_ref().map_or_else(|| GENESIS.to_owned(), |removal| removal.hash.clone());
+        let mut walk = Self { row: last, hash, rows: 0, heads, compared: 0, held: None, passed, unsaid: removal, more };
+        for known in before.into_iter().filter(|(row, _)| *row == last).flat_map(|(_, known)| known) {
+            walk.compared += 1;
+            if known.hash != walk.hash {
+                wrong = wrong.or_else(|| Some(walk.unknown(last, &known, "was removed with another hash")));
+            }
+        }
+        (walk, wrong)
+    }
+
+    /// What says that rows were removed must be in the Activity itself.
+    fn unsaid(&self) -> Option<Wrong> {
+        let removal = self.unsaid.as_ref()?;
+        Some(forged(removal.activity_row, "Rows are removed from its beginning, and no row of the Activity says so."))
+    }
+
     /// Goes over the next rows, up to the first thing that is wrong.
     fn over(mut self, rows: Vec<(i64, Option<Row>)>) -> (Self, Option<Wrong>) {
         for (id, row) in rows {
@@ -186,6 +264,14 @@ impl Walk {
         if row.computed_hash() != row.hash {
             return Err(tampered(WrongKind::RowChanged, id, format!("The row {id} was changed after it was written.")));
         }
+        if let Some(removal) = self.unsaid.take_if(|removal| removal.activity_row == id)
+            && (row.action != ACTION || row.detail != removal.detail())
+        {
+            return Err(forged(
+                id,
+                &format!("Rows are removed from its beginning, and the row {id}, which is to say so, says something else."),
+            ));
+        }
         (self.row, self.hash) = (id, row.hash);
         for known in self.heads.remove(&id).unwrap_or_default() {
             self.compared += 1;
@@ -206,7 +292,7 @@ impl Walk {
     }
 
     fn unknown(&self, row: i64, known: &Known, what: &str) -> Wrong {
-        let Known { server, hash, noted_at } = known;
+        let Known { server, hash, noted_at, .. } = known;
         let held = match self.held {
             Some(held) => format!("Up to the row {held} it is as the servers were told"),
             None => "No head of a server holds before that".to_owned(),
@@ -222,6 +308,62 @@ impl Walk {
                 "If you restored the Panel, this is why, and what was written between the backup and the restore is lost: put /var/lib/opterius-agent/activity-heads.jsonl on `{server}` aside, and the Panel's next start begins a new list. If nobody did, somebody rewrote it: `journalctl -u opterius-agent ACTIVITY_ROW={row}` on `{server}` proves what the row was; compare with a backup of /var/lib/opterius-panel/panel.db."
             ),
         }
+    }
+}
+
+/// Rows go when they are old. A server that was told of one of them, by its own clock, less than the shortest time ago that a host can set knows better:
+/// by then it was still there, and young.
+fn too_early(before: &BTreeMap<i64, Vec<Known>>, behind: &BTreeMap<i64, Vec<Known>>, last: i64) -> Option<Wrong> {
+    let mut newest: BTreeMap<&str, jiff::Timestamp> = BTreeMap::new();
+    for known in before.values().chain(behind.values()).flatten() {
+        let at = newest.entry(known.server.as_str()).or_insert(known.noted_at);
+        *at = known.noted_at.max(*at);
+    }
+    // The first time that a server was told of a row is the time that counts. A day of grace is for a server that was away.
+    let shortest = ActivityDays::shortest().saturating_sub(Duration::from_hours(24));
+    let mut first: BTreeMap<(&str, i64), &Known> = BTreeMap::new();
+    for (row, known) in before.iter().flat_map(|(row, all)| all.iter().map(move |known| (*row, known))) {
+        let kept = first.entry((known.server.as_str(), row)).or_insert(known);
+        if known.noted_at < kept.noted_at {
+            *kept = known;
+        }
+    }
+    let young = |known: &Known| {
+        let age = newest[known.server.as_str()].duration_since(known.noted_at);
+        age.as_secs() < i64::try_from(shortest.as_secs()).unwrap_or(i64::MAX)
+    };
+    let ((server, row), known) = first.into_iter().find(|(_, known)| young(known))?;
+    Some(forged(
+        last,
+        &format!(
+            "The rows up to {last} are removed, and the server `{server}` was told of the row {row} of them at {:.0}, less than {} days ago: so young a row is never removed.",
+            known.noted_at,
+            ActivityDays::LEAST
+        ),
+    ))
+}
+
+fn forged(row: i64, detail: &str) -> Wrong {
+    Wrong {
+        kind: WrongKind::RemovalForged,
+        row,
+        server: None,
+        detail: detail.to_owned(),
+        hint: "The Panel removes what is older than `opterius settings show` says, and signs it with /var/lib/opterius-panel/activity-key.der. Somebody or something else took these rows out, or the database and the key are from different backups: compare with a backup of /var/lib/opterius-panel.".to_owned(),
+    }
+}
+
+fn replaced(known: &Known) -> Wrong {
+    let told = known.key.as_deref().unwrap_or_default();
+    Wrong {
+        kind: WrongKind::KeyReplaced,
+        row: 0,
+        server: Some(known.server.clone()),
+        detail: format!(
+            "The server `{}` was told at {:.0} that this Panel signs what it removes from the Activity with the key {told}, and now it has another, or none.",
+            known.server, known.noted_at
+        ),
+        hint: "If /var/lib/opterius-panel/activity-key.der was lost or restored, put the one from a backup in its place and start the Panel again. If the Panel was set up anew, put /var/lib/opterius-agent/activity-heads.jsonl on each server aside. If nobody did either, somebody replaced the key so as to sign what they took out.".to_owned(),
     }
 }
 

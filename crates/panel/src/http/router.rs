@@ -21,7 +21,7 @@ use crate::core::Core;
 #[openapi(
     info(
         title = "Opterius Panel",
-        description = "Orders accounts and tells what became of them. Times are microseconds since 1970 (UTC); ids are UUIDs.\n\nEvery reply has an `X-Request-Id`, which is also in the Activity, in the operation and in the server's journal. Whatever is not a success is a problem document (RFC 9457) with a stable `code`.",
+        description = "Orders accounts and tells what became of them. Times are microseconds since 1970 (UTC); ids are UUIDs.\n\nEvery reply has an `X-Request-Id`, which is also in the Activity, in the operation and in the server's journal. Whatever is not a success is a problem document (RFC 9457) with a stable `code`.\n\nEach token has a budget: 5,000 requests that look or 1,000 that change something at once, and 100 or 20 a second all the time; refused ones cost more. Beyond it the answer is 429 `too_many_requests` with `Retry-After` in seconds, and nothing was done.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     components(schemas(ProblemView)),

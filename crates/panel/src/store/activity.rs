@@ -127,6 +127,12 @@ pub(crate) async fn head(db: impl SqliteExecutor<'_>) -> Result<Option<(i64, Str
     sqlx::query_as("SELECT id, hash FROM activity ORDER BY id DESC LIMIT 1").fetch_optional(db).await.doing("read the head of the Activity")
 }
 
+/// Takes every row away up to this one.
+pub(crate) async fn remove_until(db: &mut SqliteConnection, row: i64) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM activity WHERE id <= $1").bind(row).execute(db).await.doing("remove the oldest rows of the Activity")?;
+    Ok(())
+}
+
 /// How many rows there are up to this one.
 pub(crate) async fn rows_until(db: impl SqliteExecutor<'_>, row: i64) -> Result<i64, StoreError> {
     sqlx::query_scalar("SELECT COUNT(*) FROM activity WHERE id <= $1").bind(row).fetch_one(db).await.doing("count the Activity")

@@ -6,6 +6,7 @@ pub(crate) mod account_list;
 pub(crate) mod account_override;
 pub(crate) mod account_usage;
 pub(crate) mod activity;
+pub(crate) mod activity_removal;
 pub(crate) mod administrator;
 pub(crate) mod claimed_name;
 pub(crate) mod mail_server;
@@ -41,6 +42,9 @@ pub(crate) struct Store {
     write: SqlitePool,
     read: SqlitePool,
 }
+
+/// How long SQLite's log beside the database stays when nobody needs it, in bytes.
+const LONGEST_LOG: u64 = 16 << 20;
 
 /// How the tables came to be, version by version.
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -101,7 +105,9 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(5));
+            .busy_timeout(Duration::from_secs(5))
+            // What many writes at once make of the file beside the database is given back once it is copied into it.
+            .pragma("journal_size_limit", LONGEST_LOG.to_string());
         let write = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(Duration::from_mins(1))
@@ -258,6 +264,29 @@ mod tests {
         drop(write);
         let write = store.write().await.expect("a transaction after the one that SQLite ended");
         super::commit(write).await.expect("it commits");
+    }
+
+    #[tokio::test]
+    async fn what_was_removed_leaves_room_that_is_used_again_and_the_log_is_bounded() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("panel.db");
+        let store = Store::open(&path).await.expect("a database");
+        let mut sizes = Vec::new();
+        for _ in 0..4 {
+            // More in one transaction than SQLite's log may keep.
+            let mut write = store.write().await.expect("a transaction");
+            let fill = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) \
+                        INSERT INTO setting (name, value) SELECT 'x' || i, hex(zeroblob(50000)) FROM n";
+            sqlx::query(fill).execute(&mut *write).await.expect("rows");
+            super::commit(write).await.expect("it commits");
+            let mut write = store.write().await.expect("a transaction");
+            sqlx::query("DELETE FROM setting WHERE name LIKE 'x%'").execute(&mut *write).await.expect("no rows");
+            super::commit(write).await.expect("it commits");
+            sizes.push(std::fs::metadata(&path).expect("the database").len());
+        }
+        assert!(sizes[3] <= sizes[1] + sizes[1] / 10, "{sizes:?}");
+        let log = std::fs::metadata(dir.path().join("panel.db-wal")).expect("the log").len();
+        assert!(log <= super::LONGEST_LOG + (4 << 20), "{log} bytes");
     }
 
     #[test]

@@ -32,6 +32,26 @@ pub(crate) async fn set_terminated_kept_days(db: &mut SqliteConnection, days: u1
     set(db, "terminated_kept_days", Some(&days)).await
 }
 
+/// For how many days the Activity is kept.
+pub(crate) async fn activity_days(db: impl SqliteExecutor<'_>) -> Result<u16, StoreError> {
+    Ok(value(db, "activity_days").await?.unwrap_or(730))
+}
+
+/// Sets for how many days the Activity is kept.
+pub(crate) async fn set_activity_days(db: &mut SqliteConnection, days: u16) -> Result<(), StoreError> {
+    set(db, "activity_days", Some(&days)).await
+}
+
+/// How many rows of the Activity are kept.
+pub(crate) async fn activity_rows(db: impl SqliteExecutor<'_>) -> Result<u32, StoreError> {
+    Ok(value(db, "activity_rows").await?.unwrap_or(10_000_000))
+}
+
+/// Sets how many rows of the Activity are kept.
+pub(crate) async fn set_activity_rows(db: &mut SqliteConnection, rows: u32) -> Result<(), StoreError> {
+    set(db, "activity_rows", Some(&rows)).await
+}
+
 /// The name of the time zone in which people read times, if the host has chosen one.
 pub(crate) async fn time_zone(db: impl SqliteExecutor<'_>) -> Result<Option<String>, StoreError> {
     value(db, "time_zone").await

@@ -11,6 +11,7 @@ mod pages;
 mod resync_at_start;
 mod send_notices;
 mod servers;
+mod shorten_activity;
 mod supervisor;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub(crate) fn start(core: &Arc<Core>) {
     supervise(core, Name::of("servers"), servers::StartTasks);
     supervise(core, Name::of("refused requests"), count_refused::CountRefused);
     supervise(core, Name::of("password hashes"), forget_hashes::ForgetHashes);
+    supervise(core, Name::of("old Activity"), shorten_activity::ShortenActivity);
     supervise(core, Name::of("notices"), send_notices::SendNotices::default());
 }
 

@@ -12,8 +12,9 @@ use tokio::time::Instant;
 
 use super::servers;
 use super::supervisor::{Failure, Next, Task};
+use crate::activity_key::ActivityKey;
 use crate::core::Core;
-use crate::store::activity;
+use crate::store::{activity, activity_removal};
 
 /// After so many rows no server waits for the hour.
 const ROWS: i64 = 1000;
@@ -45,7 +46,9 @@ impl Task for NoteHeads {
             return Ok(next);
         }
         let rows = activity::rows_until(core.store.read(), row).await?;
-        let head = ActivityHead { row: row.unsigned_abs(), hash, rows: rows.unsigned_abs() };
+        let removed = activity_removal::last(core.store.read()).await?.map(|removal| removal.last_row.unsigned_abs());
+        let key = core.activity_key.as_ref().ok().map(ActivityKey::public);
+        let head = ActivityHead { row: row.unsigned_abs(), hash, rows: rows.unsigned_abs(), key, removed };
         match core.fleet.agent(server.id).call(&NoteHead(head), TIMEOUT).await {
             Ok(_) => {}
             // An Agent of an earlier version keeps none. It may be a later one in an hour.

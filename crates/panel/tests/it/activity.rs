@@ -140,7 +140,12 @@ async fn an_activity_that_nobody_touched_is_whole() {
     let (rows, heads) = (lab.count("SELECT COUNT(*) FROM activity").await, lab.agent.heads().len());
     assert!(heads > 3, "more than one page of them");
     let found = verdict(&lab).await;
-    assert_eq!(found, json!({ "whole": true, "rows_checked": rows, "heads_checked": heads, "not_asked": [], "wrong": null }));
+    let key = found["key"].as_str().unwrap();
+    assert_eq!(
+        found,
+        json!({ "whole": true, "rows_checked": rows, "heads_checked": heads, "not_asked": [], "removed": null, "key": key, "wrong": null })
+    );
+    assert_eq!(lab.agent.key().as_deref(), Some(key), "the servers are told of the key before it signs anything");
     assert_eq!(lab.count("SELECT COUNT(*) FROM activity").await, rows, "a look changes nothing");
     lab.call(Method::POST, "/api/activity/verify").json(&json!({ "x": 1 })).send().await.problem(422, "invalid_request");
 }
@@ -240,6 +245,159 @@ async fn a_thousand_rows_are_told_without_waiting_for_the_hour() {
     .await;
     until("the server was told again", async || lab.agent.heads().last() == Some(&2000)).await;
     assert_eq!(lab.agent.heads().len(), 2, "not for the one row before");
+}
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// An Activity whose rows up to the one that is returned were removed because of their age.
+async fn shortened() -> (Lab, i64) {
+    let lab = told().await;
+    lab.put("/api/settings", &json!({ "activity_days": 30 })).await.data(200);
+    is_told(&lab).await;
+    let last = lab.count("SELECT MAX(id) FROM activity").await;
+    lab.agent.advance(40 * DAY);
+    lab.advance(40 * DAY);
+    until("the old rows are gone", async || lab.count("SELECT MIN(id) FROM activity").await > last).await;
+    lab.post("/api/packages", &json!({ "name": "later" })).await.data(201);
+    is_told(&lab).await;
+    (lab, last)
+}
+
+#[tokio::test]
+async fn rows_that_are_too_old_are_removed_behind_a_signed_row_and_the_rest_stays_provable() {
+    let (mut lab, last) = shortened().await;
+    let rows = rows(&lab).await;
+    let signed = rows.iter().find(|row| row["action"] == "activity.shorten").unwrap();
+    assert_eq!((&rows[0]["id"], &signed["actor"]), (&json!(last + 1), &json!("panel")));
+    assert!(signed["detail"].as_str().unwrap().starts_with(&format!("The rows 1 to {last} ({last}) were removed at ")), "{signed}");
+    for _ in 0..2 {
+        let found = verdict(&lab).await;
+        assert_eq!((&found["whole"], &found["removed"]["last_row"]), (&json!(true), &json!(last)), "{found}");
+        assert_eq!(found["removed"]["activity_row"], signed["id"]);
+        assert!(found["removed"]["heads_not_compared"].as_u64().unwrap() > 3, "{found}");
+        assert!(found["heads_checked"].as_u64().unwrap() >= 2, "{found}");
+        lab.crash().await;
+        lab.start().await;
+    }
+    assert_eq!(lab.count("SELECT COUNT(*) FROM activity_removal").await, 1);
+    let reader = Browser::of_person(&lab, "read_only").await;
+    is_told(&lab).await;
+    let page = reader.post(&lab, "/activity/verify").await;
+    assert!(page.text.contains(&format!("The rows up to {last};")), "{}", page.text);
+    // The next removal continues the first.
+    lab.agent.advance(40 * DAY);
+    lab.advance(40 * DAY);
+    until("those rows are gone, too", async || {
+        lab.count("SELECT last_row FROM activity_removal").await > last && lab.count("SELECT COUNT(*) FROM activity").await < 5
+    })
+    .await;
+    is_told(&lab).await;
+    assert_eq!(verdict(&lab).await["whole"], true);
+}
+
+#[tokio::test]
+async fn rows_stay_as_long_as_the_host_keeps_them_and_a_limit_has_bounds() {
+    let lab = told().await;
+    for (field, bad) in [("activity_days", [0, 29, 3651]), ("activity_rows", [0, 99_999, 100_000_001])] {
+        for number in bad {
+            let problem = lab.put("/api/settings", &json!({ field: number })).await.problem(422, "invalid_request");
+            assert_eq!(problem["field"], field);
+        }
+    }
+    let kept = lab.get("/api/settings").await.data(200);
+    assert_eq!((&kept["activity_days"], &kept["activity_rows"]), (&json!(730), &json!(10_000_000)));
+    let host = Browser::of_person(&lab, "administrator").await;
+    assert!(host.get(&lab, "/settings").await.text.contains("name=\"activity_days\""));
+    lab.agent.advance(700 * DAY);
+    lab.advance(700 * DAY);
+    lab.post("/api/packages", &json!({ "name": "later" })).await.data(201);
+    is_told(&lab).await;
+    assert_eq!(lab.count("SELECT MIN(id) FROM activity").await, 1);
+    assert_eq!(verdict(&lab).await["whole"], true);
+}
+
+#[tokio::test]
+async fn a_removal_that_was_forged_changed_or_taken_away_is_found() {
+    for (sql, kind) in [
+        ("DELETE FROM activity_removal", "rows_missing"),
+        ("UPDATE activity_removal SET last_row = last_row + 1", "removal_forged"),
+        ("UPDATE activity_removal SET first_row = 2", "removal_forged"),
+        ("UPDATE activity_removal SET hash = key", "removal_forged"),
+        ("UPDATE activity_removal SET key = hash", "removal_forged"),
+        ("UPDATE activity_removal SET signature = ''", "removal_forged"),
+        ("UPDATE activity_removal SET activity_row = activity_row + 1", "removal_forged"),
+        ("UPDATE activity_removal SET activity_row = 9999", "removal_forged"),
+        ("DELETE FROM activity WHERE id = (SELECT MIN(id) FROM activity)", "rows_missing"),
+    ] {
+        let (lab, _) = shortened().await;
+        assert_eq!(verdict(&lab).await["whole"], true);
+        tamper(&lab, sql).await;
+        let found = verdict(&lab).await;
+        assert_eq!((&found["whole"], &found["wrong"]["kind"]), (&json!(false), &json!(kind)), "{sql}: {found}");
+    }
+    let (mut lab, _) = shortened().await;
+    lab.crash().await;
+    std::fs::remove_file(lab.dir.path().join("activity-key.der")).unwrap();
+    lab.start().await;
+    let found = verdict(&lab).await;
+    assert_eq!((&found["whole"], &found["wrong"]["kind"]), (&json!(false), &json!("key_replaced")), "{found}");
+}
+
+#[tokio::test]
+async fn whoever_has_the_key_and_takes_out_young_rows_is_found_by_what_the_servers_were_told() {
+    let lab = told().await;
+    let all = rows(&lab).await;
+    let (third, head) = (&all[2], all.last().unwrap());
+    let der = std::fs::read(lab.dir.path().join("activity-key.der")).unwrap();
+    let key = aws_lc_rs::signature::Ed25519KeyPair::from_pkcs8(&der).unwrap();
+    let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let public = hex(aws_lc_rs::signature::KeyPair::public_key(&key).as_ref());
+    let hash = third["hash"].as_str().unwrap();
+    let sentence = format!(
+        "The rows 1 to 3 (3) were removed at 1970-01-01T00:00:00.000001Z; the last one had the hash {hash}. Signed with the key {public}"
+    );
+    let signature = hex(key.sign(sentence.as_bytes()).as_ref());
+    let id = head["id"].as_i64().unwrap() + 1;
+    let mut row = head.clone();
+    row["id"] = json!(id);
+    row["action"] = json!("activity.shorten");
+    row["detail"] = json!(format!("{sentence}: {signature}"));
+    row["prev"] = head["hash"].clone();
+    let pool = lab.sql().await;
+    let text = |field: &str| row[field].as_str().map(str::to_owned);
+    sqlx::query(
+        "INSERT INTO activity (id, owner, at, actor, action, account_id, operation_id, request_id, outcome, detail, prev, hash) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+    )
+    .bind(id)
+    .bind(text("owner"))
+    .bind(row["at"].as_i64())
+    .bind(text("actor"))
+    .bind(text("action"))
+    .bind(text("account_id"))
+    .bind(text("operation_id"))
+    .bind(text("request_id"))
+    .bind(text("outcome"))
+    .bind(text("detail"))
+    .bind(text("prev"))
+    .bind(hash_of(&row))
+    .execute(&pool)
+    .await
+    .unwrap();
+    sqlx::query("INSERT INTO activity_removal VALUES (1, 3, $1, 1, $2, $3, $4)")
+        .bind(hash)
+        .bind(&public)
+        .bind(&signature)
+        .bind(id)
+        .execute(&pool)
+        .await
+        .unwrap();
+    sqlx::query("DELETE FROM activity WHERE id <= 3").execute(&pool).await.unwrap();
+    pool.close().await;
+    is_told(&lab).await;
+    let found = verdict(&lab).await;
+    assert_eq!((&found["whole"], &found["wrong"]["kind"]), (&json!(false), &json!("removal_forged")), "{found}");
+    assert!(found["wrong"]["detail"].as_str().unwrap().contains("less than 30 days ago"), "{found}");
 }
 
 #[tokio::test]

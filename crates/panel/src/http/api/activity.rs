@@ -114,6 +114,10 @@ pub(crate) struct VerdictView {
     heads_checked: u64,
     /// Servers whose heads could not be compared.
     not_asked: Vec<NotAskedView>,
+    /// The rows that were removed from the beginning because of their age; null if none was.
+    removed: Option<RemovedView>,
+    /// The public key (Ed25519, hexadecimal) that this Panel signs removals with; null if it has none that it can use.
+    key: Option<String>,
     /// The first thing that is wrong; null if nothing is.
     wrong: Option<WrongView>,
 }
@@ -127,11 +131,28 @@ struct NotAskedView {
     detail: String,
 }
 
+/// What was removed from the beginning of the Activity.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ActivityRemoved)]
+struct RemovedView {
+    /// The last row that was removed.
+    last_row: i64,
+    /// Its hash, which the row behind it continues.
+    hash: String,
+    /// When the last of them were removed.
+    at: i64,
+    /// The row of the Activity that says so.
+    activity_row: i64,
+    /// Heads that servers had of removed rows, which cannot be compared any more.
+    heads_not_compared: u64,
+}
+
 /// What is wrong with the Activity.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ActivityWrong)]
 struct WrongView {
-    /// `row_changed`, `rows_missing`, `chain_broken`, or `head_unknown`: the chain is whole, and not the one that a server was told of.
+    /// `row_changed`, `rows_missing`, `chain_broken`; `head_unknown`: the chain is whole, and not the one that a server was told of; `removal_forged`: rows
+    /// are removed, and not as the Panel does it; `key_replaced`: the key that signs removals is not the one that was used, or that servers were told.
     kind: &'static str,
     /// Where it shows.
     row: i64,
@@ -148,6 +169,14 @@ impl From<Verdict> for VerdictView {
             whole: verdict.wrong.is_none(),
             rows_checked: verdict.rows,
             heads_checked: verdict.heads,
+            removed: verdict.removed.map(|removal| RemovedView {
+                last_row: removal.last_row,
+                at: removal.at().0,
+                activity_row: removal.activity_row,
+                heads_not_compared: verdict.heads_of_removed,
+                hash: removal.hash,
+            }),
+            key: verdict.key,
             not_asked: verdict.not_asked.into_iter().map(|(server, detail)| NotAskedView { server, detail }).collect(),
             wrong: verdict.wrong.map(|wrong| WrongView {
                 kind: wrong.kind.as_str(),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::shape::{Data, data};
-use crate::app::{self, KeptDays, Settings, SettingsChange, TimeZone};
+use crate::app::{self, ActivityDays, ActivityRows, KeptDays, Settings, SettingsChange, TimeZone};
 use crate::core::Core;
 use crate::http::fields::Body;
 use crate::http::frame::Call;
@@ -22,11 +22,20 @@ pub(crate) struct SettingsView {
     terminated_kept_days: u16,
     /// The IANA name of the time zone in which the pages show times. The API says all times in UTC.
     time_zone: String,
+    /// For how many days the Activity is kept: 30 to 3650.
+    activity_days: u16,
+    /// How many rows of the Activity are kept at most: 100000 to 100000000. Rows of the last 30 days stay however many they are.
+    activity_rows: u32,
 }
 
 impl From<Settings> for SettingsView {
     fn from(settings: Settings) -> Self {
-        Self { terminated_kept_days: settings.kept.get(), time_zone: settings.time_zone.name().to_owned() }
+        Self {
+            terminated_kept_days: settings.kept.get(),
+            time_zone: settings.time_zone.name().to_owned(),
+            activity_days: settings.activity_days.get(),
+            activity_rows: settings.activity_rows.get(),
+        }
     }
 }
 
@@ -35,10 +44,14 @@ impl From<Settings> for SettingsView {
 #[schema(as = ChangeSettings)]
 #[expect(dead_code, reason = "describes the body in the document")]
 struct ChangeSettingsBody {
-    /// 0 to 365; 0 keeps nothing. May be left out if there is a `time_zone`.
+    /// 0 to 365; 0 keeps nothing. May be left out if there is another setting.
     terminated_kept_days: Option<u16>,
     /// An IANA name such as `Europe/Berlin`.
     time_zone: Option<String>,
+    /// 30 to 3650.
+    activity_days: Option<u16>,
+    /// 100000 to 100000000.
+    activity_rows: Option<u32>,
 }
 
 /// Look at the settings
@@ -59,12 +72,14 @@ pub(crate) async fn get(State(core): State<Arc<Core>>, _call: Call) -> Result<Js
     responses((status = 200, description = "The settings as they are now.", body = Data<SettingsView>))
 )]
 pub(crate) async fn change(State(core): State<Arc<Core>>, call: Call, Body(mut fields): Body) -> Result<Json<Data<SettingsView>>, Problem> {
-    let kept = if fields.has("time_zone") {
+    let kept = if ["time_zone", "activity_days", "activity_rows"].into_iter().any(|name| fields.has(name)) {
         fields.number("terminated_kept_days", KeptDays::new)
     } else {
         fields.required_number("terminated_kept_days", KeptDays::new)
     };
     let time_zone = fields.optional("time_zone", TimeZone::parse);
-    let change = fields.finish(Some(SettingsChange { kept, time_zone }))?;
+    let activity_days = fields.number("activity_days", ActivityDays::new);
+    let activity_rows = fields.number("activity_rows", ActivityRows::new);
+    let change = fields.finish(Some(SettingsChange { kept, time_zone, activity_days, activity_rows }))?;
     Ok(data(app::change_settings(&core, &call.caller, change, None, &call.request_id).await?.into()))
 }

@@ -10,7 +10,7 @@ use opterius_model::DomainName;
 use super::assets;
 use super::form::{Filled, Given, Typed, checked};
 use super::frame::{Asked, Frame, shown, to};
-use crate::app::{self, AppError, KeptDays, Scope, SettingsChange, TimeZone};
+use crate::app::{self, ActivityDays, ActivityRows, AppError, KeptDays, Scope, SettingsChange, TimeZone};
 use crate::core::Core;
 use crate::store::shared_parent_domain;
 
@@ -22,6 +22,7 @@ struct SettingsPage {
     filled: Filled,
     kept_now: String,
     zone_now: String,
+    activity_now: String,
     /// Every time zone that can be chosen.
     zones: Vec<String>,
     version: String,
@@ -41,11 +42,14 @@ async fn page(core: &Core, asked: &Asked, mut typed: Typed, error: Option<AppErr
         // What was not typed is as it is.
         typed.fill("terminated_kept_days", settings.kept.to_string());
         typed.fill("time_zone", settings.time_zone.name());
+        typed.fill("activity_days", settings.activity_days.get().to_string());
+        typed.fill("activity_rows", settings.activity_rows.get().to_string());
         typed.fill("names", names_now.as_str());
         Ok::<_, AppError>(SettingsPage {
             may: asked.caller.may(Scope::SettingsWrite),
             kept_now: settings.kept.to_string(),
             zone_now: settings.time_zone.name().to_owned(),
+            activity_now: format!("{} · {}", settings.activity_days.get(), settings.activity_rows.get()),
             zones: TimeZone::names(),
             version: app::settings_version(&settings).as_str().to_owned(),
             names_version: app::shared_parent_domains_version(&names).as_str().to_owned(),
@@ -64,8 +68,12 @@ pub(super) async fn change(State(core): State<Arc<Core>>, asked: Asked, Given { 
     let done = async {
         let kept = fields.text("terminated_kept_days", KeptDays::parse);
         let time_zone = fields.text("time_zone", TimeZone::parse);
+        // A form that was drawn by an earlier version has neither.
+        let activity_days = fields.optional("activity_days", ActivityDays::parse);
+        let activity_rows = fields.optional("activity_rows", ActivityRows::parse);
         let seen = fields.version();
-        let (seen, change) = checked(fields.finish(seen.zip(Some(SettingsChange { kept, time_zone }))))?;
+        let change = SettingsChange { kept, time_zone, activity_days, activity_rows };
+        let (seen, change) = checked(fields.finish(seen.zip(Some(change))))?;
         app::change_settings(&core, &asked.caller, change, Some(&seen), &asked.request_id).await
     };
     match done.await {

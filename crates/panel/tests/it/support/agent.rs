@@ -122,6 +122,8 @@ struct Inside {
     heads: Vec<NotedHead>,
     /// An Agent of an earlier version is told of none.
     knows_no_heads: bool,
+    /// How far its clock was moved, in microseconds.
+    later: i64,
     /// Whether a retry finds what is in the way still there.
     stays_stuck: bool,
     scripts: HashMap<String, VecDeque<Behaviour>>,
@@ -403,6 +405,16 @@ impl FakeAgent {
 
     pub(crate) fn knows_no_heads(&self) {
         self.inside.lock().unwrap().knows_no_heads = true;
+    }
+
+    /// The key that it was told last.
+    pub(crate) fn key(&self) -> Option<String> {
+        self.inside.lock().unwrap().heads.last().and_then(|noted| noted.head.key.clone())
+    }
+
+    /// Moves its clock.
+    pub(crate) fn advance(&self, by: std::time::Duration) {
+        self.inside.lock().unwrap().later += i64::try_from(by.as_micros()).unwrap();
     }
 
     /// The rows of the Activity that it was told of, in that order.
@@ -873,7 +885,8 @@ async fn note_head(State(agent): State<FakeAgent>, Json(head): Json<ActivityHead
         return refused(WireCode::NotFound, "there is nothing here");
     }
     let number = u64::try_from(inside.heads.len()).unwrap() + 1;
-    inside.heads.push(NotedHead { number, noted_at: Micros::now(), head });
+    let noted_at = Micros(Micros::now().0 + inside.later);
+    inside.heads.push(NotedHead { number, noted_at, head });
     Json(inside.heads.last().cloned()).into_response()
 }
 

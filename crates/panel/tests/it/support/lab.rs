@@ -42,6 +42,8 @@ pub(crate) struct Lab {
 #[derive(Clone, Default)]
 struct Clock {
     broken: Arc<AtomicBool>,
+    /// When it was stopped; 0 while it goes.
+    stopped: Arc<AtomicI64>,
     met: Arc<AtomicUsize>,
 }
 
@@ -134,6 +136,7 @@ impl Lab {
             usage_every: Duration::from_millis(10),
             notices_every: Duration::from_millis(10),
             rows_counted_every: Duration::from_millis(5),
+            shorten_every: Duration::from_millis(5),
             ..Timing::default()
         };
         Self {
@@ -166,7 +169,11 @@ impl Lab {
                     clock.met.fetch_add(1, Ordering::SeqCst);
                     panic!("the clock is broken");
                 }
-                Micros(Micros::now().0 + later.load(Ordering::Relaxed))
+                let now = match clock.stopped.load(Ordering::SeqCst) {
+                    0 => Micros::now().0,
+                    stopped => stopped,
+                };
+                Micros(now + later.load(Ordering::Relaxed))
             }),
             administrator_uid: ADMINISTRATOR,
             timing: self.timing.clone(),
@@ -197,6 +204,11 @@ impl Lab {
 
     fn backup(&self) -> PathBuf {
         self.dir.path().join("backup.db")
+    }
+
+    /// From now on the Panel's clock only goes when it is moved.
+    pub(crate) fn stop_clock(&self) {
+        self.clock.stopped.store(Micros::now().0, Ordering::SeqCst);
     }
 
     /// Moves the Panel's clock.
