@@ -30,6 +30,9 @@ pub enum InvalidPage {
     /// The message.
     #[error("the message must have 1 to {MAX_MESSAGE} characters, and no control characters but line ends")]
     Message,
+    /// The message is longer than [`MAX_MESSAGE`].
+    #[error("the message is too long: use at most {MAX_MESSAGE} characters")]
+    TooLong,
     /// The link.
     #[error("`{0}` cannot be a contact: use an address such as `https://hoster.example/help` or `mailto:help@hoster.example`")]
     Link(String),
@@ -58,8 +61,11 @@ impl PageMessage {
     /// Checks `text`; line ends become `\n`, and white space around it goes.
     pub fn parse(text: &str) -> Result<Self, InvalidPage> {
         let message = text.replace("\r\n", "\n").trim().to_owned();
-        let ok = (1..=MAX_MESSAGE).contains(&message.chars().count()) && !message.chars().any(|c| c.is_control() && c != '\n');
-        if ok { Ok(Self(message)) } else { Err(InvalidPage::Message) }
+        match message.chars().count() {
+            _ if message.is_empty() || message.chars().any(|c| c.is_control() && c != '\n') => Err(InvalidPage::Message),
+            1..=MAX_MESSAGE => Ok(Self(message)),
+            _ => Err(InvalidPage::TooLong),
+        }
     }
 }
 

@@ -41,7 +41,7 @@ impl CallsFrom {
     /// What is wrong with them, in a sentence.
     pub(crate) fn new(url: &str, directory: &str) -> Result<Self, String> {
         let parts = url.split_once("://").filter(|(scheme, _)| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"));
-        let printable = |text: &str| text.len() <= 300 && !text.chars().any(|c| c.is_control() || c.is_whitespace());
+        let printable = |text: &str| text.chars().count() <= 300 && !text.chars().any(|c| c.is_control() || c.is_whitespace());
         let Some((scheme, rest)) = parts.filter(|(_, rest)| !rest.is_empty() && !rest.starts_with('/') && printable(rest)) else {
             return Err(format!("`{}` is not the address of an installation: use one such as `https://billing.example.com`", shown(url)));
         };
@@ -55,7 +55,7 @@ impl CallsFrom {
         let url = format!("{scheme}://{}/{path}", host.to_ascii_lowercase());
         let kept = directory.trim_end_matches('/');
         let is_whole = directory.starts_with(['/', '\\']) || directory.get(1..3).is_some_and(|drive| drive == ":\\" || drive == ":/");
-        if !is_whole || directory.len() > 300 || directory.chars().any(char::is_control) {
+        if !is_whole || directory.chars().count() > 300 || directory.chars().any(char::is_control) {
             return Err(format!("`{}` is not the directory of an installation: use one such as `/var/www/whmcs`", shown(directory)));
         }
         Ok(Self { url: url.trim_end_matches('/').to_owned(), directory: if kept.is_empty() { "/" } else { kept }.to_owned() })

@@ -56,14 +56,14 @@ pub(crate) fn mail_port_text(text: &str) -> Result<u16, String> {
     mail_port(text.parse().map_err(|_| format!("`{}` is not a port: use a number from 1 to 65535", shown(text)))?)
 }
 
-/// A name to sign in to a mail server with: 1 to 320 bytes without control characters.
+/// A name to sign in to a mail server with: 1 to 320 characters without control characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MailUsername(String);
 
 impl MailUsername {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() || text.len() > 320 || text.chars().any(char::is_control) {
-            return Err(format!("`{}` is not a name to sign in with: use 1 to 320 bytes without control characters", shown(text)));
+        if !(1..=320).contains(&text.chars().count()) || text.chars().any(char::is_control) {
+            return Err(format!("`{}` is not a name to sign in with: use 1 to 320 characters without control characters", shown(text)));
         }
         Ok(Self(text.to_owned()))
     }

@@ -169,9 +169,9 @@ checked_text! {
     /// could read as more.
     EmailAddress, InvalidEmailAddress,
     "`{given}` is not an e-mail address: use one such as `name@example.com`",
-    |text| text.len() <= 254
+    |text| text.chars().count() <= 254
         && text.bytes().filter(|b| *b == b'@').count() == 1
-        && text.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && local.len() <= 64 && domain.contains('.') && !format!(".{domain}.").contains("..") && !format!(".{local}.").contains(".."))
+        && text.split_once('@').is_some_and(|(local, domain)| (1..=64).contains(&local.chars().count()) && domain.contains('.') && !format!(".{domain}.").contains("..") && !format!(".{local}.").contains(".."))
         && !text.chars().any(|c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"' | '\'' | ',' | ';' | ':' | '\\' | '(' | ')' | '[' | ']' | '`' | '$' | '{' | '}'))
 }
 

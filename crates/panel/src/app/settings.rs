@@ -27,9 +27,9 @@ impl KeptDays {
 
     /// Checks a text.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let days = text
-            .parse()
-            .map_err(|_| format!("`{}` is not a number of days: use one from 0 to {}", super::order::shown(text), Self::MOST))?;
+        let days = text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+        let days =
+            days.ok_or_else(|| format!("`{}` is not a number of days: use one from 0 to {}", super::order::shown(text), Self::MOST))?;
         Self::new(days)
     }
 

@@ -3,6 +3,8 @@
 use opterius_model::AccountId;
 use opterius_protocol::Micros;
 
+use super::fields::digits;
+
 /// Behind which account a page begins, and the moment whose accounts all pages of the list show.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cursor {
@@ -12,7 +14,9 @@ pub(crate) struct Cursor {
 
 impl Cursor {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let parts = text.split_once('.').and_then(|(snapshot, after)| Some((snapshot.parse().ok()?, AccountId::parse(after).ok()?)));
+        let parts = text
+            .split_once('.')
+            .and_then(|(snapshot, after)| Some((i64::try_from(digits(snapshot)?).ok()?, AccountId::parse(after).ok()?)));
         let (snapshot, after) = parts.ok_or_else(|| "`cursor` must be `next` of the page before".to_owned())?;
         Ok(Self { snapshot: Micros(snapshot), after })
     }

@@ -90,7 +90,7 @@ fn render(document: &Value) -> String {
                 fields(&mut operations, document, body, 0);
             }
             operations.push_str("<h3>Answers</h3><table>");
-            for (status, response) in operation["responses"].as_object().into_iter().flatten().filter(|(status, _)| *status != "default") {
+            for (status, response) in operation["responses"].as_object().into_iter().flatten() {
                 let _ = write!(operations, "<tr><td><code>{}</code></td><td>{}", escape(status), prose(text(response, "description")));
                 let schema = &response["content"]["application/json"]["schema"];
                 if !schema.is_null() {
@@ -145,6 +145,9 @@ fn resolved<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
 fn fields(page: &mut String, document: &Value, schema: &Value, depth: usize) {
     let schema = resolved(document, schema);
     // The document's types are a few levels deep; this ends a type that holds itself.
+    for one in schema["oneOf"].as_array().into_iter().flatten() {
+        fields(page, document, one, depth);
+    }
     let Some(properties) = schema["properties"].as_object().filter(|_| depth < 5) else { return };
     let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     page.push_str("<table>");
@@ -175,6 +178,6 @@ fn kind(document: &Value, schema: &Value) -> String {
     match &schema["type"] {
         Value::String(one) => one.clone(),
         Value::Array(several) => several.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "),
-        _ => String::new(),
+        _ => schema["oneOf"].as_array().into_iter().flatten().map(|one| kind(document, one)).collect::<Vec<_>>().join(" or "),
     }
 }

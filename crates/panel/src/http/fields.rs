@@ -13,9 +13,14 @@ use super::problem::Problem;
 use super::{body, json};
 use crate::app::{AppError, Code, Edit, FieldProblem, LimitChanges, Refusal, Version};
 
+/// The most entries of a list in a body.
+pub(crate) const MOST_ENTRIES: usize = 100;
+
 /// The fields of a request that nobody has asked for yet, and what is wrong with those that somebody has.
 pub(crate) struct Fields {
     rest: Map<String, Value>,
+    /// Whether everything is a text, as in a query or a form.
+    in_words: bool,
     problems: Vec<FieldProblem>,
 }
 
@@ -71,6 +76,12 @@ impl Classed for InvalidPassword {
     }
 }
 
+impl Classed for opterius_model::InvalidPage {
+    fn class(&self) -> &'static str {
+        if matches!(self, Self::TooLong) { "too_long" } else { "invalid" }
+    }
+}
+
 macro_rules! classed {
     ($($name:ty),+) => { $(impl Classed for $name {})+ };
 }
@@ -78,7 +89,6 @@ classed!(
     opterius_model::InvalidPackageName,
     opterius_model::InvalidId,
     opterius_model::InvalidHold,
-    opterius_model::InvalidPage,
     opterius_model::InvalidRecord,
     opterius_model::InvalidTtl,
     crate::app::InvalidClientRef,
@@ -106,7 +116,7 @@ impl<S: Sync> FromRequest<S> for Body {
         let body = body::whole(request.into_body()).await?;
         match json::read(&body) {
             Ok((Value::Object(rest), twice)) => {
-                let mut fields = Fields { rest, problems: Vec::new() };
+                let mut fields = Fields { rest, in_words: false, problems: Vec::new() };
                 for place in twice {
                     fields.refuse(&place, "invalid", format!("`{place}` is given twice: say it once"));
                 }
@@ -127,7 +137,7 @@ impl<S: Sync> FromRequest<S> for OptionalBody {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         if request.body().is_end_stream() && !request.headers().contains_key(header::CONTENT_TYPE) {
-            return Ok(Self(Fields { rest: Map::new(), problems: Vec::new() }));
+            return Ok(Self(Fields { rest: Map::new(), in_words: false, problems: Vec::new() }));
         }
         Body::from_request(request, state).await.map(|Body(fields)| Self(fields))
     }
@@ -139,7 +149,7 @@ impl<S: Sync> FromRequestParts<S> for QueryFields {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
             .map_err(|_| Refusal::invalid_field("", "invalid", "the query cannot be read"))?;
-        let mut fields = Fields { rest: Map::new(), problems: Vec::new() };
+        let mut fields = Fields { rest: Map::new(), in_words: true, problems: Vec::new() };
         for (name, value) in pairs {
             if fields.rest.insert(name.clone(), Value::String(value)).is_some() {
                 let shown: String = name.chars().take(60).flat_map(char::escape_debug).collect();
@@ -169,7 +179,7 @@ impl Fields {
                 there => *there = Value::Array(vec![there.take(), value.into()]),
             }
         }
-        Self { rest, problems: Vec::new() }
+        Self { rest, in_words: true, problems: Vec::new() }
     }
 
     /// Notes that a field is wrong.
@@ -177,9 +187,16 @@ impl Fields {
         self.problems.push(FieldProblem { field: field.to_owned(), code: code.to_owned(), detail: detail.to_string() });
     }
 
-    /// Whether the field is there and not null.
-    pub(crate) fn has(&self, field: &str) -> bool {
-        self.rest.get(field).is_some_and(|value| !value.is_null())
+    /// Whether the field is there. One that is null is one that is not given, and nobody needs to ask for it again.
+    pub(crate) fn has(&mut self, field: &str) -> bool {
+        match self.rest.get(field) {
+            None => false,
+            Some(Value::Null) => {
+                self.rest.remove(field);
+                false
+            }
+            Some(_) => true,
+        }
     }
 
     fn take(&mut self, field: &str) -> Option<Value> {
@@ -190,7 +207,6 @@ impl Fields {
     fn is_missing(&mut self, field: &str) -> bool {
         let missing = !self.has(field);
         if missing {
-            self.rest.remove(field);
             self.refuse(field, "missing", format!("`{field}` is missing"));
         }
         missing
@@ -256,8 +272,8 @@ impl Fields {
     /// A list of texts that may be there.
     pub(crate) fn list<T, E: Classed>(&mut self, field: &str, parse: impl Fn(&str) -> Result<T, E>) -> Option<Vec<T>> {
         match self.take(field)? {
-            Value::Array(values) if values.len() > 100 => {
-                self.refuse(field, "too_long", format!("`{field}` has more than 100 entries"));
+            Value::Array(values) if values.len() > MOST_ENTRIES => {
+                self.refuse(field, "too_long", format!("`{field}` has more than {MOST_ENTRIES} entries"));
                 None
             }
             Value::Array(values) => self.each(field, values, parse),
@@ -306,9 +322,9 @@ impl Fields {
     /// A list of objects that must be there, each read by `read`. What is wrong with one is told as of `field[0].name`.
     pub(crate) fn required_objects<T>(&mut self, field: &str, read: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         let values = match self.take(field) {
-            Some(Value::Array(values)) if values.len() <= 100 => values,
+            Some(Value::Array(values)) if values.len() <= MOST_ENTRIES => values,
             Some(Value::Array(_)) => {
-                self.refuse(field, "too_long", format!("`{field}` has more than 100 entries"));
+                self.refuse(field, "too_long", format!("`{field}` has more than {MOST_ENTRIES} entries"));
                 return None;
             }
             Some(other) => {
@@ -348,7 +364,7 @@ impl Fields {
             self.refuse(place, "wrong_type", format!("`{place}` must be an object, and is {}", kind(&value)));
             return None;
         };
-        let mut inner = Self { rest, problems: Vec::new() };
+        let mut inner = Self { rest, in_words: self.in_words, problems: Vec::new() };
         let one = read(&mut inner);
         inner.refuse_the_rest();
         let is_good = inner.problems.is_empty();
@@ -360,7 +376,7 @@ impl Fields {
     /// A moment, in microseconds since 1970.
     pub(crate) fn moment(&mut self, field: &str) -> Option<i64> {
         let value = self.take(field)?;
-        let moment = value.as_i64().filter(|moment| *moment >= 0);
+        let moment = whole(&value).and_then(|moment| i64::try_from(moment).ok());
         if moment.is_none() {
             self.refuse(field, "wrong_type", format!("`{field}` must be a moment in microseconds since 1970, and is {}", kind(&value)));
         }
@@ -372,8 +388,8 @@ impl Fields {
         match self.take(field) {
             None => default,
             Some(Value::Bool(truth)) => truth,
-            Some(Value::String(text)) if text == "true" => true,
-            Some(Value::String(text)) if text == "false" => false,
+            Some(Value::String(text)) if self.in_words && text == "true" => true,
+            Some(Value::String(text)) if self.in_words && text == "false" => false,
             Some(other) => {
                 self.refuse(field, "wrong_type", format!("`{field}` must be true or false, and is {}", kind(&other)));
                 default
@@ -389,7 +405,7 @@ impl Fields {
     /// A whole number that may be there.
     pub(crate) fn number<T, E: Classed>(&mut self, field: &str, parse: impl FnOnce(u64) -> Result<T, E>) -> Option<T> {
         let value = self.take(field)?;
-        let Some(number) = value.as_u64() else {
+        let Some(number) = whole(&value) else {
             self.refuse(field, "wrong_type", format!("`{field}` must be a whole number from 0, and is {}", kind(&value)));
             return None;
         };
@@ -422,7 +438,7 @@ impl Fields {
     }
 
     fn limit(&mut self, field: &str, value: &Value) -> Option<Limit> {
-        let Some(number) = value.as_u64() else {
+        let Some(number) = whole(value) else {
             let detail = format!("`{field}` must be a whole number from 0 (unlimited), and is {}", kind(value));
             self.refuse(field, "wrong_type", detail);
             return None;
@@ -440,13 +456,12 @@ impl Fields {
         LimitChanges(given)
     }
 
-    /// How many entries of a list, of a query: 1 to 500, 100 if nothing is said.
-    pub(crate) fn page_size(&mut self) -> u32 {
-        self.optional("limit", |text| match text.parse::<u32>() {
-            Ok(number @ 1..=500) => Ok(number),
-            _ => Err("`limit` must be a number from 1 to 500".to_owned()),
+    /// How many entries of a list, of a query: 1 to `most`.
+    pub(crate) fn page_size(&mut self, most: u32) -> Option<u32> {
+        self.optional("limit", |text| {
+            let number = digits(text).and_then(|number| u32::try_from(number).ok()).filter(|number| (1..=most).contains(number));
+            number.ok_or_else(|| format!("`limit` must be a number from 1 to {most}"))
         })
-        .unwrap_or(100)
     }
 
     /// Notes every field that nobody has asked for.
@@ -470,6 +485,20 @@ impl Fields {
             None => Err(AppError::Broken("say what is wrong with a request").into()),
         }
     }
+}
+
+/// A whole number from 0, as JSON writes one: `1.0` and `1e0` are 1.
+fn whole(value: &Value) -> Option<u64> {
+    // All whole numbers up to here are floats; beyond, a float says not which one is meant.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is a whole number in the range")]
+    let of_float = |number: f64| (number.fract() == 0.0 && (0.0..=EXACT).contains(&number)).then_some(number as u64);
+    value.as_u64().or_else(|| value.as_f64().filter(|_| value.is_f64()).and_then(of_float))
+}
+
+/// A whole number from 0 in digits, of at most 18 of them, and without a sign.
+pub(crate) fn digits(text: &str) -> Option<u64> {
+    ((1..=18).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
 fn kind(value: &Value) -> &'static str {

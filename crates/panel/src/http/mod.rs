@@ -6,6 +6,7 @@ mod body;
 mod connection;
 mod cursor;
 mod docs;
+mod document;
 mod fields;
 mod frame;
 mod headers;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use serde_json::{Value, json};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -13,7 +12,7 @@ use utoipa_axum::routes;
 
 use super::auth::{Access, guard};
 use super::problem::{Problem, ProblemView};
-use super::{api, docs, frame, ui};
+use super::{api, docs, document, frame, ui};
 use crate::app::{Code, Refusal};
 use crate::core::Core;
 
@@ -94,7 +93,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .routes(routes!(docs::document))
         .routes(routes!(docs::page))
         .split_for_parts();
-    let document = complete(&document);
+    let document = document::complete(&document);
     let access = Arc::new(Access::from_document(&document));
     let published = Arc::new(docs::Published::new(&document));
     let api = routes
@@ -106,20 +105,6 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
 
 async fn nothing_here() -> Problem {
     Refusal::new(Code::NotFound, "There is nothing here.").hint("`/api/docs` lists what there is.").into()
-}
-
-/// What every operation has in common: refusals are problem documents.
-fn complete(document: &utoipa::openapi::OpenApi) -> Value {
-    let mut document = serde_json::to_value(document).unwrap_or_default();
-    for (_, item) in document["paths"].as_object_mut().into_iter().flatten() {
-        for (_, operation) in item.as_object_mut().into_iter().flatten() {
-            operation["responses"]["default"] = json!({
-                "description": "A refusal.",
-                "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
-            });
-        }
-    }
-    document
 }
 
 #[cfg(test)]

@@ -25,10 +25,10 @@ word_enum! {
 pub(crate) struct MailPassword(Zeroizing<String>);
 
 impl MailPassword {
-    /// Checks a text: 1 to 512 bytes without control characters.
+    /// Checks a text: 1 to 512 characters without control characters.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() || text.len() > 512 || text.chars().any(char::is_control) {
-            return Err("the password must have 1 to 512 bytes and no control characters".to_owned());
+        if !(1..=512).contains(&text.chars().count()) || text.chars().any(char::is_control) {
+            return Err("the password must have 1 to 512 characters and no control characters".to_owned());
         }
         Ok(Self(Zeroizing::new(text.to_owned())))
     }

@@ -164,7 +164,8 @@ async fn the_document_is_whole() {
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             assert!(operation["summary"].is_string(), "{method} {path}");
-            assert!(operation["responses"]["default"].is_object(), "{method} {path}");
+            assert!(operation["responses"]["default"].is_null(), "{method} {path} says not with what it may refuse");
+            assert!(operation["x-refusals"].is_null(), "{method} {path}");
             ids.push(operation["operationId"].as_str().unwrap());
         }
     }
@@ -257,4 +258,61 @@ async fn the_page_shows_every_operation_and_loads_nothing_from_elsewhere() {
     for foreign in ["<script", "http://", "https://", "src=", "@import", "style=\""] {
         assert!(!page.text.contains(foreign), "{foreign}");
     }
+}
+
+#[tokio::test]
+async fn a_body_is_read_as_its_schema_says() {
+    let lab = Lab::new().await;
+    lab.create(&order("alice")).await.data(201);
+    // Words are for queries.
+    for (field, value) in [("force", json!("true")), ("keep_overrides", json!("false"))] {
+        let mut body = json!({ "package": "Starter" });
+        body[field] = value;
+        assert_eq!(lab.put("/api/accounts/ref:ref-alice/package", &body).await.problem(422, "invalid_request")["field"], field);
+    }
+    // A whole number is one however JSON writes it.
+    let whole =
+        lab.call(Method::POST, "/api/packages").raw("application/json", r#"{"name":"Whole","disk_mib":1024.0,"files":1e3}"#).send().await;
+    let limits = whole.data(201)["limits"].clone();
+    assert_eq!((&limits["disk_mib"], &limits["files"]), (&json!(1024), &json!(1000)));
+    for number in ["1024.5", "-1", "-0.5", "1e30", "18446744073709551616", "\"1024\""] {
+        let body = format!(r#"{{"name":"Broken","disk_mib":{number}}}"#);
+        lab.call(Method::POST, "/api/packages").raw("application/json", body).send().await.problem(422, "invalid_request");
+    }
+    // What is null is not given, whatever is given beside it.
+    lab.post("/api/tokens", &json!({ "name": "Whmcs", "purpose": "whmcs", "scopes": null })).await.data(201);
+    lab.agent.uses("alice", 1, 1);
+    lab.put("/api/accounts/ref:ref-alice/package", &json!({ "package": "Whole", "package_id": null })).await.data(200);
+}
+
+#[tokio::test]
+async fn a_number_in_a_query_has_no_sign() {
+    let lab = Lab::new().await;
+    lab.create(&order("alice")).await.data(201);
+    let id = "0193a5e0-7c1e-7000-8000-000000000000";
+    for query in [
+        "/api/accounts?limit=%2B5",
+        "/api/accounts?limit=0",
+        "/api/accounts?limit=501",
+        "/api/usage?limit=%2B5",
+        "/api/usage?limit=10001",
+        "/api/usage?server=",
+        "/api/activity?cursor=-1",
+        "/api/activity?cursor=%2B1",
+        &format!("/api/accounts?cursor=-1.{id}"),
+        &format!("/api/usage?cursor=%2B1.{id}"),
+    ] {
+        lab.get(query).await.problem(422, "invalid_request");
+    }
+    lab.delete("/api/accounts/ref:ref-alice?keep_days=%2B5").await.problem(422, "invalid_request");
+    lab.delete("/api/accounts/ref:ref-alice?keep_days=5").await.data(200);
+}
+
+#[tokio::test]
+async fn a_path_that_is_no_text_is_the_path_of_nothing() {
+    let lab = Lab::new().await;
+    for path in ["/api/servers/%ff", "/api/accounts/%ff", "/api/packages/%c3%28", "/api/operations/%ff", "/api/operations/%ff/events"] {
+        lab.get(path).await.problem(404, "not_found");
+    }
+    lab.put("/api/administrators/%ff/password", &json!({ "password": "correct horse" })).await.problem(404, "not_found");
 }

@@ -16,8 +16,9 @@ use utoipa::ToSchema;
 use super::operations::{OperationView, patience, running};
 use super::plan::{ChangeView, ConflictView, MissingView, PlanView};
 use super::shape::{Data, Id, List, Page, data};
+use super::texts;
 use crate::app::{
-    self, Answer, Caller, ClientChange, ClientRef, EmailAddress, ExternalRef, KeptDays, NewPassword, Obstacle, Order, PackageChange,
+    self, Answer, Caller, ClientChange, ClientRef, Code, EmailAddress, ExternalRef, KeptDays, NewPassword, Obstacle, Order, PackageChange,
     PackageChoice, Plan, Reason, Reference, Repair, Restore, Suspend, Terminate, Unsuspend, Verb,
 };
 use crate::core::Core;
@@ -26,6 +27,36 @@ use crate::http::fields::{Body, Fields, OptionalBody, QueryFields};
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
 use crate::store::account::{self, Account, Client, Filter, Status};
+
+/// What any change of an account may be refused with.
+const CHANGE: &[Code] = &[
+    Code::AccountGone,
+    Code::OperationRunning,
+    Code::ChangedMeanwhile,
+    Code::NeedsAttention,
+    Code::ServerUnreachable,
+    Code::ServerNotConfigured,
+    Code::ProvisioningFailed,
+    Code::UsernameTaken,
+    Code::DomainTaken,
+];
+
+/// What a restore may be refused with.
+fn restore_refusals() -> Vec<Code> {
+    [CHANGE, &[Code::ExternalRefTaken, Code::ServerFull]].concat()
+}
+
+/// What a change of the package may be refused with.
+fn package_refusals() -> Vec<Code> {
+    [CHANGE, &[Code::PackageNotFound, Code::PackageRetired, Code::LimitsBelowUse]].concat()
+}
+
+/// What an order may be refused with.
+fn order_refusals() -> Vec<Code> {
+    let own =
+        [Code::PackageNotFound, Code::PackageRetired, Code::ExternalRefMismatch, Code::ExternalRefTaken, Code::ServerFull, Code::NotFound];
+    [CHANGE, &own].concat()
+}
 
 /// One customer's hosting.
 #[derive(Debug, Serialize, ToSchema)]
@@ -161,6 +192,26 @@ impl TerminatedView {
     }
 }
 
+/// What answers a change: the account as it is now, or with `plan` what the change would do.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ChangedAccount)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes the answer in the document")]
+enum ChangedView {
+    Account(Box<Data<AccountView>>),
+    Plan(Data<PlanView>),
+}
+
+/// What answers a terminate.
+#[derive(Serialize, ToSchema)]
+#[schema(as = EndedAccount)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes the answer in the document")]
+enum EndedView {
+    Account(Data<TerminatedView>),
+    Plan(Data<PlanView>),
+}
+
 /// A package, by name.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PackageName)]
@@ -263,26 +314,23 @@ fn numbers(limits: BTreeMap<String, Limit>) -> BTreeMap<String, u64> {
 #[schema(as = CreateAccount)]
 #[expect(dead_code, reason = "describes the body in the document; it is read field by field, so that all that is wrong is told at once")]
 struct CreateAccountBody {
-    /// 3 to 32 lower-case letters and digits, a letter first.
-    username: String,
-    /// A name below a public suffix, as U-label or A-label, without `www.`.
-    domain: String,
-    /// 8 to 128 characters, no control characters.
-    #[schema(format = Password)]
-    password: String,
+    username: texts::Username,
+    domain: texts::Domain,
+    password: texts::Password,
     /// The exact name of a package, case included; or give `package_id`.
-    package: Option<String>,
+    package: Option<texts::ChosenPackage>,
     /// The id of a package, which renaming does not change; or give `package`.
-    package_id: Option<String>,
-    email: Option<String>,
+    package_id: Option<texts::ChosenPackageId>,
+    email: Option<texts::Email>,
     /// The id or name of a server; the default one if nothing is said.
-    server: Option<String>,
-    /// The caller's own name for the account, 1 to 100 of `A-Za-z0-9._:-`. With it, the same order may be sent any number of times.
-    external_ref: Option<String>,
+    server: Option<texts::ServerChoice>,
+    /// The caller's own name for the account, 1 to 100 of `A-Za-z0-9._:-`. With it, the same order may be sent any number of times. A token with a
+    /// ref prefix orders nothing without one.
+    external_ref: Option<texts::OrderRef>,
     /// The caller's own name for the client, 1 to 100 of `A-Za-z0-9._:-`.
-    client_ref: Option<String>,
+    client_ref: Option<texts::ExternalRef>,
     /// When the client pays next, as in 2026-12-31.
-    next_due_on: Option<String>,
+    next_due_on: Option<texts::Day>,
 }
 
 /// Order an account
@@ -293,12 +341,12 @@ struct CreateAccountBody {
 ///
 /// A token has 200 operations open on a server at most, those that wait for their turn included, but for what suspends or ends accounts. More are refused with `too_many_requests`, and a `Retry-After`.
 #[utoipa::path(
-    post, path = "/api/accounts", operation_id = "account.create", tag = "accounts", security(("token" = ["accounts.create"])),
+    post, path = "/api/accounts", operation_id = "account.create", extensions(("x-refusals" = json!(order_refusals()))), tag = "accounts", security(("token" = ["accounts.create"])),
     params(("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
     request_body = CreateAccountBody,
     responses(
-        (status = 201, description = "The account was made.", body = Data<AccountView>),
-        (status = 200, description = "The same order made this account before.", body = Data<AccountView>),
+        (status = 201, description = "The account was made.", body = Data<AccountView>, headers(("Location" = String, description = "The account."))),
+        (status = 200, description = "The same order made this account before. With `plan`: the plan.", body = ChangedView),
         (status = 202, description = "The operation goes on.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
     )
 )]
@@ -425,15 +473,8 @@ pub(crate) fn refuse_reserved(fields: &mut Fields, domain: Option<&DomainName>, 
 
 pub(super) fn package_choice(fields: &mut Fields) -> Option<PackageChoice> {
     match (fields.has("package"), fields.has("package_id")) {
-        // Here as everywhere, a field that is null is one that is not given; taken, so that it is not called unknown.
-        (_, false) => {
-            let _ = fields.optional("package_id", PackageId::parse);
-            fields.required("package", PackageName::parse).map(PackageChoice::Name)
-        }
-        (false, true) => {
-            let _ = fields.optional("package", PackageName::parse);
-            fields.required("package_id", PackageId::parse).map(PackageChoice::Id)
-        }
+        (_, false) => fields.required("package", PackageName::parse).map(PackageChoice::Name),
+        (false, true) => fields.required("package_id", PackageId::parse).map(PackageChoice::Id),
         (true, true) => {
             let _ = (fields.optional("package", PackageName::parse), fields.optional("package_id", PackageId::parse));
             fields.refuse("package_id", "invalid", "give `package` or `package_id`, not both");
@@ -448,13 +489,13 @@ pub(super) fn package_choice(fields: &mut Fields) -> Option<PackageChoice> {
 #[utoipa::path(
     get, path = "/api/accounts", operation_id = "account.list", tag = "accounts", security(("token" = ["accounts.read"])),
     params(
-        ("username" = Option<String>, Query, description = "Only this one."),
-        ("domain" = Option<String>, Query, description = "Only this one."),
-        ("external_ref" = Option<String>, Query, description = "Only this one, as the caller knows it."),
-        ("client_ref" = Option<String>, Query, description = "Only those of this client, as the caller knows it."),
-        ("status" = Option<String>, Query, description = "Only accounts with this status; `terminated` is only listed when asked for."),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before."),
-        ("limit" = Option<u32>, Query, description = "At most so many, 1 to 500; 100 if nothing is said."),
+        ("username" = inline(Option<texts::Username>), Query, description = "Only this one."),
+        ("domain" = inline(Option<texts::Domain>), Query, description = "Only this one."),
+        ("external_ref" = inline(Option<texts::ExternalRef>), Query, description = "Only this one, as the caller knows it."),
+        ("client_ref" = inline(Option<texts::ExternalRef>), Query, description = "Only those of this client, as the caller knows it."),
+        ("status" = inline(Option<texts::ListedStatus>), Query, description = "Only accounts with this status; `terminated` is only listed when asked for."),
+        ("cursor" = inline(Option<texts::AccountCursor>), Query, description = "`next` of the page before."),
+        ("limit" = inline(Option<texts::PageSize>), Query, description = "At most so many, 1 to 500; 100 if nothing is said."),
     ),
     responses((status = 200, description = "One page.", body = List<AccountView>))
 )]
@@ -488,7 +529,7 @@ fn asked(core: &Core, caller: &Caller, mut fields: Fields) -> Result<(Filter, Op
         Err(error) => Err(error.to_string()),
     });
     let cursor = fields.optional("cursor", Cursor::parse);
-    let limit = fields.page_size();
+    let limit = fields.page_size(500).unwrap_or(100);
     let filter = Filter {
         username: username.map(|name| name.to_string()),
         domain: domain.map(|name| name.to_string()),
@@ -505,8 +546,8 @@ fn asked(core: &Core, caller: &Caller, mut fields: Fields) -> Result<(Filter, Op
 ///
 /// One that was terminated is answered 410, with when, and until when it can be restored.
 #[utoipa::path(
-    get, path = "/api/accounts/{id}", operation_id = "account.read", tag = "accounts", security(("token" = ["accounts.read"])),
-    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref.")),
+    get, path = "/api/accounts/{id}", operation_id = "account.read", extensions(("x-refusals" = json!([Code::AccountGone]))), tag = "accounts", security(("token" = ["accounts.read"])),
+    params(("id" = inline(texts::AccountReference), Path, description = "The account's id, or `ref:` and its external_ref.")),
     responses((status = 200, description = "The account.", body = Data<AccountView>))
 )]
 pub(crate) async fn get(State(core): State<Arc<Core>>, call: Call, Id(id): Id<Reference>) -> Result<Json<Data<AccountView>>, Problem> {
@@ -519,19 +560,19 @@ pub(crate) async fn get(State(core): State<Arc<Core>>, call: Call, Id(id): Id<Re
 #[schema(as = RecordAccount)]
 #[expect(dead_code, reason = "describes the body in the document")]
 struct RecordBody {
-    email: Option<String>,
+    email: Option<texts::Email>,
     /// The caller's own name for the client, 1 to 100 of `A-Za-z0-9._:-`.
-    client_ref: Option<String>,
+    client_ref: Option<texts::ExternalRef>,
     /// When the client pays next, as in 2026-12-31.
-    next_due_on: Option<String>,
+    next_due_on: Option<texts::Day>,
 }
 
 /// Change what is kept of an account's client
 ///
 /// Only the Panel keeps it: there is no operation, and the account's server is not asked.
 #[utoipa::path(
-    patch, path = "/api/accounts/{id}", operation_id = "account.record", tag = "accounts", security(("token" = ["accounts.record"])),
-    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref.")),
+    patch, path = "/api/accounts/{id}", operation_id = "account.record", extensions(("x-refusals" = json!([Code::AccountGone]))), tag = "accounts", security(("token" = ["accounts.record"])),
+    params(("id" = inline(texts::AccountReference), Path, description = "The account's id, or `ref:` and its external_ref.")),
     request_body = RecordBody,
     responses((status = 200, description = "The account.", body = Data<AccountView>))
 )]
@@ -557,9 +598,9 @@ pub(crate) async fn record(
 #[expect(dead_code, reason = "describes the body in the document")]
 struct SuspendBody {
     /// 1 to 500 characters on one line; kept, and shown to whoever may see the account.
-    reason: String,
+    reason: texts::Reason,
     /// `billing` or `abuse`. If nothing is said: `billing` for a token with a ref prefix, which sets no other, `abuse` for everybody else.
-    hold: Option<String>,
+    hold: Option<texts::HoldWord>,
 }
 
 /// Which hold is to be lifted.
@@ -568,18 +609,18 @@ struct SuspendBody {
 #[expect(dead_code, reason = "describes the body in the document")]
 struct UnsuspendBody {
     /// As for a suspension.
-    hold: Option<String>,
+    hold: Option<texts::HoldWord>,
 }
 
 /// Suspend an account
 ///
 /// Its site answers 503 from the next request on, and nothing of it runs; its data stay. Holds are separate: a hold that is there already only gets the new reason.
 #[utoipa::path(
-    post, path = "/api/accounts/{id}/suspend", operation_id = "account.suspend", tag = "accounts", security(("token" = ["accounts.suspend"])),
-    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
+    post, path = "/api/accounts/{id}/suspend", operation_id = "account.suspend", extensions(("x-refusals" = json!(CHANGE))), tag = "accounts", security(("token" = ["accounts.suspend"])),
+    params(("id" = inline(texts::AccountReference), Path, description = "The account's id, or `ref:` and its external_ref."), ("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
     request_body = SuspendBody,
     responses(
-        (status = 200, description = "The account, suspended.", body = Data<AccountView>),
+        (status = 200, description = "The account, suspended. With `plan`: the plan.", body = ChangedView),
         (status = 202, description = "The operation goes on.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
     )
 )]
@@ -603,11 +644,11 @@ pub(crate) async fn suspend(
 ///
 /// Only one's own hold. What else holds the account is in `holds` and `notice`, and it stays suspended.
 #[utoipa::path(
-    post, path = "/api/accounts/{id}/unsuspend", operation_id = "account.unsuspend", tag = "accounts", security(("token" = ["accounts.suspend"])),
-    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
-    request_body = UnsuspendBody,
+    post, path = "/api/accounts/{id}/unsuspend", operation_id = "account.unsuspend", extensions(("x-refusals" = json!(CHANGE))), tag = "accounts", security(("token" = ["accounts.suspend"])),
+    params(("id" = inline(texts::AccountReference), Path, description = "The account's id, or `ref:` and its external_ref."), ("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
+    request_body = Option<UnsuspendBody>,
     responses(
-        (status = 200, description = "The account without this hold.", body = Data<AccountView>),
+        (status = 200, description = "The account without this hold. With `plan`: the plan.", body = ChangedView),
         (status = 202, description = "The operation goes on.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
     )
 )]
@@ -630,16 +671,34 @@ pub(crate) async fn unsuspend(
     .await
 }
 
+/// Limits to set, and with null those to leave to the package.
+#[derive(ToSchema)]
+#[schema(as = Overrides)]
+#[expect(dead_code, reason = "describes the body in the document")]
+struct LimitsBody {
+    disk_mib: Option<texts::Limit>,
+    files: Option<texts::Limit>,
+    bandwidth_gib: Option<texts::Limit>,
+    php_workers: Option<texts::Limit>,
+    php_memory_mib: Option<texts::Limit>,
+    cpu_percent: Option<texts::Limit>,
+    memory_mib: Option<texts::Limit>,
+    processes: Option<texts::Limit>,
+    sub_sites: Option<texts::Limit>,
+    databases: Option<texts::Limit>,
+    mailboxes: Option<texts::Limit>,
+}
+
 /// What an account is to have.
 #[derive(ToSchema)]
 #[schema(as = ChangeAccountPackage)]
 #[expect(dead_code, reason = "describes the body in the document")]
 struct ChangePackageBody {
     /// The exact name of a package, case included; or give `package_id`.
-    package: Option<String>,
-    package_id: Option<String>,
+    package: Option<texts::ChosenPackage>,
+    package_id: Option<texts::ChosenPackageId>,
     /// Overrides: for every limit a number (0 means unlimited), or null to leave it to the package.
-    limits: Option<BTreeMap<String, Option<u64>>>,
+    limits: Option<LimitsBody>,
     /// Whether the account's other overrides stay; true if nothing is said.
     keep_overrides: Option<bool>,
     /// Sets limits that are below what is used, too.
@@ -650,11 +709,11 @@ struct ChangePackageBody {
 ///
 /// Every limit changes at once. A limit that gets lower than what is used is refused with the numbers, unless it is forced.
 #[utoipa::path(
-    put, path = "/api/accounts/{id}/package", operation_id = "account.package", tag = "accounts", security(("token" = ["accounts.package"])),
-    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
+    put, path = "/api/accounts/{id}/package", operation_id = "account.package", extensions(("x-refusals" = json!(package_refusals()))), tag = "accounts", security(("token" = ["accounts.package"])),
+    params(("id" = inline(texts::AccountReference), Path, description = "The account's id, or `ref:` and its external_ref."), ("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
     request_body = ChangePackageBody,
     responses(
-        (status = 200, description = "The account with its package.", body = Data<AccountView>),
+        (status = 200, description = "The account with its package. With `plan`: the plan.", body = ChangedView),
         (status = 202, description = "The operation goes on.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
     )
 )]
@@ -682,20 +741,18 @@ pub(crate) async fn change_package(
 #[schema(as = ChangeAccountPassword)]
 #[expect(dead_code, reason = "describes the body in the document")]
 struct ChangePasswordBody {
-    /// 8 to 128 characters, no control characters.
-    #[schema(format = Password)]
-    password: String,
+    password: texts::Password,
 }
 
 /// Change an account's password
 ///
 /// On its server and here, or not at all.
 #[utoipa::path(
-    put, path = "/api/accounts/{id}/password", operation_id = "account.password", tag = "accounts", security(("token" = ["accounts.password"])),
-    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
+    put, path = "/api/accounts/{id}/password", operation_id = "account.password", extensions(("x-refusals" = json!(CHANGE))), tag = "accounts", security(("token" = ["accounts.password"])),
+    params(("id" = inline(texts::AccountReference), Path, description = "The account's id, or `ref:` and its external_ref."), ("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
     request_body = ChangePasswordBody,
     responses(
-        (status = 200, description = "The account; this is its password now.", body = Data<AccountView>),
+        (status = 200, description = "The account; this is its password now. With `plan`: the plan.", body = ChangedView),
         (status = 202, description = "The operation goes on.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
     )
 )]
@@ -717,15 +774,15 @@ pub(crate) async fn change_password(
 ///
 /// Site, PHP, user and zone are gone at once and its names free; its files are kept for a while, so that it can be restored. Again: the same answer.
 #[utoipa::path(
-    delete, path = "/api/accounts/{id}", operation_id = "account.terminate", tag = "accounts", security(("token" = ["accounts.terminate"])),
+    delete, path = "/api/accounts/{id}", operation_id = "account.terminate", extensions(("x-refusals" = json!(CHANGE))), tag = "accounts", security(("token" = ["accounts.terminate"])),
     params(
-        ("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."),
-        ("keep_days" = Option<u16>, Query, description = "For how many days it can be restored, 0 to 365; as the settings say if nothing is said here."),
+        ("id" = inline(texts::AccountReference), Path, description = "The account's id, or `ref:` and its external_ref."),
+        ("keep_days" = inline(Option<texts::KeptDays>), Query, description = "For how many days it can be restored, 0 to 365; as the settings say if nothing is said here."),
         ("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."),
         ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once."),
     ),
     responses(
-        (status = 200, description = "It is terminated.", body = Data<TerminatedView>),
+        (status = 200, description = "It is terminated. With `plan`: the plan.", body = EndedView),
         (status = 202, description = "The operation goes on.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
     )
 )]
@@ -747,21 +804,21 @@ pub(crate) async fn terminate(
 #[schema(as = RestoreAccount)]
 #[expect(dead_code, reason = "describes the body in the document")]
 struct RestoreBody {
-    /// The one it had, if nothing is said.
-    username: Option<String>,
-    /// The one it had, if nothing is said.
-    domain: Option<String>,
+    /// The one it had, if nothing is said. An account that is there has one already (`invalid`).
+    username: Option<texts::RestoredUsername>,
+    /// The one it had, if nothing is said. An account that is there has one already (`invalid`).
+    domain: Option<texts::Domain>,
 }
 
 /// Restore a terminated account
 ///
 /// As it was, its holds included, as long as it is kept and its names are free; perhaps under other names.
 #[utoipa::path(
-    post, path = "/api/accounts/{id}/restore", operation_id = "account.restore", tag = "accounts", security(("token" = ["accounts.restore"])),
-    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
-    request_body = RestoreBody,
+    post, path = "/api/accounts/{id}/restore", operation_id = "account.restore", extensions(("x-refusals" = json!(restore_refusals()))), tag = "accounts", security(("token" = ["accounts.restore"])),
+    params(("id" = inline(texts::AccountReference), Path, description = "The account's id, or `ref:` and its external_ref."), ("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
+    request_body = Option<RestoreBody>,
     responses(
-        (status = 200, description = "The account, there again.", body = Data<AccountView>),
+        (status = 200, description = "The account, there again. With `plan`: the plan.", body = ChangedView),
         (status = 202, description = "The operation goes on.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
     )
 )]
@@ -786,10 +843,10 @@ pub(crate) async fn restore(
 ///
 /// Makes its server as the account's desired state says, whatever has become of it since. `GET /api/accounts/{id}/plan` says what that would change.
 #[utoipa::path(
-    post, path = "/api/accounts/{id}/repair", operation_id = "account.repair", tag = "accounts", security(("token" = ["accounts.repair"])),
-    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref."), ("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
+    post, path = "/api/accounts/{id}/repair", operation_id = "account.repair", extensions(("x-refusals" = json!(CHANGE))), tag = "accounts", security(("token" = ["accounts.repair"])),
+    params(("id" = inline(texts::AccountReference), Path, description = "The account's id, or `ref:` and its external_ref."), ("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
     responses(
-        (status = 200, description = "The account, as it should be.", body = Data<AccountView>),
+        (status = 200, description = "The account, as it should be. With `plan`: the plan.", body = ChangedView),
         (status = 202, description = "The operation goes on.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
     )
 )]
@@ -810,8 +867,8 @@ pub(crate) async fn repair(
 ///
 /// What of the account is not as it should be, and what would be in the way of mending it. Nothing is touched. Every other change is planned with `?plan=true`.
 #[utoipa::path(
-    get, path = "/api/accounts/{id}/plan", operation_id = "account.plan", tag = "accounts", security(("token" = ["accounts.read"])),
-    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref.")),
+    get, path = "/api/accounts/{id}/plan", operation_id = "account.plan", extensions(("x-refusals" = json!([Code::AccountGone]))), tag = "accounts", security(("token" = ["accounts.read"])),
+    params(("id" = inline(texts::AccountReference), Path, description = "The account's id, or `ref:` and its external_ref.")),
     responses((status = 200, description = "What a repair would change.", body = Data<PlanView>))
 )]
 pub(crate) async fn plan(State(core): State<Arc<Core>>, call: Call, Id(id): Id<Reference>) -> Result<Json<Data<PlanView>>, Problem> {
@@ -840,8 +897,8 @@ pub(crate) struct UsageView {
 
 /// Measure what an account uses
 #[utoipa::path(
-    get, path = "/api/accounts/{id}/usage", operation_id = "account.usage", tag = "accounts", security(("token" = ["accounts.read"])),
-    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref.")),
+    get, path = "/api/accounts/{id}/usage", operation_id = "account.usage", extensions(("x-refusals" = json!([Code::AccountGone, Code::ServerUnreachable]))), tag = "accounts", security(("token" = ["accounts.read"])),
+    params(("id" = inline(texts::AccountReference), Path, description = "The account's id, or `ref:` and its external_ref.")),
     responses((status = 200, description = "What it uses now.", body = Data<UsageView>))
 )]
 pub(crate) async fn usage(State(core): State<Arc<Core>>, call: Call, Id(id): Id<Reference>) -> Result<Json<Data<UsageView>>, Problem> {

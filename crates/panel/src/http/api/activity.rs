@@ -9,9 +9,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::shape::{Data, List, Page, data};
+use super::texts;
 use crate::app::{self, Verdict};
 use crate::core::Core;
-use crate::http::fields::{OptionalBody, QueryFields};
+use crate::http::fields::{OptionalBody, QueryFields, digits};
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
 use crate::store::activity::{self, Filter, Row};
@@ -68,11 +69,11 @@ impl From<Row> for ActivityView {
 #[utoipa::path(
     get, path = "/api/activity", operation_id = "activity.list", tag = "activity", security(("token" = ["activity.read"])),
     params(
-        ("account" = Option<String>, Query, description = "Only of the account with this id."),
-        ("action" = Option<String>, Query, description = "Only this action."),
-        ("outcome" = Option<String>, Query, description = "`ok`, `refused` or `failed`."),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before."),
-        ("limit" = Option<u32>, Query, description = "At most so many, 1 to 500; 100 if nothing is said."),
+        ("account" = inline(Option<texts::Id>), Query, description = "Only of the account with this id."),
+        ("action" = inline(Option<texts::AnyText>), Query, description = "Only this action."),
+        ("outcome" = inline(Option<texts::OutcomeWord>), Query, description = "`ok`, `refused` or `failed`."),
+        ("cursor" = inline(Option<texts::ActivityCursor>), Query, description = "`next` of the page before."),
+        ("limit" = inline(Option<texts::PageSize>), Query, description = "At most so many, 1 to 500; 100 if nothing is said."),
     ),
     responses((status = 200, description = "One page.", body = List<ActivityView>))
 )]
@@ -87,8 +88,9 @@ pub(crate) async fn list(
         outcome: fields.optional("outcome", str::parse::<activity::Outcome>),
         ref_prefix: call.caller.ref_prefix.as_ref().map(|prefix| prefix.as_str().to_owned()),
     };
-    let before = fields.optional("cursor", |text| text.parse::<i64>().map_err(|_| "`cursor` must be `next` of the page before".to_owned()));
-    let limit = fields.page_size();
+    let row = |text: &str| digits(text).and_then(|row| i64::try_from(row).ok());
+    let before = fields.optional("cursor", |text| row(text).ok_or_else(|| "`cursor` must be `next` of the page before".to_owned()));
+    let limit = fields.page_size(500).unwrap_or(100);
     let () = fields.finish(Some(()))?;
     let owner = &call.caller.owner;
     let total = activity::count(core.store.read(), owner, &filter).await?;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::shape::{Data, data};
-use crate::app::{self, AdministratorName, Refusal};
+use super::shape::{Data, Id, data};
+use super::texts;
+use crate::app::{self, AdministratorName, Code};
 use crate::core::Core;
 use crate::http::fields::Body;
 use crate::http::frame::Call;
@@ -28,11 +29,10 @@ pub(crate) struct AdministratorView {
 #[schema(as = CreateAdministrator)]
 #[expect(dead_code, reason = "describes the body in the document")]
 struct CreateAdministratorBody {
-    username: String,
-    #[schema(format = Password)]
-    password: String,
+    username: texts::AdministratorName,
+    password: texts::Password,
     /// `administrator`, `support` or `read_only`; `administrator` if nothing is said.
-    role: Option<String>,
+    role: Option<texts::RoleWord>,
 }
 
 /// Another password.
@@ -40,15 +40,14 @@ struct CreateAdministratorBody {
 #[schema(as = ChangePassword)]
 #[expect(dead_code, reason = "describes the body in the document")]
 struct ChangePasswordBody {
-    #[schema(format = Password)]
-    password: String,
+    password: texts::Password,
 }
 
 /// Make an administrator
 ///
 /// Only over the Unix socket, by root on the Panel's own machine.
 #[utoipa::path(
-    post, path = "/api/administrators", operation_id = "administrator.create", tag = "administrators", security(("token" = ["administrators.write"])),
+    post, path = "/api/administrators", operation_id = "administrator.create", extensions(("x-refusals" = json!([Code::NameTaken]))), tag = "administrators", security(("token" = ["administrators.write"])),
     request_body = CreateAdministratorBody,
     responses((status = 201, description = "The administrator was made.", body = Data<AdministratorView>))
 )]
@@ -71,19 +70,18 @@ pub(crate) async fn create(
 /// Only over the Unix socket, by root on the Panel's own machine.
 #[utoipa::path(
     put, path = "/api/administrators/{username}/password", operation_id = "administrator.password", tag = "administrators", security(("token" = ["administrators.write"])),
-    params(("username" = String, Path, description = "The administrator's name.")),
+    params(("username" = inline(texts::AdministratorName), Path, description = "The administrator's name.")),
     request_body = ChangePasswordBody,
     responses((status = 204, description = "It is changed."))
 )]
 pub(crate) async fn change_password(
     State(core): State<Arc<Core>>,
     call: Call,
-    Path(username): Path<String>,
+    Id(name): Id<AdministratorName>,
     Body(mut fields): Body,
 ) -> Result<StatusCode, Problem> {
     let password = fields.password("password");
     let password = fields.finish(password)?;
-    let name = AdministratorName::parse(&username).map_err(|_| Refusal::not_found("administrator", &username))?;
     let by = app::confirm(&core, &call.caller, None).await?;
     app::change_administrator_password(&core, &by, name, password, &call.request_id).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -94,15 +92,15 @@ pub(crate) async fn change_password(
 /// Only over the Unix socket, by root on the Panel's own machine: for somebody who has lost app and recovery codes. Every session of theirs ends.
 #[utoipa::path(
     delete, path = "/api/administrators/{username}/second-factor", operation_id = "administrator.second_factor", tag = "administrators", security(("token" = ["administrators.write"])),
-    params(("username" = String, Path, description = "The administrator's name.")),
+    params(("username" = inline(texts::AdministratorName), Path, description = "The administrator's name.")),
     responses((status = 204, description = "From now on the password is enough."))
 )]
 pub(crate) async fn remove_second_factor(
     State(core): State<Arc<Core>>,
     call: Call,
-    Path(username): Path<String>,
+    Id(name): Id<AdministratorName>,
 ) -> Result<StatusCode, Problem> {
     let by = app::confirm(&core, &call.caller, None).await?;
-    app::remove_second_factor(&core, &by, &username, &call.request_id).await?;
+    app::remove_second_factor(&core, &by, name.as_str(), &call.request_id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::accounts::{package_choice, server_choice};
 use super::shape::{Data, data};
+use super::texts;
 use crate::app::{self, Availability, Code, Refusal, Wish};
 use crate::core::Core;
 use crate::http::fields::QueryFields;
@@ -90,13 +91,13 @@ impl WishedNameView {
 ///
 /// By what the Panel knows: nothing is reserved, and the server is not asked.
 #[utoipa::path(
-    get, path = "/api/availability", operation_id = "availability.read", tag = "accounts", security(("token" = ["accounts.create"])),
+    get, path = "/api/availability", operation_id = "availability.read", extensions(("x-refusals" = json!([Code::NotFound]))), tag = "accounts", security(("token" = ["accounts.create"])),
     params(
-        ("domain" = Option<String>, Query, description = "As U-label or A-label, without `www.`."),
-        ("username" = Option<String>, Query, description = "The one that is wished for."),
-        ("package" = Option<String>, Query, description = "The exact name of a package; or give `package_id`."),
-        ("package_id" = Option<String>, Query, description = "The id of a package."),
-        ("server" = Option<String>, Query, description = "The id or name of a server; the default one if nothing is said."),
+        ("domain" = inline(Option<texts::WishedName>), Query, description = "As U-label or A-label, without `www.`."),
+        ("username" = inline(Option<texts::WishedName>), Query, description = "The one that is wished for."),
+        ("package" = inline(Option<texts::ChosenPackage>), Query, description = "The exact name of a package; or give `package_id`."),
+        ("package_id" = inline(Option<texts::ChosenPackageId>), Query, description = "The id of a package."),
+        ("server" = inline(Option<texts::ServerChoice>), Query, description = "The id or name of a server; the default one if nothing is said."),
     ),
     responses((status = 200, description = "Part by part.", body = Data<AvailabilityView>))
 )]
@@ -105,7 +106,7 @@ pub(crate) async fn get(
     call: Call,
     QueryFields(mut fields): QueryFields,
 ) -> Result<Json<Data<AvailabilityView>>, Problem> {
-    let given = |text: &str| if text.len() <= 1000 { Ok(text.to_owned()) } else { Err("use at most 1000 characters".to_owned()) };
+    let given = |text: &str| if text.chars().count() <= 1000 { Ok(text.to_owned()) } else { Err("use at most 1000 characters".to_owned()) };
     let username = fields.optional("username", given);
     let domain = fields.optional("domain", given);
     let package = (fields.has("package") || fields.has("package_id")).then(|| package_choice(&mut fields)).flatten();

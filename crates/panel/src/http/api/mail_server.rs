@@ -9,7 +9,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::shape::{Data, data};
-use crate::app::{self, MailAddress, MailHost, MailServerChange, MailUsername, Refusal};
+use super::texts;
+use crate::app::{self, Code, MailAddress, MailHost, MailServerChange, MailUsername, Refusal};
 use crate::core::Core;
 use crate::http::fields::Body;
 use crate::http::frame::Call;
@@ -51,34 +52,31 @@ impl From<MailServer> for MailServerView {
 #[schema(as = ChangeMailServer)]
 #[expect(dead_code, reason = "describes the body in the document")]
 struct ChangeMailServerBody {
-    /// A name, `localhost`, or an address.
-    host: String,
-    /// 1 to 65535.
-    port: u16,
-    /// `tls`, `starttls`, or `none` for a server on this machine.
-    encryption: String,
+    host: texts::MailHost,
+    port: texts::Port,
+    encryption: texts::EncryptionWord,
     /// Left out if the server asks for no sign-in.
-    username: Option<String>,
-    /// 1 to 512 bytes. Left out, the one that is set stays; null removes it.
-    password: Option<String>,
+    username: Option<texts::MailUsername>,
+    /// 1 to 512 characters. Left out, the one that is set stays; null removes it.
+    password: Option<texts::MailPassword>,
     /// The address that notices come from.
-    sender: String,
+    sender: texts::MailAddress,
     /// 1 to 20 addresses.
-    recipients: Vec<String>,
+    #[schema(min_items = 1, max_items = 20)]
+    recipients: Vec<texts::MailAddress>,
 }
 
 /// Look at the mail server for notices
 #[utoipa::path(
-    get, path = "/api/settings/mail", operation_id = "mail_server.read", tag = "settings", security(("token" = ["settings.read"])),
+    get, path = "/api/settings/mail", operation_id = "mail_server.read", extensions(("x-refusals" = json!([Code::NotFound]))), tag = "settings", security(("token" = ["settings.read"])),
     responses(
         (status = 200, description = "The mail server.", body = Data<MailServerView>),
-        (status = 404, description = "`not_found`: there is none, so nobody is told.", body = crate::http::problem::ProblemView),
     )
 )]
 pub(crate) async fn get(State(core): State<Arc<Core>>, call: Call) -> Result<Json<Data<MailServerView>>, Problem> {
     match app::mail_server(&core, &call.caller).await? {
         Some(server) => Ok(data(server.into())),
-        None => Err(Refusal::new(app::Code::NotFound, "There is no mail server yet, so nobody is told of anything by mail.").into()),
+        None => Err(Refusal::new(Code::NotFound, "There is no mail server yet, so nobody is told of anything by mail.").into()),
     }
 }
 
@@ -108,7 +106,7 @@ pub(crate) async fn change(
 ///
 /// Nobody is told of anything any more, and what waits to be sent is given up.
 #[utoipa::path(
-    delete, path = "/api/settings/mail", operation_id = "mail_server.remove", tag = "settings", security(("token" = ["settings.write"])),
+    delete, path = "/api/settings/mail", operation_id = "mail_server.remove", extensions(("x-refusals" = json!([Code::NotFound]))), tag = "settings", security(("token" = ["settings.write"])),
     responses((status = 204, description = "There is none any more."))
 )]
 pub(crate) async fn remove(State(core): State<Arc<Core>>, call: Call) -> Result<StatusCode, Problem> {

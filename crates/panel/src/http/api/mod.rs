@@ -23,3 +23,4 @@ pub(crate) mod tokens;
 pub(crate) mod usage;
 
 mod shape;
+pub(crate) mod texts;

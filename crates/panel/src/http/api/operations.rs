@@ -17,7 +17,8 @@ use tokio::sync::watch;
 use utoipa::ToSchema;
 
 use super::shape::{Data, Id, List, Page, data};
-use crate::app::{self, Caller, ExternalRef, Progress};
+use super::texts;
+use crate::app::{self, Caller, Code, ExternalRef, Progress};
 use crate::core::Core;
 use crate::http::fields::{OptionalBody, QueryFields};
 use crate::http::frame::Call;
@@ -121,10 +122,10 @@ impl OperationView {
 #[utoipa::path(
     get, path = "/api/operations", operation_id = "operation.list", tag = "operations", security(("token" = ["operations.read"])),
     params(
-        ("external_ref" = Option<String>, Query, description = "Only operations of accounts with this ref, as the caller knows it."),
-        ("account" = Option<String>, Query, description = "Only operations of the account with this id."),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before."),
-        ("limit" = Option<u32>, Query, description = "At most so many, 1 to 500; 100 if nothing is said."),
+        ("external_ref" = inline(Option<texts::ExternalRef>), Query, description = "Only operations of accounts with this ref, as the caller knows it."),
+        ("account" = inline(Option<texts::Id>), Query, description = "Only operations of the account with this id."),
+        ("cursor" = inline(Option<texts::Id>), Query, description = "`next` of the page before."),
+        ("limit" = inline(Option<texts::PageSize>), Query, description = "At most so many, 1 to 500; 100 if nothing is said."),
     ),
     responses((status = 200, description = "One page.", body = List<OperationView>))
 )]
@@ -141,7 +142,7 @@ pub(crate) async fn list(
         ref_prefix: caller.ref_prefix.as_ref().map(|prefix| prefix.as_str().to_owned()),
     };
     let before = fields.optional("cursor", OperationId::parse);
-    let limit = fields.page_size();
+    let limit = fields.page_size(500).unwrap_or(100);
     let () = fields.finish(Some(()))?;
     let total = operation::count(core.store.read(), &caller.owner, &filter).await?;
     let mut rows = operation::list(core.store.read(), &caller.owner, &filter, before, limit + 1).await?;
@@ -155,7 +156,7 @@ pub(crate) async fn list(
 /// Look at an operation
 #[utoipa::path(
     get, path = "/api/operations/{id}", operation_id = "operation.read", tag = "operations", security(("token" = ["operations.read"])),
-    params(("id" = String, Path, description = "The operation's id.")),
+    params(("id" = inline(texts::Id), Path, description = "The operation's id.")),
     responses((status = 200, description = "The operation.", body = Data<OperationView>))
 )]
 pub(crate) async fn get(State(core): State<Arc<Core>>, call: Call, Id(id): Id<OperationId>) -> Result<Json<Data<OperationView>>, Problem> {
@@ -167,8 +168,8 @@ pub(crate) async fn get(State(core): State<Arc<Core>>, call: Call, Id(id): Id<Op
 ///
 /// One that needs attention is tried at once. One that does not is answered as it stands.
 #[utoipa::path(
-    post, path = "/api/operations/{id}/retry", operation_id = "operation.retry", tag = "operations", security(("token" = ["operations.retry"])),
-    params(("id" = String, Path, description = "The operation's id."), ("Prefer" = Option<String>, Header, description = "`respond-async` waits for nothing.")),
+    post, path = "/api/operations/{id}/retry", operation_id = "operation.retry", extensions(("x-refusals" = json!([Code::OperationRunning, Code::ServerUnreachable]))), tag = "operations", security(("token" = ["operations.retry"])),
+    params(("id" = inline(texts::Id), Path, description = "The operation's id."), ("Prefer" = Option<String>, Header, description = "`respond-async` waits for nothing.")),
     responses(
         (status = 200, description = "The operation, which is over.", body = Data<OperationView>),
         (status = 202, description = "The operation goes on, or needs attention still.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
@@ -190,8 +191,8 @@ pub(crate) async fn retry(
 ///
 /// Ends one that needs attention where it stands: what it had done stays, and `left` says what is not as it should be. A repair mends that later.
 #[utoipa::path(
-    post, path = "/api/operations/{id}/abandon", operation_id = "operation.abandon", tag = "operations", security(("token" = ["operations.abandon"])),
-    params(("id" = String, Path, description = "The operation's id."), ("Prefer" = Option<String>, Header, description = "`respond-async` waits for nothing.")),
+    post, path = "/api/operations/{id}/abandon", operation_id = "operation.abandon", extensions(("x-refusals" = json!([Code::OperationRunning, Code::ServerUnreachable]))), tag = "operations", security(("token" = ["operations.abandon"])),
+    params(("id" = inline(texts::Id), Path, description = "The operation's id."), ("Prefer" = Option<String>, Header, description = "`respond-async` waits for nothing.")),
     responses(
         (status = 200, description = "The operation, which is over.", body = Data<OperationView>),
         (status = 202, description = "The operation is being ended.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
@@ -221,7 +222,7 @@ fn answered(core: &Core, caller: &Caller, operation: Operation) -> Response {
 /// Server-sent events: `step` with a step whenever one begins or ends, then one `done` with the operation.
 #[utoipa::path(
     get, path = "/api/operations/{id}/events", operation_id = "operation.follow", tag = "operations", security(("token" = ["operations.read"])),
-    params(("id" = String, Path, description = "The operation's id.")),
+    params(("id" = inline(texts::Id), Path, description = "The operation's id.")),
     responses((status = 200, description = "The events.", content_type = "text/event-stream"))
 )]
 pub(crate) async fn events(

@@ -101,7 +101,7 @@ pub(crate) async fn get(State(core): State<Arc<Core>>, call: Call, headers: Head
 ///
 /// The answer is the only place where it is ever shown. The old one opens until the new one is used for the first time.
 #[utoipa::path(
-    post, path = "/api/self/token", operation_id = "token.rotate_own", tag = "api", security(("token" = ["self.rotate"])),
+    post, path = "/api/self/token", operation_id = "token.rotate_own", extensions(("x-refusals" = json!([Code::NotFound]))), tag = "api", security(("token" = ["self.rotate"])),
     responses((status = 201, description = "The token has a new text.", body = Data<NewTokenView>))
 )]
 pub(crate) async fn rotate(State(core): State<Arc<Core>>, call: Call) -> Result<(StatusCode, Json<Data<NewTokenView>>), Problem> {

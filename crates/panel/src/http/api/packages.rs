@@ -11,7 +11,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::shape::{Data, Id, List, data, whole};
-use crate::app;
+use super::texts;
+use crate::app::{self, Code};
 use crate::core::Core;
 use crate::http::fields::{Body, OptionalBody, QueryFields};
 use crate::http::frame::Call;
@@ -55,27 +56,27 @@ impl From<Package> for PackageView {
 #[expect(dead_code, reason = "describes the body in the document")]
 struct CreatePackageBody {
     /// 1 to 64 characters; unique, case included.
-    name: String,
+    name: texts::PackageName,
     /// MiB.
-    disk_mib: Option<u64>,
+    disk_mib: Option<texts::Limit>,
     /// Files and directories.
-    files: Option<u64>,
+    files: Option<texts::Limit>,
     /// GiB a month.
-    bandwidth_gib: Option<u64>,
+    bandwidth_gib: Option<texts::Limit>,
     /// PHP requests at the same time; 5 if nothing is said.
-    php_workers: Option<u64>,
+    php_workers: Option<texts::Limit>,
     /// MiB for one PHP request; 256 if nothing is said.
-    php_memory_mib: Option<u64>,
+    php_memory_mib: Option<texts::Limit>,
     /// Percent of one core.
-    cpu_percent: Option<u64>,
+    cpu_percent: Option<texts::Limit>,
     /// MiB for all processes.
-    memory_mib: Option<u64>,
+    memory_mib: Option<texts::Limit>,
     /// Processes at the same time.
-    processes: Option<u64>,
+    processes: Option<texts::Limit>,
     /// Sites beside the primary domain.
-    sub_sites: Option<u64>,
-    databases: Option<u64>,
-    mailboxes: Option<u64>,
+    sub_sites: Option<texts::Limit>,
+    databases: Option<texts::Limit>,
+    mailboxes: Option<texts::Limit>,
 }
 
 /// What of a package is to change; what is not given stays.
@@ -83,23 +84,23 @@ struct CreatePackageBody {
 #[schema(as = ChangePackage)]
 #[expect(dead_code, reason = "describes the body in the document")]
 struct ChangePackageBody {
-    name: Option<String>,
-    disk_mib: Option<u64>,
-    files: Option<u64>,
-    bandwidth_gib: Option<u64>,
-    php_workers: Option<u64>,
-    php_memory_mib: Option<u64>,
-    cpu_percent: Option<u64>,
-    memory_mib: Option<u64>,
-    processes: Option<u64>,
-    sub_sites: Option<u64>,
-    databases: Option<u64>,
-    mailboxes: Option<u64>,
+    name: Option<texts::PackageName>,
+    disk_mib: Option<texts::Limit>,
+    files: Option<texts::Limit>,
+    bandwidth_gib: Option<texts::Limit>,
+    php_workers: Option<texts::Limit>,
+    php_memory_mib: Option<texts::Limit>,
+    cpu_percent: Option<texts::Limit>,
+    memory_mib: Option<texts::Limit>,
+    processes: Option<texts::Limit>,
+    sub_sites: Option<texts::Limit>,
+    databases: Option<texts::Limit>,
+    mailboxes: Option<texts::Limit>,
 }
 
 /// Make a package
 #[utoipa::path(
-    post, path = "/api/packages", operation_id = "package.create", tag = "packages", security(("token" = ["packages.write"])),
+    post, path = "/api/packages", operation_id = "package.create", extensions(("x-refusals" = json!([Code::NameTaken]))), tag = "packages", security(("token" = ["packages.write"])),
     request_body = CreatePackageBody,
     responses((status = 201, description = "The package was made.", body = Data<PackageView>))
 )]
@@ -134,8 +135,8 @@ pub(crate) async fn list(
 
 /// Look at a package
 #[utoipa::path(
-    get, path = "/api/packages/{id}", operation_id = "package.read", tag = "packages", security(("token" = ["packages.read"])),
-    params(("id" = String, Path, description = "The package's id.")),
+    get, path = "/api/packages/{id}", operation_id = "package.read", extensions(("x-refusals" = json!([Code::PackageNotFound]))), tag = "packages", security(("token" = ["packages.read"])),
+    params(("id" = inline(texts::Id), Path, description = "The package's id.")),
     responses((status = 200, description = "The package.", body = Data<PackageView>))
 )]
 pub(crate) async fn get(State(core): State<Arc<Core>>, call: Call, Id(id): Id<PackageId>) -> Result<Json<Data<PackageView>>, Problem> {
@@ -146,8 +147,8 @@ pub(crate) async fn get(State(core): State<Arc<Core>>, call: Call, Id(id): Id<Pa
 ///
 /// What is given changes. Accounts that have the package keep the limits they were made with.
 #[utoipa::path(
-    put, path = "/api/packages/{id}", operation_id = "package.change", tag = "packages", security(("token" = ["packages.write"])),
-    params(("id" = String, Path, description = "The package's id.")),
+    put, path = "/api/packages/{id}", operation_id = "package.change", extensions(("x-refusals" = json!([Code::NameTaken, Code::PackageNotFound]))), tag = "packages", security(("token" = ["packages.write"])),
+    params(("id" = inline(texts::Id), Path, description = "The package's id.")),
     request_body = ChangePackageBody,
     responses((status = 200, description = "The package as it is now.", body = Data<PackageView>))
 )]
@@ -167,8 +168,8 @@ pub(crate) async fn change(
 ///
 /// Accounts that have it keep it, and can be restored with it; no other account gets it (`package_retired`). One that is retired already stays as it is.
 #[utoipa::path(
-    post, path = "/api/packages/{id}/retire", operation_id = "package.retire", tag = "packages", security(("token" = ["packages.write"])),
-    params(("id" = String, Path, description = "The package's id.")),
+    post, path = "/api/packages/{id}/retire", operation_id = "package.retire", extensions(("x-refusals" = json!([Code::PackageNotFound]))), tag = "packages", security(("token" = ["packages.write"])),
+    params(("id" = inline(texts::Id), Path, description = "The package's id.")),
     responses((status = 200, description = "The package as it is now.", body = Data<PackageView>))
 )]
 pub(crate) async fn retire(
@@ -185,8 +186,8 @@ pub(crate) async fn retire(
 ///
 /// Accounts can get it again. One that is not retired stays as it is.
 #[utoipa::path(
-    post, path = "/api/packages/{id}/return", operation_id = "package.return", tag = "packages", security(("token" = ["packages.write"])),
-    params(("id" = String, Path, description = "The package's id.")),
+    post, path = "/api/packages/{id}/return", operation_id = "package.return", extensions(("x-refusals" = json!([Code::PackageNotFound]))), tag = "packages", security(("token" = ["packages.write"])),
+    params(("id" = inline(texts::Id), Path, description = "The package's id.")),
     responses((status = 200, description = "The package as it is now.", body = Data<PackageView>))
 )]
 pub(crate) async fn take_back(
@@ -203,8 +204,8 @@ pub(crate) async fn take_back(
 ///
 /// Only one that no account has.
 #[utoipa::path(
-    delete, path = "/api/packages/{id}", operation_id = "package.delete", tag = "packages", security(("token" = ["packages.write"])),
-    params(("id" = String, Path, description = "The package's id.")),
+    delete, path = "/api/packages/{id}", operation_id = "package.delete", extensions(("x-refusals" = json!([Code::PackageInUse, Code::PackageNotFound]))), tag = "packages", security(("token" = ["packages.write"])),
+    params(("id" = inline(texts::Id), Path, description = "The package's id.")),
     responses((status = 204, description = "It is gone."))
 )]
 pub(crate) async fn delete(State(core): State<Arc<Core>>, call: Call, Id(id): Id<PackageId>) -> Result<StatusCode, Problem> {

@@ -8,7 +8,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::shape::{Data, Id, data};
-use crate::app::{self, Pool, Reference};
+use super::texts;
+use crate::app::{self, Code, Pool, Reference};
 use crate::core::Core;
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
@@ -64,8 +65,8 @@ impl From<Pool> for PoolView {
 
 /// Look at what an account's PHP does
 #[utoipa::path(
-    get, path = "/api/accounts/{id}/php", operation_id = "account.php", tag = "accounts", security(("token" = ["accounts.read"])),
-    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref.")),
+    get, path = "/api/accounts/{id}/php", operation_id = "account.php", extensions(("x-refusals" = json!([Code::AccountGone, Code::ServerUnreachable]))), tag = "accounts", security(("token" = ["accounts.read"])),
+    params(("id" = inline(texts::AccountReference), Path, description = "The account's id, or `ref:` and its external_ref.")),
     responses((status = 200, description = "What it does now.", body = Data<PhpView>))
 )]
 pub(crate) async fn get(State(core): State<Arc<Core>>, call: Call, Id(id): Id<Reference>) -> Result<Json<Data<PhpView>>, Problem> {

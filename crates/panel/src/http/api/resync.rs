@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::shape::{Data, data};
-use crate::app::{self, Adoption, Difference, Finding, Report};
+use crate::app::{self, Adoption, Code, Difference, Finding, Report};
 use crate::core::Core;
 use crate::http::fields::OptionalBody;
 use crate::http::frame::Call;
@@ -114,7 +114,7 @@ impl From<Report> for ResyncView {
 ///
 /// Account by account, and says what only one of them knows. Changes nothing.
 #[utoipa::path(
-    get, path = "/api/resync", operation_id = "resync.read", tag = "servers", security(("token" = ["servers.resync"])),
+    get, path = "/api/resync", operation_id = "resync.read", extensions(("x-refusals" = json!([Code::ServerUnreachable]))), tag = "servers", security(("token" = ["servers.resync"])),
     responses((status = 200, description = "What differs.", body = Data<ResyncView>))
 )]
 pub(crate) async fn get(State(core): State<Arc<Core>>, _call: Call) -> Result<Json<Data<ResyncView>>, Problem> {
@@ -125,7 +125,7 @@ pub(crate) async fn get(State(core): State<Arc<Core>>, _call: Call) -> Result<Js
 ///
 /// Accounts that only a server knows, and newer states of accounts, as after the Panel was restored from a backup. The Panel also does this by itself once after each start.
 #[utoipa::path(
-    post, path = "/api/resync", operation_id = "resync.adopt", tag = "servers", security(("token" = ["servers.resync"])),
+    post, path = "/api/resync", operation_id = "resync.adopt", extensions(("x-refusals" = json!([Code::ServerUnreachable]))), tag = "servers", security(("token" = ["servers.resync"])),
     responses((status = 200, description = "What differed, and what was taken over.", body = Data<ResyncView>))
 )]
 pub(crate) async fn adopt(

@@ -5,12 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use opterius_model::DomainName;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::shape::{Data, List, data, whole};
+use super::shape::{Data, Id, List, ServerRef, data, whole};
+use super::texts;
 use crate::app::{self, ServerChange};
 use crate::core::Core;
 use crate::http::fields::{Body, Fields, QueryFields};
@@ -63,14 +64,16 @@ impl ServerView {
 #[schema(as = ChangeServer)]
 #[expect(dead_code, reason = "describes the body in the document")]
 struct ChangeServerBody {
-    hostname: String,
+    hostname: texts::Domain,
     /// At least one.
-    ipv4: Vec<String>,
-    ipv6: Option<Vec<String>>,
-    /// At least two.
-    nameservers: Vec<String>,
+    #[schema(min_items = 1)]
+    ipv4: Vec<texts::Ipv4>,
+    ipv6: Option<Vec<texts::Ipv6>>,
+    /// At least two different ones.
+    #[schema(min_items = 2)]
+    nameservers: Vec<texts::Domain>,
     /// How many accounts it takes; 0 for any number. As it is, if nothing is said.
-    max_accounts: Option<u32>,
+    max_accounts: Option<texts::MaxAccounts>,
 }
 
 /// List servers
@@ -91,10 +94,14 @@ pub(crate) async fn list(
 /// Look at a server
 #[utoipa::path(
     get, path = "/api/servers/{id}", operation_id = "server.read", tag = "servers", security(("token" = ["servers.read"])),
-    params(("id" = String, Path, description = "The server's id or name; `default` is the default one.")),
+    params(("id" = inline(texts::ServerChoice), Path, description = "The server's id or name; `default` is the default one.")),
     responses((status = 200, description = "The server.", body = Data<ServerView>))
 )]
-pub(crate) async fn get(State(core): State<Arc<Core>>, call: Call, Path(id): Path<String>) -> Result<Json<Data<ServerView>>, Problem> {
+pub(crate) async fn get(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Id(ServerRef(id)): Id<ServerRef>,
+) -> Result<Json<Data<ServerView>>, Problem> {
     let server = app::server(&core, &call.caller, &id).await?;
     Ok(data(ServerView::new(&core, server)))
 }
@@ -104,14 +111,14 @@ pub(crate) async fn get(State(core): State<Arc<Core>>, call: Call, Path(id): Pat
 /// Accounts that are there keep what they have.
 #[utoipa::path(
     put, path = "/api/servers/{id}", operation_id = "server.change", tag = "servers", security(("token" = ["servers.write"])),
-    params(("id" = String, Path, description = "The server's id or name; `default` is the default one.")),
+    params(("id" = inline(texts::ServerChoice), Path, description = "The server's id or name; `default` is the default one.")),
     request_body = ChangeServerBody,
     responses((status = 200, description = "The server as it is now.", body = Data<ServerView>))
 )]
 pub(crate) async fn change(
     State(core): State<Arc<Core>>,
     call: Call,
-    Path(id): Path<String>,
+    Id(ServerRef(id)): Id<ServerRef>,
     Body(mut fields): Body,
 ) -> Result<Json<Data<ServerView>>, Problem> {
     let hostname = fields.required("hostname", DomainName::parse);

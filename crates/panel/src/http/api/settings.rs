@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::shape::{Data, data};
+use super::texts;
 use crate::app::{self, ActivityDays, ActivityRows, KeptDays, Settings, SettingsChange, TimeZone};
 use crate::core::Core;
 use crate::http::fields::Body;
@@ -45,13 +46,13 @@ impl From<Settings> for SettingsView {
 #[expect(dead_code, reason = "describes the body in the document")]
 struct ChangeSettingsBody {
     /// 0 to 365; 0 keeps nothing. May be left out if there is another setting.
-    terminated_kept_days: Option<u16>,
+    terminated_kept_days: Option<texts::SettingKeptDays>,
     /// An IANA name such as `Europe/Berlin`.
-    time_zone: Option<String>,
+    time_zone: Option<texts::TimeZone>,
     /// 30 to 3650.
-    activity_days: Option<u16>,
+    activity_days: Option<texts::SettingActivityDays>,
     /// 100000 to 100000000.
-    activity_rows: Option<u32>,
+    activity_rows: Option<texts::SettingActivityRows>,
 }
 
 /// Look at the settings

@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::shape::{Data, data};
+use super::texts;
 use crate::app;
 use crate::core::Core;
 use crate::http::fields::{Body, Fields};
@@ -61,8 +62,9 @@ impl From<ZoneRecords> for DefaultRecordsView {
 #[expect(dead_code, reason = "describes the body in the document")]
 struct ChangeDefaultRecordsBody {
     /// 60 to 86400 seconds.
-    ttl: u32,
+    ttl: texts::Ttl,
     /// All of them, at most 50.
+    #[schema(max_items = 50)]
     records: Vec<ChangeDefaultRecord>,
 }
 
@@ -71,13 +73,9 @@ struct ChangeDefaultRecordsBody {
 #[schema(as = ChangeDefaultRecord)]
 #[expect(dead_code, reason = "describes the body in the document")]
 struct ChangeDefaultRecord {
-    /// `@` for the domain itself, `*`, or a name below it.
-    name: String,
-    /// `A`, `AAAA`, `CNAME`, `MX`, `TXT`, `CAA` or `SRV`.
-    r#type: String,
-    /// As in a zone: a host name of one label is below the domain, and the text of TXT stands without quotes. `{domain}`, `{ipv4}` and `{ipv6}`
-    /// are filled in for each account.
-    content: String,
+    name: texts::RecordName,
+    r#type: texts::RecordTypeWord,
+    content: texts::RecordContent,
 }
 
 /// Look at the default DNS records

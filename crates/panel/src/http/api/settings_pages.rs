@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::shape::{Data, data};
+use super::texts;
 use crate::app::{self, PagesChange};
 use crate::core::Core;
 use crate::http::fields::{Body, Fields};
@@ -62,7 +63,9 @@ impl From<Pages> for PagesView {
 #[schema(as = ChangePages)]
 #[expect(dead_code, reason = "describes the body in the document")]
 struct ChangePagesBody {
+    #[schema(required)]
     suspension: Option<ChangeSuspensionPage>,
+    #[schema(required)]
     welcome: Option<ChangeWelcomePage>,
 }
 
@@ -71,12 +74,9 @@ struct ChangePagesBody {
 #[schema(as = ChangeSuspensionPage)]
 #[expect(dead_code, reason = "describes the body in the document")]
 struct ChangeSuspensionPage {
-    /// 1 to 120 characters.
-    title: String,
-    /// 1 to 5000 characters of plain text; empty lines part paragraphs.
-    message: String,
-    /// An `https:` or `mailto:` address.
-    contact: Option<String>,
+    title: texts::PageTitle,
+    message: texts::PageMessage,
+    contact: Option<texts::PageLink>,
 }
 
 /// What visitors of a new site are to read. `{domain}` stands for its domain.
@@ -84,10 +84,8 @@ struct ChangeSuspensionPage {
 #[schema(as = ChangeWelcomePage)]
 #[expect(dead_code, reason = "describes the body in the document")]
 struct ChangeWelcomePage {
-    /// 1 to 120 characters.
-    title: String,
-    /// 1 to 5000 characters of plain text; empty lines part paragraphs.
-    message: String,
+    title: texts::PageTitle,
+    message: texts::PageMessage,
 }
 
 /// Look at the host's own pages

@@ -1,5 +1,6 @@
 //! The shape that all answers share.
 
+use std::convert::Infallible;
 use std::str::FromStr;
 
 use axum::Json;
@@ -9,7 +10,7 @@ use opterius_model::{OperationId, PackageId, TokenId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::{Reference, Refusal};
+use crate::app::{AdministratorName, InvalidAdministratorName, Reference, Refusal};
 use crate::http::problem::Problem;
 
 /// A success.
@@ -65,6 +66,33 @@ impl Noun for OperationId {
 
 impl Noun for PackageId {
     const NOUN: &'static str = "package";
+}
+
+/// A server's id or name, or `default`.
+pub(crate) struct ServerRef(pub(crate) String);
+
+impl FromStr for ServerRef {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl Noun for ServerRef {
+    const NOUN: &'static str = "server";
+}
+
+impl FromStr for AdministratorName {
+    type Err = InvalidAdministratorName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAdministratorName> {
+        Self::parse(text)
+    }
+}
+
+impl Noun for AdministratorName {
+    const NOUN: &'static str = "administrator";
 }
 
 impl Noun for TokenId {

@@ -8,6 +8,7 @@ use opterius_model::DomainName;
 use utoipa::ToSchema;
 
 use super::shape::{List, whole};
+use super::texts;
 use crate::app;
 use crate::core::Core;
 use crate::http::fields::{Body, QueryFields};
@@ -20,7 +21,7 @@ use crate::store::shared_parent_domain;
 #[schema(as = SharedParentDomains)]
 #[expect(dead_code, reason = "describes the body in the document")]
 struct SharedParentDomainsBody {
-    names: Vec<String>,
+    names: Vec<texts::Domain>,
 }
 
 /// List the shared parent domains

@@ -12,7 +12,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::shape::{Data, Id, data};
-use crate::app::{self, Link, Reference, Target};
+use super::texts;
+use crate::app::{self, Code, Link, Reference, Target};
 use crate::core::Core;
 use crate::http::auth::Peer;
 use crate::http::fields::Body;
@@ -52,7 +53,7 @@ impl<S: Sync> FromRequestParts<S> for ReachedAt {
 #[expect(dead_code, reason = "describes the body in the document")]
 struct AccountBody {
     /// `overview`, `usage`, `addresses` or `operations`; `overview` if nothing is said.
-    target: Option<String>,
+    target: Option<texts::TargetWord>,
 }
 
 /// Nothing is to be said.
@@ -64,8 +65,8 @@ struct OwnBody {}
 ///
 /// Makes a link for the customer of this account, whom the caller knows already. Whoever opens it first, within 60 seconds, sees the page of this account for half an hour, and nothing else.
 #[utoipa::path(
-    post, path = "/api/accounts/{id}/sign-in", operation_id = "account.sign_in", tag = "accounts", security(("token" = ["accounts.sign_in"])),
-    params(("id" = String, Path, description = "The account's id, or `ref:` and its external_ref.")),
+    post, path = "/api/accounts/{id}/sign-in", operation_id = "account.sign_in", extensions(("x-refusals" = json!([Code::AccountGone]))), tag = "accounts", security(("token" = ["accounts.sign_in"])),
+    params(("id" = inline(texts::AccountReference), Path, description = "The account's id, or `ref:` and its external_ref.")),
     request_body = AccountBody,
     responses((status = 201, description = "The link.", body = Data<SignInView>))
 )]

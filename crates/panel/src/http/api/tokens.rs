@@ -12,7 +12,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::shape::{Data, Id, List, data, whole};
-use crate::app::{self, CallsFrom, Cidr, NewToken, RefPrefix, Scope, TokenName};
+use super::texts;
+use crate::app::{self, CallsFrom, Cidr, Code, NewToken, RefPrefix, Scope, TokenName};
 use crate::core::Core;
 use crate::http::fields::{Body, Fields, QueryFields};
 use crate::http::frame::Call;
@@ -110,23 +111,24 @@ impl NewTokenView {
 #[expect(dead_code, reason = "describes the body in the document")]
 struct CreateTokenBody {
     /// Unique.
-    name: String,
+    name: texts::TokenName,
     /// `whmcs` gives the scopes and a ref prefix that the WHMCS module needs.
-    purpose: Option<String>,
+    purpose: Option<texts::Purpose>,
     /// Needed without a purpose.
-    scopes: Option<Vec<String>>,
+    scopes: Option<texts::Scopes>,
     /// Ends in a colon.
-    ref_prefix: Option<String>,
-    expires_at: Option<i64>,
+    ref_prefix: Option<texts::RefPrefix>,
+    expires_at: Option<texts::Moment>,
     /// Addresses or networks (CIDR).
-    addresses: Option<Vec<String>>,
+    #[schema(min_items = 1)]
+    addresses: Option<Vec<texts::Network>>,
 }
 
 /// Make a token
 ///
 /// The answer is the only place where it is ever shown.
 #[utoipa::path(
-    post, path = "/api/tokens", operation_id = "token.create", tag = "tokens", security(("token" = ["tokens.write"])),
+    post, path = "/api/tokens", operation_id = "token.create", extensions(("x-refusals" = json!([Code::NameTaken]))), tag = "tokens", security(("token" = ["tokens.write"])),
     request_body = CreateTokenBody,
     responses((status = 201, description = "The token was made.", body = Data<NewTokenView>))
 )]
@@ -211,7 +213,7 @@ pub(crate) async fn list(
 /// The answer is the only place where it is ever shown. The old one opens until the new one is used for the first time.
 #[utoipa::path(
     post, path = "/api/tokens/{id}/rotate", operation_id = "token.rotate", tag = "tokens", security(("token" = ["tokens.write"])),
-    params(("id" = String, Path, description = "The token's id.")),
+    params(("id" = inline(texts::Id), Path, description = "The token's id.")),
     responses((status = 201, description = "The token has a new text.", body = Data<NewTokenView>))
 )]
 pub(crate) async fn rotate(
@@ -229,8 +231,8 @@ pub(crate) async fn rotate(
 #[expect(dead_code, reason = "describes the body in the document")]
 struct AllowBody {
     /// Its address on the web.
-    url: String,
-    directory: String,
+    url: texts::InstallationUrl,
+    directory: texts::Directory,
     /// Whether all others may change nothing any more, as when it has moved; false if nothing is said.
     only: Option<bool>,
 }
@@ -240,7 +242,7 @@ struct AllowBody {
 /// The first installation that changes something with a token is allowed by that; any other is refused until it is allowed here.
 #[utoipa::path(
     post, path = "/api/tokens/{id}/callers", operation_id = "token.allow", tag = "tokens", security(("token" = ["tokens.write"])),
-    params(("id" = String, Path, description = "The token's id.")),
+    params(("id" = inline(texts::Id), Path, description = "The token's id.")),
     request_body = AllowBody,
     responses((status = 200, description = "Every installation that was seen with the token.", body = List<TokenCallerView>))
 )]
@@ -264,7 +266,7 @@ pub(crate) async fn allow(
 /// From now on it opens nothing.
 #[utoipa::path(
     delete, path = "/api/tokens/{id}", operation_id = "token.delete", tag = "tokens", security(("token" = ["tokens.write"])),
-    params(("id" = String, Path, description = "The token's id.")),
+    params(("id" = inline(texts::Id), Path, description = "The token's id.")),
     responses((status = 204, description = "It is gone."))
 )]
 pub(crate) async fn delete(State(core): State<Arc<Core>>, call: Call, Id(id): Id<TokenId>) -> Result<StatusCode, Problem> {

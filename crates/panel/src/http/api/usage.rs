@@ -8,8 +8,10 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::accounts::server_choice;
 use super::shape::{List, Page};
-use crate::app::{self, Caller};
+use super::texts;
+use crate::app::{self, Caller, Code};
 use crate::core::Core;
 use crate::http::cursor::Cursor;
 use crate::http::fields::QueryFields;
@@ -18,7 +20,7 @@ use crate::http::problem::Problem;
 use crate::store::account_usage::{self, Filter, Listed};
 
 /// Most entries of one page: enough for every account of a server.
-const MOST: u32 = 10_000;
+pub(super) const MOST: u32 = 10_000;
 
 /// What an account used when it was last measured.
 #[derive(Debug, Serialize, ToSchema)]
@@ -63,11 +65,11 @@ impl LastUsageView {
 ///
 /// Active and suspended accounts, in the order in which they were made. Servers measure in the background, so nothing is measured for this list: `GET /api/accounts/{id}/usage` measures one account now.
 #[utoipa::path(
-    get, path = "/api/usage", operation_id = "usage.list", tag = "accounts", security(("token" = ["accounts.read"])),
+    get, path = "/api/usage", operation_id = "usage.list", extensions(("x-refusals" = json!([Code::NotFound]))), tag = "accounts", security(("token" = ["accounts.read"])),
     params(
-        ("server" = Option<String>, Query, description = "Only accounts on the server of this id or name."),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before."),
-        ("limit" = Option<u32>, Query, description = "At most so many, 1 to 10000; 10000 if nothing is said."),
+        ("server" = inline(Option<texts::ServerChoice>), Query, description = "Only accounts on the server of this id or name."),
+        ("cursor" = inline(Option<texts::AccountCursor>), Query, description = "`next` of the page before."),
+        ("limit" = inline(Option<texts::UsagePageSize>), Query, description = "At most so many, 1 to 10000; 10000 if nothing is said."),
     ),
     responses((status = 200, description = "One page.", body = List<LastUsageView>))
 )]
@@ -76,12 +78,9 @@ pub(crate) async fn list(
     call: Call,
     QueryFields(mut fields): QueryFields,
 ) -> Result<Json<List<LastUsageView>>, Problem> {
-    let server = fields.optional("server", |text| Ok::<_, String>(text.to_owned()));
+    let server = fields.optional("server", server_choice);
     let cursor = fields.optional("cursor", Cursor::parse);
-    let limit = fields.optional("limit", |text| match text.parse::<u32>() {
-        Ok(number @ 1..=MOST) => Ok(number),
-        _ => Err(format!("`limit` must be a number from 1 to {MOST}")),
-    });
+    let limit = fields.page_size(MOST).unwrap_or(MOST);
     let () = fields.finish(Some(()))?;
     let caller = &call.caller;
     let server = match server {
@@ -93,7 +92,6 @@ pub(crate) async fn list(
         ref_prefix: caller.ref_prefix.as_ref().map(|prefix| prefix.as_str().to_owned()),
         snapshot: cursor.map_or_else(|| core.now(), |cursor| cursor.snapshot),
     };
-    let limit = limit.unwrap_or(MOST);
     let total = account_usage::count(core.store.read(), &caller.owner, &filter).await?;
     let mut rows = account_usage::list(core.store.read(), &caller.owner, &filter, cursor.map(|cursor| cursor.after), limit + 1).await?;
     let next = Cursor::cut(&mut rows, limit, filter.snapshot, |row| row.account_id).map(|cursor| cursor.to_string());

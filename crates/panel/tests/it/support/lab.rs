@@ -15,6 +15,7 @@ use opterius_panel::{Config, Panel, Peer, Seams, Timing};
 use opterius_protocol::Micros;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use tower::ServiceExt as _;
 
 use super::FakeAgent;
@@ -33,6 +34,8 @@ pub(crate) struct Lab {
     pub(crate) mail_roots: Vec<Vec<u8>>,
     /// The sockets of Agents that are not this machine's.
     pub(crate) agents: HashMap<ServerId, PathBuf>,
+    /// The uid that stands for root behind the Unix socket.
+    pub(crate) administrator: u32,
     panel: Option<Panel>,
     later: Arc<AtomicI64>,
     clock: Clock,
@@ -92,6 +95,37 @@ impl Reply {
     }
 }
 
+/// The same for every Panel of a test.
+static DOCUMENT: OnceCell<Value> = OnceCell::const_new();
+
+/// Panics unless the document says that this operation answers with this status, and with this code where it is a refusal.
+async fn documented(router: axum::Router, method: &Method, path: &str, reply: &Reply) {
+    let document = DOCUMENT.get_or_init(async || {
+        let request = Request::builder().uri("/api/openapi.json").body(Body::empty()).unwrap();
+        Reply::of(router.oneshot(request).await.unwrap()).await.json()
+    });
+    let segments = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
+    let given = segments(path);
+    let is_it = |known: &str| {
+        let known = segments(known);
+        known.len() == given.len() && known.iter().zip(&given).all(|(known, given)| known.starts_with('{') || known == given)
+    };
+    let paths = document.await["paths"].as_object().unwrap();
+    let found = paths.iter().filter(|(known, _)| is_it(known)).min_by_key(|(known, _)| known.matches('{').count());
+    let Some(operation) = found.and_then(|(_, item)| item.get(method.as_str().to_lowercase())) else { return };
+    let response = &operation["responses"][reply.status.to_string()];
+    assert!(response.is_object(), "{method} {path} answers {}, which its document does not know: {}", reply.status, reply.text);
+    if reply.status >= 400 {
+        let codes = &response["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]["code"]["enum"];
+        let code = &reply.json()["code"];
+        assert!(
+            codes.as_array().unwrap().contains(code),
+            "{method} {path} refuses with {code}, which its document does not know: {}",
+            reply.text
+        );
+    }
+}
+
 /// An order for `username`, of the package `Starter`.
 pub(crate) fn order(username: &str) -> Value {
     json!({ "username": username, "domain": format!("{username}.example"), "password": "correct horse", "package": "Starter", "external_ref": format!("ref-{username}") })
@@ -145,6 +179,7 @@ impl Lab {
             timing,
             mail_roots: Vec::new(),
             agents: HashMap::new(),
+            administrator: ADMINISTRATOR,
             panel: None,
             later: Arc::default(),
             clock: Clock::default(),
@@ -175,7 +210,7 @@ impl Lab {
                 };
                 Micros(now + later.load(Ordering::Relaxed))
             }),
-            administrator_uid: ADMINISTRATOR,
+            administrator_uid: self.administrator,
             timing: self.timing.clone(),
             mail_roots: self.mail_roots.clone(),
             agents: self.agents.clone(),
@@ -216,6 +251,19 @@ impl Lab {
         self.later.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::Relaxed);
     }
 
+    /// From now on the Panel's clock runs a hundred times as fast.
+    #[allow(dead_code, reason = "for the program that serves a Panel to the test of the document")]
+    pub(crate) fn run_fast(&self) {
+        let later = self.later.clone();
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(Duration::from_millis(100));
+            loop {
+                ticks.tick().await;
+                later.fetch_add(9_900_000, Ordering::Relaxed);
+            }
+        });
+    }
+
     /// From now on whatever asks for the time panics; returns how often that happened.
     pub(crate) fn break_clock(&self) -> Arc<AtomicUsize> {
         self.clock.broken.store(true, Ordering::SeqCst);
@@ -240,7 +288,7 @@ impl Lab {
 
     /// A request of the administrator on this machine, unless it is said otherwise.
     pub(crate) fn call(&self, method: Method, path: &str) -> Call {
-        let request = Request::builder().method(method).uri(path).extension(Peer::Local { uid: ADMINISTRATOR });
+        let request = Request::builder().method(method).uri(path).extension(Peer::Local { uid: self.administrator });
         Call { router: self.panel().router(), request, body: Body::empty() }
     }
 
@@ -327,8 +375,14 @@ impl Call {
         self.from(ADDRESS).header("authorization", &format!("Bearer {token}"))
     }
 
+    /// Panics if the OpenAPI document does not know of the reply.
     pub(crate) async fn send(self) -> Reply {
-        Reply::of(self.open().await).await
+        let router = self.router.clone();
+        let method = self.request.method_ref().unwrap().clone();
+        let path = self.request.uri_ref().unwrap().path().to_owned();
+        let reply = Reply::of(self.open().await).await;
+        documented(router, &method, &path, &reply).await;
+        reply
     }
 
     /// Sends it and leaves the reply's body unread.
