@@ -251,19 +251,6 @@ impl Lab {
         self.later.fetch_add(i64::try_from(by.as_micros()).unwrap(), Ordering::Relaxed);
     }
 
-    /// From now on the Panel's clock runs a hundred times as fast.
-    #[allow(dead_code, reason = "for the program that serves a Panel to the test of the document")]
-    pub(crate) fn run_fast(&self) {
-        let later = self.later.clone();
-        tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(Duration::from_millis(100));
-            loop {
-                ticks.tick().await;
-                later.fetch_add(9_900_000, Ordering::Relaxed);
-            }
-        });
-    }
-
     /// From now on whatever asks for the time panics; returns how often that happened.
     pub(crate) fn break_clock(&self) -> Arc<AtomicUsize> {
         self.clock.broken.store(true, Ordering::SeqCst);
