@@ -74,7 +74,7 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             patience: Duration::from_secs(20),
-            turn: Duration::from_secs(5),
+            turn: Duration::from_secs(15),
             first_pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(15),
             long_poll: Duration::from_secs(30),

@@ -18,12 +18,12 @@ pub(crate) use answer::ACCOUNTS;
 pub(crate) use list::Reading;
 pub(crate) use turns::{Full, Limits, Party, Place, Places, Turn, Turns};
 
-/// Operations that a server has begun and not ended, as far as they are sent in turn. An Agent works on eight at a time; some more are written down or
-/// reported meanwhile.
-const AT_ONCE: usize = 12;
+/// Operations that a server has begun and not ended, as far as they are sent in turn.
+const AT_ONCE: usize = 10;
 
-/// How many of them may be of one party. The rest begin at once, whatever that party has ordered.
-const SHARE: usize = 10;
+/// How many of them may be of one party. An Agent works on eight at a time: two are left, so that another party's operation begins there at once, too,
+/// whatever that party has ordered.
+const SHARE: usize = 6;
 
 /// How many operations of one token may be open on a server: those that run, or wait for their turn, but for what suspends or ends accounts.
 const OPEN_OF_ONE: usize = 200;
