@@ -7,6 +7,7 @@ import re
 # From here on `bench/lifecycle` writes, and behind it a person: what a miss comes from. Each is kept when the others are written anew.
 LIFE = "## The life of an account\n"
 PAGES = "## The pages\n"
+ATTACKS = "## Orders while the Panel is attacked\n"
 NOTES = "## What costs the time\n"
 
 
@@ -245,6 +246,30 @@ def pages(chosen, found):
     return text + table(("aim", ""), [("every page within 100 ms, p95", f"**missed** by {missed}" if slow else "met")])
 
 
+def attacks(chosen, found):
+    """The section of `bench/attacks`."""
+    text = ATTACKS + "\n"
+    about = {
+        "Date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        **{name: chosen.machine[name] for name in ("CPU", "Versions")},
+        "Load before": f"{found['load']:.2f}",
+        "What else ran": chosen.note or "the attacker, on the same cores",
+        "Repeat with": "`bench/attacks`, as root on Debian 12",
+    }
+    text += table(("", ""), about.items())
+    text += (
+        f"{chosen.orders} orders one after the other of a token that nothing is wrong with, each on a TLS connection of its own, while `e2e/attacker` does what the line "
+        "says. Behind it, what the Panel did: TLS connections that it took, refused and closed, and its answers by their status.\n\n"
+    )
+    lines = []
+    for what, took, did in found["attacks"]:
+        answers = ", ".join(f"{name} {thousands(count)}" for name, count in sorted(did.items(), key=lambda one: (one[0].isdigit(), one[0])))
+        lines.append((what, ms(took["p50"]), ms(took["p95"]), ms(took["max"]), len(took["failures"]), answers or "–"))
+    text += table(("attack", "p50", "p95", "max", "failed", "the Panel's answers"), lines)
+    slow = [what for what, took, _ in found["attacks"] if took["p95"] > 1000 or took["failures"]]
+    return text + table(("aim", ""), [("every order ends, within 1 s, p95", f"**missed** under: {'; '.join(slow)}" if slow else "met")])
+
+
 def put(section, path):
     """Writes a section in its place, which is before the notes."""
     with open(path, encoding="utf-8") as file:
@@ -265,5 +290,5 @@ def with_notes(text, path):
     if os.path.exists(path):
         with open(path, encoding="utf-8") as file:
             old = file.read()
-        rest = next((old[old.index(kept) :] for kept in (LIFE, PAGES, NOTES) if kept in old), "")
+        rest = next((old[old.index(kept) :] for kept in (LIFE, PAGES, ATTACKS, NOTES) if kept in old), "")
     return text + (rest or NOTES + "\nNobody has looked yet.\n")

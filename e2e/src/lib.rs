@@ -4,6 +4,7 @@
 //! A test fails, rather than skips, where something it needs is missing.
 
 mod account;
+mod attack;
 mod call;
 mod crowd;
 mod dice;
@@ -21,6 +22,7 @@ mod vm;
 mod wait;
 
 pub use account::{Debris, WholeAccount};
+pub use attack::{Attack, Did, NETWORKS};
 pub use call::Call;
 pub use crowd::{Page, Visits};
 pub use dice::Dice;
