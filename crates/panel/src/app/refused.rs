@@ -58,8 +58,9 @@ struct Counts {
     /// How many ranges of each size are counted apart, and how many of them lie in one of the next size.
     sizes: [usize; 3],
     within: HashMap<String, usize>,
-    /// How many rows of their own callers had in this minute.
+    /// How many rows of their own callers had, and in which minute: that one ends by the clock, whatever could be written down.
     rows: HashMap<String, u32>,
+    rows_minute: i64,
     all_rows: u32,
 }
 
@@ -102,7 +103,10 @@ impl RefusedRequests {
     /// Whether a refusal of this caller gets a row of its own; else it is to be counted.
     pub(crate) fn has_a_row(&self, actor: &str, now: Micros) -> bool {
         let mut counts = self.counts();
-        counts.begin(now);
+        if counts.rows_minute != minute_of(now) {
+            (counts.rows_minute, counts.all_rows) = (minute_of(now), 0);
+            counts.rows.clear();
+        }
         let had = counts.rows.get(actor).copied().unwrap_or_default();
         if had >= ROWS_OF_ONE || counts.all_rows >= ROWS_OF_ALL {
             return false;
@@ -133,7 +137,14 @@ impl RefusedRequests {
         }
         if news.minute != news.now && counts.minute == news.minute {
             // What was counted since then stays, and belongs to the minute that begins.
-            *counts = Counts { minute: news.now, times: std::mem::take(&mut counts.times), ..Counts::default() };
+            *counts = Counts {
+                minute: news.now,
+                times: std::mem::take(&mut counts.times),
+                rows: std::mem::take(&mut counts.rows),
+                rows_minute: counts.rows_minute,
+                all_rows: counts.all_rows,
+                ..Counts::default()
+            };
         }
     }
 }
@@ -289,6 +300,7 @@ mod tests {
         let mut news = refused.news(NOW);
         news.now += 1;
         refused.settle(&news);
-        assert!(refused.has_a_row("token:a", NOW), "in the next minute");
+        assert!(!refused.has_a_row("token:a", NOW), "it is still the same minute");
+        assert!(refused.has_a_row("token:a", NOW.plus(std::time::Duration::from_mins(1))), "in the next minute");
     }
 }

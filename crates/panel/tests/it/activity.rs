@@ -348,7 +348,7 @@ async fn whoever_has_the_key_and_takes_out_young_rows_is_found_by_what_the_serve
     let lab = told().await;
     let all = rows(&lab).await;
     let (third, head) = (&all[2], all.last().unwrap());
-    let der = std::fs::read(lab.dir.path().join("activity-key.der")).unwrap();
+    let der = opterius_protocol::bounded::file(lab.dir.path().join("activity-key.der"), 1024).unwrap();
     let key = aws_lc_rs::signature::Ed25519KeyPair::from_pkcs8(&der).unwrap();
     let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
     let public = hex(aws_lc_rs::signature::KeyPair::public_key(&key).as_ref());
