@@ -1,7 +1,7 @@
 //! Who may hold how many connections and requests, decided before anybody is known.
 //!
-//! A connection belongs to one of two pools: that of strangers, or that of addresses from which a good token or a signed-in session came within
-//! the last day ([`REMEMBERED`]). Strangers can never take a place of the second pool. Each pool has a limit in total, for every address
+//! A connection belongs to one of three pools: that of strangers, that of addresses from which a customer's session came within the last 30 days
+//! ([`REMEMBERED`]), or that of addresses from which a token or staff came. None can take a place of another. Each pool has a limit in total, for every address
 //! and for the ranges around it, since whoever has one IPv6 network has very many addresses. A newcomer is never left to wait: it gets a
 //! place, if need be that of the connection which is missed least, or it is closed at once.
 
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How long an address is remembered after a good token or session came from it.
-const REMEMBERED: Duration = Duration::from_hours(24);
+const REMEMBERED: Duration = Duration::from_hours(30 * 24);
 /// The most addresses that are remembered, in all and of one wide range (see [`Range::of`]).
 const MOST_REMEMBERED: usize = 4096;
 const MOST_REMEMBERED_OF_A_RANGE: usize = 256;
@@ -29,12 +29,16 @@ type Limits = [usize; 5];
 
 /// Connections of strangers. An address is an IPv4 address or an IPv6 /64; the ranges are /24, /16 and /8, or /56, /48 and /32.
 const STRANGERS: Limits = [128, 192, 256, 512, 1024];
-/// Connections of addresses that are known. Behind one of them may be a whole office, or a proxy with all customers behind it.
-const KNOWN: Limits = [512, 512, 768, 1024, 1024];
-/// Requests of strangers that are under way. Each may hold as much memory as the largest body, 64 KiB.
-const STRANGERS_REQUESTS: Limits = [128, 192, 256, 384, 512];
-/// Requests of known addresses that are under way.
-const KNOWN_REQUESTS: Limits = [512, 512, 768, 1024, 1024];
+/// Connections of addresses from which only customers have signed in.
+const CUSTOMERS: Limits = [64, 128, 192, 256, 512];
+/// Connections of addresses of tokens and staff. Behind one of them may be a whole office, or a proxy with all customers behind it.
+const CALLERS: Limits = [512, 512, 768, 1024, 1024];
+/// Requests under way of strangers, and of addresses of customers. Each may hold as much memory as the largest body, 64 KiB.
+const OTHERS_REQUESTS: Limits = [64, 128, 192, 256, 512];
+/// Requests under way of addresses of tokens and staff.
+const CALLERS_REQUESTS: Limits = [256, 384, 512, 768, 1024];
+/// Requests under way that an address has in any case, however many others have: nobody is kept out by what others hold.
+const OWN_REQUESTS: usize = 4;
 /// Streams of events that are open. Only whoever is signed in gets one.
 const STREAMS: Limits = [64, 128, 192, 256, 512];
 
@@ -85,10 +89,34 @@ impl std::fmt::Display for Range {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Pool {
     Strangers,
-    Known,
+    Customers,
+    Callers,
+}
+
+impl Pool {
+    fn connections(self) -> &'static Limits {
+        match self {
+            Self::Strangers => &STRANGERS,
+            Self::Customers => &CUSTOMERS,
+            Self::Callers => &CALLERS,
+        }
+    }
+
+    fn requests(self) -> &'static Limits {
+        if self == Self::Callers { &CALLERS_REQUESTS } else { &OTHERS_REQUESTS }
+    }
+}
+
+impl From<Proof> for Pool {
+    fn from(proof: Proof) -> Self {
+        match proof {
+            Proof::Customer => Self::Customers,
+            Proof::Caller => Self::Callers,
+        }
+    }
 }
 
 /// What showed that somebody is known.
@@ -117,9 +145,9 @@ impl Counted {
     }
 
     /// The first limit that one more would exceed: the index of the range, or 4 for the total.
-    fn exceeds(&self, pool: Pool, ranges: &Ranges, limits: &Limits, times: usize) -> Option<usize> {
-        let full = |(at, range): (usize, &Range)| (self.of(pool, *range) >= limits[at] * times).then_some(at);
-        ranges.iter().enumerate().find_map(full).or_else(|| (self.total(pool) >= limits[4] * times).then_some(4))
+    fn exceeds(&self, pool: Pool, ranges: &Ranges, limits: &Limits) -> Option<usize> {
+        let full = |(at, range): (usize, &Range)| (self.of(pool, *range) >= limits[at]).then_some(at);
+        ranges.iter().enumerate().find_map(full).or_else(|| (self.total(pool) >= limits[4]).then_some(4))
     }
 
     fn add(&mut self, pool: Pool, ranges: &Ranges) {
@@ -175,7 +203,10 @@ impl Held {
 struct Inside {
     held: HashMap<u64, Held>,
     connections: Counted,
+    /// Requests that are carried out.
     requests: Counted,
+    /// Requests that are being refused, by address.
+    refusing: HashMap<(Pool, Range), usize>,
     streams: Counted,
     known: HashMap<Range, (Instant, Proof)>,
     next: u64,
@@ -224,6 +255,7 @@ pub(crate) enum Begun {
 pub(crate) struct RequestPlace {
     place: Arc<Place>,
     pool: Pool,
+    refused: bool,
 }
 
 /// An open stream of events. It is over when this is dropped.
@@ -282,16 +314,17 @@ impl Places {
 }
 
 impl Inside {
-    fn is_known(&self, address: Range, now: Instant) -> bool {
-        self.known.get(&address).is_some_and(|(at, _)| now.saturating_duration_since(*at) < REMEMBERED)
+    /// The pool of an address from which somebody came who is known.
+    fn known_as(&self, address: Range, now: Instant) -> Option<Pool> {
+        let (at, proof) = self.known.get(&address)?;
+        (now.saturating_duration_since(*at) < REMEMBERED).then(|| Pool::from(*proof))
     }
 
     /// The pool that has a place for a newcomer; nothing if there is none. Adds to `refused` how many connections that cost.
     fn pool_for(&mut self, ranges: &Ranges, now: Instant, refused: &mut u64) -> Option<Pool> {
-        let pools: &[Pool] = if self.is_known(ranges[0], now) { &[Pool::Known, Pool::Strangers] } else { &[Pool::Strangers] };
-        for pool in pools {
-            if self.make_room(*pool, ranges, now, refused) {
-                return Some(*pool);
+        for pool in self.known_as(ranges[0], now).into_iter().chain([Pool::Strangers]) {
+            if self.make_room(pool, ranges, now, refused) {
+                return Some(pool);
             }
         }
         *refused += 1;
@@ -299,10 +332,10 @@ impl Inside {
     }
 
     fn make_room(&mut self, pool: Pool, ranges: &Ranges, now: Instant, refused: &mut u64) -> bool {
-        let limits = if pool == Pool::Known { &KNOWN } else { &STRANGERS };
+        let limits = pool.connections();
         // Each turn ends one connection; more than one per limit are never needed.
         for _ in 0..=limits.len() {
-            let Some(full) = self.connections.exceeds(pool, ranges, limits, 1) else { return true };
+            let Some(full) = self.connections.exceeds(pool, ranges, limits) else { return true };
             if self.leaving >= LEAVING {
                 return false;
             }
@@ -394,7 +427,7 @@ impl Place {
 
     /// Waits for a turn to compute a handshake; nothing if the Panel ends.
     pub(crate) async fn handshake(&self) -> Option<SemaphorePermit<'_>> {
-        let known = self.places.inside().held.get(&self.id).is_some_and(|held| held.pool == Pool::Known);
+        let known = self.places.inside().held.get(&self.id).is_some_and(|held| held.pool == Pool::Callers);
         self.places.handshakes[usize::from(known)].acquire().await.ok()
     }
 
@@ -405,24 +438,25 @@ impl Place {
         held.under_way += 1;
         held.since = now;
         let pool = held.pool;
-        let limits = if pool == Pool::Known { &KNOWN_REQUESTS } else { &STRANGERS_REQUESTS };
-        let over = |times| inside.requests.exceeds(pool, &self.ranges, limits, times).is_some();
-        let (refused, flood) = (over(1), over(2));
-        inside.requests.add(pool, &self.ranges);
-        drop(inside);
-        let request = RequestPlace { place: self.clone(), pool };
-        match (refused, flood) {
-            (_, true) => Begun::Flood,
-            (true, _) => Begun::Refused(request),
-            _ => Begun::Taken(request),
+        let (address, limits) = (self.ranges[0], pool.requests());
+        let own = inside.requests.of(pool, address);
+        if own < OWN_REQUESTS || inside.requests.exceeds(pool, &self.ranges, limits).is_none() {
+            inside.requests.add(pool, &self.ranges);
+            return Begun::Taken(RequestPlace { place: self.clone(), pool, refused: false });
         }
+        let refusing = inside.refusing.entry((pool, address)).or_default();
+        *refusing += 1;
+        let flood = *refusing > limits[0];
+        drop(inside);
+        let request = RequestPlace { place: self.clone(), pool, refused: true };
+        if flood { Begun::Flood } else { Begun::Refused(request) }
     }
 
     /// A stream of events begins; nothing if there are too many.
     pub(crate) fn stream(self: &Arc<Self>) -> Option<StreamPlace> {
         let mut inside = self.places.inside();
         let pool = inside.held.get(&self.id)?.pool;
-        if inside.streams.exceeds(pool, &self.ranges, &STREAMS, 1).is_some() {
+        if inside.streams.exceeds(pool, &self.ranges, &STREAMS).is_some() {
             return None;
         }
         inside.streams.add(pool, &self.ranges);
@@ -433,13 +467,14 @@ impl Place {
     pub(crate) fn is_good(&self, proof: Proof, now: Instant) {
         let mut inside = self.places.inside();
         inside.remember(&self.ranges, proof, now);
-        let room = inside.connections.exceeds(Pool::Known, &self.ranges, &KNOWN, 1).is_none();
+        let better = Pool::from(proof);
+        let room = inside.connections.exceeds(better, &self.ranges, better.connections()).is_none();
         let Some(held) = inside.held.get_mut(&self.id) else { return };
         held.good = true;
-        if room && held.pool == Pool::Strangers {
-            held.pool = Pool::Known;
-            inside.connections.remove(Pool::Strangers, &self.ranges);
-            inside.connections.add(Pool::Known, &self.ranges);
+        if room && held.pool < better {
+            let before = std::mem::replace(&mut held.pool, better);
+            inside.connections.remove(before, &self.ranges);
+            inside.connections.add(better, &self.ranges);
         }
     }
 
@@ -470,7 +505,17 @@ impl Drop for Place {
 impl Drop for RequestPlace {
     fn drop(&mut self) {
         let mut inside = self.place.places.inside();
-        inside.requests.remove(self.pool, &self.place.ranges);
+        if self.refused {
+            let address = (self.pool, self.place.ranges[0]);
+            if let Some(count) = inside.refusing.get_mut(&address) {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    inside.refusing.remove(&address);
+                }
+            }
+        } else {
+            inside.requests.remove(self.pool, &self.place.ranges);
+        }
         if let Some(held) = inside.held.get_mut(&self.place.id) {
             held.under_way = held.under_way.saturating_sub(1);
             held.since = Instant::now();
@@ -563,7 +608,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_can_take_no_place_of_whom_is_known_and_an_address_is_known_for_a_day() {
+    fn strangers_can_take_no_place_of_whom_is_known_and_an_address_is_known_for_a_month() {
         let (places, now) = places();
         let office = at("192.0.2.50");
         places.arrive(office, now).unwrap().is_good(Proof::Caller, now);
@@ -574,11 +619,11 @@ mod tests {
             strangers.retain(is_there);
         }
         assert_eq!(strangers.len(), STRANGERS[4]);
-        let known: Vec<Place> = (0..KNOWN[0]).map(|_| places.arrive(office, now).unwrap()).collect();
+        let known: Vec<Place> = (0..CALLERS[0]).map(|_| places.arrive(office, now).unwrap()).collect();
         assert!(known.iter().all(is_there) && strangers.iter().all(is_there));
         let (later, other) = (now + REMEMBERED, at("192.0.2.50"));
-        assert!(!places.inside().is_known(Range::of(other)[0], later));
-        assert!(places.inside().is_known(Range::of(other)[0], later - second(1)));
+        assert_eq!(places.inside().known_as(Range::of(other)[0], later), None);
+        assert_eq!(places.inside().known_as(Range::of(other)[0], later - second(1)), Some(Pool::Callers));
     }
 
     #[test]
@@ -610,7 +655,7 @@ mod tests {
             inside.remember(&Range::of(address), Proof::Customer, now + second(u64::from(number)));
         }
         assert_eq!(inside.known.len(), MOST_REMEMBERED);
-        assert!(inside.is_known(Range::of(at("192.0.2.50"))[0], now));
+        assert_eq!(inside.known_as(Range::of(at("192.0.2.50"))[0], now), Some(Pool::Callers));
         for number in 0..2000 {
             inside.remember(&Range::of(nth("2001:db8:1", number)), Proof::Customer, now + second(30_000));
         }
@@ -624,9 +669,9 @@ mod tests {
         let connections: Vec<Arc<Place>> = (0..8).map(|_| Arc::new(places.arrive(at("203.0.113.7"), now).unwrap())).collect();
         let begun: Vec<Begun> = (0..400).map(|number| connections[number % 8].begin(now)).collect();
         let number = |wanted: fn(&Begun) -> bool| begun.iter().filter(|one| wanted(one)).count();
-        assert_eq!(number(|one| matches!(one, Begun::Taken(_))), STRANGERS_REQUESTS[0]);
-        assert_eq!(number(|one| matches!(one, Begun::Refused(_))), STRANGERS_REQUESTS[0]);
-        assert_eq!(number(|one| matches!(one, Begun::Flood)), 400 - 2 * STRANGERS_REQUESTS[0]);
+        assert_eq!(number(|one| matches!(one, Begun::Taken(_))), OTHERS_REQUESTS[0]);
+        assert_eq!(number(|one| matches!(one, Begun::Refused(_))), OTHERS_REQUESTS[0]);
+        assert_eq!(number(|one| matches!(one, Begun::Flood)), 400 - 2 * OTHERS_REQUESTS[0]);
         let other = Arc::new(places.arrive(at("198.51.100.1"), now).unwrap());
         assert!(matches!(other.begin(now), Begun::Taken(_)));
         drop(begun);
@@ -638,16 +683,45 @@ mod tests {
     }
 
     #[test]
+    fn what_others_have_under_way_or_are_refused_keeps_nobody_out() {
+        let (places, now) = places();
+        let (mut held, mut begun) = (Vec::new(), Vec::new());
+        let mut ask = |address: IpAddr, proof: Option<Proof>, times: usize| {
+            let place = Arc::new(places.arrive(address, now).unwrap());
+            if let Some(proof) = proof {
+                place.is_good(proof, now);
+            }
+            let before = begun.len();
+            begun.extend((0..times).map(|_| place.begin(now)));
+            held.push(place);
+            begun[before..].iter().filter(|one| matches!(one, Begun::Taken(_))).count()
+        };
+        // Anybody with an account, and strangers, as many as there are places and more.
+        for network in 1..60 {
+            for proof in [None, Some(Proof::Customer)] {
+                let address = at(&format!("{network}.{}.0.1", 1 + u8::from(proof.is_some())));
+                assert!(ask(address, proof, 400) <= OTHERS_REQUESTS[0]);
+            }
+        }
+        for network in 60..70 {
+            assert!(ask(at(&format!("{network}.1.0.1")), Some(Proof::Caller), 600) <= CALLERS_REQUESTS[0]);
+        }
+        assert_eq!(ask(at("192.0.2.1"), None, 5), OWN_REQUESTS, "a stranger who may have a good token");
+        assert_eq!(ask(at("192.0.2.2"), Some(Proof::Customer), 5), OWN_REQUESTS);
+        assert_eq!(ask(at("192.0.2.3"), Some(Proof::Caller), 5), OWN_REQUESTS);
+    }
+
+    #[test]
     fn nothing_is_left_of_connections_that_ended() {
         let (places, now) = places();
         for number in 0..3000_u16 {
             let place = Arc::new(places.arrive(nth("2001:db8:1", number), now).unwrap());
-            let request = place.begin(now);
+            let requests: Vec<Begun> = (0..200).map(|_| place.begin(now)).collect();
             place.is_good(Proof::Customer, now);
-            drop((place.stream(), request));
+            drop((place.stream(), requests));
         }
         let inside = places.inside();
-        assert!(inside.held.is_empty() && inside.leaving == 0);
+        assert!(inside.held.is_empty() && inside.leaving == 0 && inside.refusing.is_empty());
         for counted in [&inside.connections, &inside.requests, &inside.streams] {
             assert!(counted.by_range.is_empty() && counted.total.values().all(|total| *total == 0));
         }
