@@ -33,7 +33,12 @@ async fn main() -> anyhow::Result<()> {
     let panel_uid = found.filter(|uid| config::can_be_the_panel(*uid));
     if let Some(uid) = found.filter(|_| panel_uid.is_none()) {
         let hint = "`opterius doctor` says what to do";
-        tracing::error!(uid, hint, "the user {} is a person's and not the Panel's: only root is heard", config.panel_user);
+        tracing::error!(
+            uid,
+            hint,
+            "the user {} is not a system user, so it is not taken for the Panel: only root may call the Agent",
+            config.panel_user
+        );
     }
 
     let engine = Engine::load(host(&config, &paths)).await.context("read what is on disk")?;

@@ -129,7 +129,8 @@ fn panels_user(database: &Database, system: &System, found: &mut Vec<Complaint>)
     let Some(user) = database.users().find(|user| user.name == PANEL) else { return };
     let [home, shell] = [user.home, user.shell].map(|text| clean(text.as_bytes(), LONGEST));
     if database.users().filter(|other| other.name == PANEL).count() > 1 {
-        found.push(complaint("there are several users opterius in /etc/passwd", "leave only the one that the packages made: `vipw`"));
+        let hint = format!("run `vipw` and delete all but the one of the packages (uid 1 to 999, home {HOME})");
+        found.push(complaint("/etc/passwd has several entries for opterius", hint));
     }
     if !OF_SYSTEM.contains(&user.uid) || user.comment != COMMENT || user.home != HOME {
         found.push(complaint(
@@ -139,12 +140,12 @@ fn panels_user(database: &Database, system: &System, found: &mut Vec<Complaint>)
         return;
     }
     if !NO_SHELL.contains(&user.shell) {
-        let hint = "run `usermod --shell /usr/sbin/nologin opterius`, and see who set it";
+        let hint = "run `usermod --shell /usr/sbin/nologin opterius`, and find out who changed it";
         found.push(complaint(format!("the user opterius has the shell {shell}: somebody could sign in as the Panel"), hint));
     }
     let password = Database::field(&database.shadow, PANEL, 1).unwrap_or_default();
     if !password.starts_with(['!', '*']) {
-        let hint = "run `usermod --lock opterius`, and see who set it";
+        let hint = "run `usermod --lock opterius`, and find out who changed it";
         found.push(complaint("the user opterius has a password, or an empty one: somebody could sign in as the Panel", hint));
     }
     if system.has(&format!("{HOME}/.ssh")) {
@@ -264,7 +265,7 @@ mod tests {
             ("the login group of the user opterius is 27", &[("passwd", "opterius:x:996:996", "opterius:x:996:27")]),
             ("have the uid of the user opterius, and so act as the Panel: carl", &[("passwd", "carl:x:1000:", "carl:x:996:")]),
             (
-                "several users opterius",
+                "several entries for opterius",
                 &[("passwd", "carl:x:1000:1000:Carl,,,:/home/carl", "opterius:x:996:1000:Opterius Panel:/var/lib/opterius-panel")],
             ),
             ("the group opterius-web has members or administrators (carl)", &[("group", "opterius-web:x:997:", "opterius-web:x:997:carl")]),

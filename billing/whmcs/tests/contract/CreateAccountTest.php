@@ -459,7 +459,7 @@ final class CreateAccountTest extends PanelTestCase
     {
         $this->panel->script(...array_map(static fn (string $wait): array => [
             'on' => 'POST /api/accounts', 'fault' => 'reply', 'status' => 429, 'headers' => ['Retry-After' => $wait],
-            'body' => ['code' => 'too_many_requests', 'detail' => 'The token `whmcs` asks for too much.', 'hint' => 'x'],
+            'body' => ['code' => 'too_many_requests', 'detail' => 'The token `whmcs` has sent too many requests.', 'hint' => 'x'],
         ], $waits));
         $sentence = $this->whmcs()->create();
         self::assertCount($sends, $this->panel->requests('POST', '/api/accounts'));
@@ -474,7 +474,7 @@ final class CreateAccountTest extends PanelTestCase
 
     public function putOff(): array
     {
-        $told = 'The token `whmcs` asks for too much. Wait a minute and press Create again: nothing was done.';
+        $told = 'The token `whmcs` has sent too many requests. Wait a minute and press Create again: nothing was done.';
         return [
             'a short wait' => [['1'], 2, 'success'],
             'a long wait' => [['6'], 1, $told],

@@ -106,8 +106,8 @@ impl Engine {
                 Some(Never::Unsure) => {}
                 None if known.nevers.len() >= MOST => {
                     let detail = format!(
-                        "{MOST} operations that never begin are kept already. Each goes a day after the Panel acknowledged it: see that the Panel runs, \
-                         and what refuses its orders (`journalctl -u opterius-panel`)."
+                        "{MOST} operations that never begin are recorded already, and no more can be. Each is removed a day after the Panel acknowledged it: \
+                         check that the Panel runs, and why its orders are refused (`journalctl -u opterius-panel`)."
                     );
                     return Err(refusal(WireCode::Unavailable, detail));
                 }

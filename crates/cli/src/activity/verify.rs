@@ -61,9 +61,9 @@ pub(crate) async fn run(panel: &Panel, format: Format) -> Result<ExitCode, Failu
     }
     if let Some(Removed { last_row, hash, heads_not_compared }) = &removed {
         let heads = output::count(*heads_not_compared, "head");
-        output::line(format!("The rows up to {last_row} are removed because of their age; the last one had the hash {hash}."));
+        output::line(format!("The rows up to {last_row} were removed, as the settings say; the hash of the last one was {hash}."));
         output::line(format!(
-            "What they said cannot be proven here any more, nor {heads} of them that the servers have; an export or a backup can."
+            "They can no longer be verified here, and neither can {heads} that the servers have of them. An export or a backup can be."
         ));
     }
     if let Some(key) = &key {

@@ -50,7 +50,7 @@ async fn ask(system: &System) -> Result<(), String> {
     let stream = TcpStream::connect(system.panel).await.map_err(|error| format!("could not connect: {error}"))?;
     let connector = TlsConnector::from(Arc::new(configuration(system)?));
     let name = ServerName::from(system.panel.ip());
-    let mut stream = connector.connect(name, stream).await.map_err(|error| format!("no TLS connection came about: {error}"))?;
+    let mut stream = connector.connect(name, stream).await.map_err(|error| format!("the TLS handshake failed: {error}"))?;
     let request = format!("GET /api/health HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", system.panel);
     stream.write_all(request.as_bytes()).await.map_err(|error| format!("could not ask: {error}"))?;
     let mut answer = Vec::with_capacity(FIRST_LINE);
@@ -105,7 +105,7 @@ impl ServerCertVerifier for OwnKey {
     ) -> Result<ServerCertVerified, rustls::Error> {
         match &self.key {
             Some(key) if public_key(certificate).as_ref() != Some(key) => {
-                Err(rustls::Error::General(format!("whoever listens there has another key than that of {CERTIFICATE}")))
+                Err(rustls::Error::General(format!("another program listens there: its key is not that of {CERTIFICATE}")))
             }
             _ => Ok(ServerCertVerified::assertion()),
         }

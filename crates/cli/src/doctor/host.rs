@@ -148,13 +148,13 @@ pub(super) fn names(system: &System, report: &mut Report) {
         report.problem("names", format!("{name} is not there"), hint);
     }
     if report.0.len() == before {
-        report.ok("names", "the user opterius and the groups opterius and opterius-web are Opterius' own, and nobody else's");
+        report.ok("names", "the user opterius and the groups opterius and opterius-web are set up as the packages make them");
     }
     if let Some(strangers) = strangers {
         report.warning(
             "names",
             format!(
-                "these users are no accounts and have uids of accounts, so they cannot sign in and the firewall limits them: {strangers}"
+                "these users have uids reserved for hosting accounts, so they cannot sign in and the firewall limits them: {strangers}"
             ),
             "give them another uid: `usermod --uid UID NAME`",
         );
@@ -195,7 +195,7 @@ pub(super) fn files(system: &System, report: &mut Report) {
             Err(_) => report.problem("files", format!("{path} is not there"), SETUP),
             Ok(found) if !found.is_file() => {
                 let hint = format!("see what made it (`ls -ld {path}`), move it away, and {SETUP}");
-                report.problem("files", format!("{path} is no file, and must be one"), hint);
+                report.problem("files", format!("{path} is not a regular file"), hint);
             }
             Ok(found) => expect("files", path, &found, owner, mode, SETUP, report),
         }
@@ -437,7 +437,7 @@ mod tests {
         directories(&system, &mut report);
         files(&system, &mut report);
         let told = |start: &str| report.0.iter().any(|finding| finding.level == Level::Problem && finding.detail.starts_with(start));
-        assert!(told("/var/lib/opterius-panel is a link to ") && told("/etc/opterius/agent.toml is no file"), "{report:?}");
+        assert!(told("/var/lib/opterius-panel is a link to ") && told("/etc/opterius/agent.toml is not a regular file"), "{report:?}");
     }
 
     #[test]

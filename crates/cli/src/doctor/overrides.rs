@@ -115,7 +115,7 @@ fn overridden<'a>(system: &System, property: &impl Fn(&str) -> &'a str, report: 
             report.warning(
                 "overrides",
                 format!("{} changes {unit} ({})", shown(&path), shown(&settings.join(", "))),
-                "see that this is yours; it may be kept",
+                "check that this change is yours; if so, it may stay",
             );
         } else {
             report.problem(

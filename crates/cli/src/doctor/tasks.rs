@@ -39,8 +39,8 @@ pub(super) async fn tasks(panel: &Panel, answers: &Answers, report: &mut Report)
         let connections = output::count(usize::try_from(refused).unwrap_or(usize::MAX), "connection");
         report.warning(
             "tasks",
-            format!("the Panel refused or ended {connections} within the last hour because some addresses held too many"),
-            "`journalctl -u opterius-panel -g 'too many connections'` names an address of each minute; block those that are not yours",
+            format!("the Panel refused or closed {connections} within the last hour because a limit on connections was reached"),
+            "`ss -tn state established 'sport = :8443'` shows which addresses hold the connections; block in the firewall those that are not yours",
         );
     }
     if report.0.len() == before {

@@ -28,10 +28,10 @@ pub(super) fn show(data: &Value, format: Format) -> Result<(), Failure> {
         facts.add("time-zone", zone);
     }
     if let Some(days) = settings.activity_days {
-        facts.add("activity-days", format!("{days}: so long is the Activity kept"));
+        facts.add("activity-days", format!("{days} (days that the Activity is kept)"));
     }
     if let Some(rows) = settings.activity_rows {
-        facts.add("activity-rows", format!("{rows}: so many rows of it at most"));
+        facts.add("activity-rows", format!("{rows} (most rows of the Activity)"));
     }
     output::line(facts);
     Ok(())

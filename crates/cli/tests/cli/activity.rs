@@ -37,8 +37,8 @@ async fn what_was_removed_because_of_its_age_is_said_with_what_cannot_be_proven_
         (ran.code, ran.out.as_str()),
         (
             0,
-            "The rows up to 500 are removed because of their age; the last one had the hash ab12.\n\
-             What they said cannot be proven here any more, nor 3 heads of them that the servers have; an export or a backup can.\n\
+            "The rows up to 500 were removed, as the settings say; the hash of the last one was ab12.\n\
+             They can no longer be verified here, and neither can 3 heads that the servers have of them. An export or a backup can be.\n\
              This Panel signs removals with the key cd34.\n\
              The Activity is whole: 300 rows checked, and 2 heads that the servers have.\n"
         )

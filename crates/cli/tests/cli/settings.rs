@@ -21,8 +21,8 @@ async fn how_long_the_activity_is_kept_is_set_within_bounds() {
     let now = json!({"terminated_kept_days": 7, "time_zone": "UTC", "activity_days": 365, "activity_rows": 200_000});
     let panel = FakePanel::start().on("PUT /api/settings", Answer::Data(200, now));
     let ran = panel.opterius(&["settings", "set", "activity-days", "365"]).await;
-    assert!(ran.out.contains("activity-days  365: so long is the Activity kept"), "{}", ran.out);
-    assert!(ran.out.contains("activity-rows  200000: so many rows of it at most"), "{}", ran.out);
+    assert!(ran.out.contains("activity-days  365 (days that the Activity is kept)"), "{}", ran.out);
+    assert!(ran.out.contains("activity-rows  200000 (most rows of the Activity)"), "{}", ran.out);
     assert_eq!(panel.asked_for("PUT /api/settings").body, json!({"activity_days": 365}));
     for wrong in [["activity-days", "29"], ["activity-days", "0"], ["activity-rows", "0"]] {
         assert_ne!(panel.opterius(&["settings", "set", wrong[0], wrong[1]]).await.code, 0, "{wrong:?}");

@@ -134,7 +134,7 @@ pub(super) async fn change_until<V: Verb>(
         account = read::again(core, caller, account.id).await?;
     }
     tracing::error!(account.id = %account.id, account.username = %account.username, tries = TRIES, "an account never stood still, so it was not changed");
-    Err(Refusal::never_still(&format!("The account `{}`", account.username)).into())
+    Err(Refusal::contended(&account.username).into())
 }
 
 /// The account once no operation of it is open, if this verb may change it then.

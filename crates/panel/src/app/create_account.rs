@@ -77,7 +77,7 @@ pub(crate) async fn create_account(
     }
     let error = violation.as_ref().map(|violation| chain(violation)).unwrap_or_default();
     tracing::error!(account.username = %order.username, request.id = %request, tries = TRIES, error, "an order met others again and again, so it was not taken");
-    Err(Refusal::never_still(&format!("What the account `{}` needs", order.username)).into())
+    Err(Refusal::contended(&order.username).into())
 }
 
 /// Refuses an order that there would be no place for before anything is computed for it.

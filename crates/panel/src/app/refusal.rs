@@ -212,10 +212,12 @@ impl Refusal {
     }
 
     /// Others changed it each time that it was tried.
-    pub(crate) fn never_still(what: &str) -> Self {
+    pub(crate) fn contended(username: &Username) -> Self {
+        let detail = format!(
+            "The account `{username}` could not be changed, because other requests changed it, or what it needs, at the same time. Nothing was done."
+        );
         let refusal =
-            Self::new(Code::ChangedMeanwhile, format!("{what} was changed by others each time that this was tried. Nothing was done."))
-                .hint("Try again. If it goes on like this, look at `journalctl -u opterius-panel`.");
+            Self::new(Code::ChangedMeanwhile, detail).hint("Try again. If it goes on like this, look at `journalctl -u opterius-panel`.");
         Self { retry_after: Some(5), ..refusal }
     }
 
@@ -317,15 +319,13 @@ impl Refusal {
     /// Whoever ordered it has so many operations open that no more are taken.
     pub(crate) fn too_many_operations(full: Full) -> Self {
         let detail = match full {
-            Full::OfOne(most) => format!(
-                "{most} operations that you ordered run or wait for their turn on this server, and it takes no more. Nothing was begun."
-            ),
-            Full::OfAll => {
-                "So many operations run or wait for their turn on this server that it takes no more. Nothing was begun.".to_owned()
+            Full::OfOne(most) => {
+                format!("You have {most} operations running or waiting on this server, which is the limit. Nothing was done.")
             }
+            Full::OfAll => "Too many operations are running or waiting on this server. Nothing was done.".to_owned(),
         };
         Self::too_many_requests(detail, WHEN_FULL)
-            .hint("Wait until some of them are done, and order again. Suspending and terminating accounts is always taken.")
+            .hint("Wait until some are done, then try again. Suspending and terminating are always accepted.")
     }
 
     pub(crate) fn server_not_configured(server: &str) -> Self {

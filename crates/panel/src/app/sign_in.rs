@@ -216,7 +216,7 @@ pub(crate) fn pay_for_page(core: &Core, visitor: &Visitor, price: Price) -> Resu
     };
     core.rates.take(&payer, price, core.now()).map_err(|wait| {
         core.refused.count(&actor, Code::TooManyRequests, core.now());
-        Box::new(too_much("Whoever is signed in here", wait))
+        Box::new(too_much("Your session", wait))
     })
 }
 

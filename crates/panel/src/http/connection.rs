@@ -73,7 +73,7 @@ impl Served {
 pub(super) struct Visit(Arc<Place>);
 
 impl Visit {
-    /// Whoever sent the request has shown who he is.
+    /// Whoever sent the request has shown who they are.
     pub(super) fn is_good(&self, proof: Proof) {
         self.0.is_good(proof, Instant::now());
     }
@@ -301,7 +301,7 @@ impl<S> Bounded<S> {
     /// What may be heard by now, in bytes.
     fn allowance(&self) -> u64 {
         let requests = self.watch.requests.load(Ordering::Relaxed);
-        // Whoever reads a long answer says again and again that he has read some of it.
+        // A caller that reads a long answer sends acknowledgements again and again.
         requests.saturating_mul(WITH_A_REQUEST).saturating_add(self.said / 4).saturating_add(WITHOUT_REQUEST)
     }
 

@@ -119,7 +119,7 @@ fn refusal(status: u16, codes: &[Code]) -> Value {
     let described: Vec<String> = codes.iter().map(|code| format!("`{}`: {}.", word(code), title(*code))).collect();
     let mut headers = Map::new();
     if status == 401 {
-        let description = "How one says who one is.";
+        let description = "The authentication scheme: Bearer.";
         headers
             .insert("WWW-Authenticate".to_owned(), json!({ "description": description, "required": true, "schema": { "type": "string" } }));
     }

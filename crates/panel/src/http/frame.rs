@@ -90,7 +90,7 @@ pub(crate) async fn outermost(State(core): State<Arc<Core>>, request: Request, n
 
 fn crowded() -> Response {
     let refusal = Refusal::too_many_requests("Too many requests from this address are under way.", Duration::from_secs(1));
-    Problem::from(refusal.hint("Ask again when others have been answered.")).into_response()
+    Problem::from(refusal.hint("Try again when some of them have been answered.")).into_response()
 }
 
 /// The answer, whether or not the handler breaks.

@@ -13,7 +13,7 @@ const SECURITY: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// What a request says once. Given twice, one reader takes the first and another the last. Who sends `Authorization` twice is nobody.
+/// What a request says once. Given twice, one reader takes the first and another the last. Two `Authorization` headers are refused as none.
 static ONCE: [HeaderName; 7] = [
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,

@@ -21,7 +21,7 @@ const MOST_REMEMBERED: usize = 4096;
 const MOST_REMEMBERED_OF_A_RANGE: usize = 256;
 /// The most connections that were told to end and have not ended yet; while there are more, newcomers are closed.
 const LEAVING: usize = 256;
-/// Of so many minutes it is known how many connections were refused.
+/// Refused connections are counted for this many minutes.
 const MINUTES: usize = 60;
 
 /// The most of something, for an address, for the three ranges around it, and in total.
@@ -297,7 +297,7 @@ impl Places {
         let first = refused > 0 && inside.note_refused(self.minute(now), refused);
         drop(inside);
         if first {
-            tracing::warn!(address = %ranges[0], "too many connections: some are refused or ended (told once a minute at most)");
+            tracing::warn!(newcomer = %ranges[0], "too many connections: refusing new ones or closing others (logged at most once a minute)");
         }
         place
     }
@@ -346,7 +346,7 @@ impl Inside {
         false
     }
 
-    /// The connection to be closed for a newcomer: of whoever has most of what he may have, the one that is missed least, idle longest.
+    /// The connection to be closed for a newcomer: of whoever has used most of their limit, the one that is missed least, idle longest.
     fn least_missed(&self, pool: Pool, within: Option<Range>, limits: &Limits, now: Instant) -> Option<u64> {
         let mut range = within;
         // From a range to the range in it that has most, until it is one address.

@@ -283,7 +283,7 @@ async fn rows_that_are_too_old_are_removed_behind_a_signed_row_and_the_rest_stay
     let reader = Browser::of_person(&lab, "read_only").await;
     is_told(&lab).await;
     let page = reader.post(&lab, "/activity/verify").await;
-    assert!(page.text.contains(&format!("The rows up to {last};")), "{}", page.text);
+    assert!(page.text.contains(&format!("Rows up to {last};")), "{}", page.text);
     // The next removal continues the first.
     lab.agent.advance(40 * DAY);
     lab.advance(40 * DAY);

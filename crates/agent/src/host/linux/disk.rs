@@ -91,7 +91,7 @@ pub(super) fn is_there(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Makes a directory unless it is there. A link in its place, or one of somebody else's, is refused: what is put there would be his.
+/// Makes a directory unless it is there. A link in its place, or one of somebody else's, is refused: what is put there would be theirs.
 pub(super) fn ensure_dir(path: &Path, mode: u32) -> io::Result<()> {
     match rustix::fs::mkdirat(CWD, path, Mode::from_raw_mode(mode)) {
         Ok(()) => return Ok(()),
@@ -100,11 +100,11 @@ pub(super) fn ensure_dir(path: &Path, mode: u32) -> io::Result<()> {
     }
     let found = path.symlink_metadata()?;
     if !found.is_dir() {
-        let what = if found.is_symlink() { "a link" } else { "no directory" };
-        return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is {what}, and must be a directory", path.display())));
+        let what = if found.is_symlink() { "a link" } else { "a file" };
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is not a directory (it is {what})", path.display())));
     }
     if found.uid() != rustix::process::geteuid().as_raw() {
-        let text = format!("{} belongs to the uid {}, and must not", path.display(), found.uid());
+        let text = format!("{} belongs to uid {}, and must belong to root: move it away", path.display(), found.uid());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
     }
     Ok(())
@@ -134,7 +134,7 @@ mod tests {
         std::fs::write(&file, "").expect("written");
         for path in [&link, &file] {
             let error = ensure_dir(path, 0o700).expect_err("refused");
-            assert!(error.kind() == io::ErrorKind::NotADirectory && error.to_string().contains("must be a directory"), "{error}");
+            assert!(error.kind() == io::ErrorKind::NotADirectory && error.to_string().contains("is not a directory"), "{error}");
         }
     }
 }

@@ -116,7 +116,7 @@ pub(crate) struct VerdictView {
     heads_checked: u64,
     /// Servers whose heads could not be compared.
     not_asked: Vec<NotAskedView>,
-    /// The rows that were removed from the beginning because of their age; null if none was.
+    /// The rows that were removed from the beginning, as the settings say; null if none was.
     removed: Option<RemovedView>,
     /// The public key (Ed25519, hexadecimal) that this Panel signs removals with; null if it has none that it can use.
     key: Option<String>,

@@ -38,8 +38,7 @@ pub(crate) struct OperationView {
     external_ref: Option<String>,
     /// `running`, `committed`, `rolled_back` (all undone), `not_sent` (nothing was begun), or `needs_attention`.
     outcome: &'static str,
-    /// Whether it runs, and waits for its turn: nothing of it was sent to its server yet. Those of other callers do not go before it one and all:
-    /// each caller has a queue of its own, and they take turns.
+    /// Whether it is queued: nothing of it has been sent to its server yet. Each caller has a queue, and the queues take turns.
     waiting: bool,
     started_at: i64,
     finished_at: Option<i64>,

@@ -37,8 +37,9 @@ final class Explanation
             . 'allow it under Module Settings > Less Than Is Used. Then press %s again.',
         'package_retired' => 'Choose another package in the product\'s Module Settings, or have this one back in the Panel '
             . 'under Server Mode > Packages. Then press %s again.',
-        'too_many_requests' => 'Wait a minute and press %s again: nothing was done. If it happens again and again, have '
-            . 'somebody look in the Panel under Server Mode > Activity for what asks so much with the token of this WHMCS.',
+        'too_many_requests' => 'Wait a minute and press %s again: nothing was done. If it keeps happening, have somebody '
+            . 'look in the Panel under Operations (do many wait?) and under Activity (is the token of this WHMCS refused '
+            . 'often?).',
         'account_gone' => 'Press Restore to bring it back as long as it is kept, or Create for a new one.',
     ];
 
