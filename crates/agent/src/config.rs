@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use opterius_model::SYSTEM_IDS;
 use opterius_protocol::bounded;
 use serde::Deserialize;
 
@@ -71,7 +72,7 @@ fn default_phpd_socket() -> PathBuf {
 /// Whether a user with this uid can be the Panel: it is one that systemd-sysusers gives to a system's own users, and adduser to nobody. A person who
 /// happens to have the Panel's name is no Panel.
 pub fn can_be_the_panel(uid: u32) -> bool {
-    (1..=999).contains(&uid)
+    SYSTEM_IDS.contains(&uid)
 }
 
 fn default_panel_user() -> String {

@@ -1,7 +1,7 @@
 //! Whose the names are that Opterius trusts. A name says nothing: a person's login that is called `opterius` would be the Panel, and whoever
 //! is in the group `opterius-web` can open every account's PHP socket. So what has a name must be what the packages make of it.
 
-use opterius_model::{UID_RANGE, clean};
+use opterius_model::{SYSTEM_IDS, UID_RANGE, clean};
 
 use crate::failure::Failure;
 use crate::system::System;
@@ -14,8 +14,6 @@ const WEB: &str = "opterius-web";
 const COMMENT: &str = "Opterius Panel";
 const HOME: &str = "/var/lib/opterius-panel";
 const NO_SHELL: [&str; 4] = ["/usr/sbin/nologin", "/sbin/nologin", "/bin/false", "/usr/bin/false"];
-/// Ids that systemd-sysusers gives to a system's own users, and adduser gives to nobody.
-const OF_SYSTEM: std::ops::RangeInclusive<u32> = 1..=999;
 /// The longest name or path that is shown, in characters.
 const LONGEST: usize = 200;
 /// The most names that are shown of a list.
@@ -132,7 +130,7 @@ fn panels_user(database: &Database, system: &System, found: &mut Vec<Complaint>)
         let hint = format!("run `vipw` and delete all but the one of the packages (uid 1 to 999, home {HOME})");
         found.push(complaint("/etc/passwd has several entries for opterius", hint));
     }
-    if !OF_SYSTEM.contains(&user.uid) || user.comment != COMMENT || user.home != HOME {
+    if !SYSTEM_IDS.contains(&user.uid) || user.comment != COMMENT || user.home != HOME {
         found.push(complaint(
             format!("the user opterius is not Opterius' own (uid {}, home {home}, shell {shell}), and whoever it is acts as the Panel", user.uid),
             "stop opterius-panel.service and opterius-agent.service, rename the user (`usermod --login NAME opterius` and `groupmod --new-name NAME opterius`), then run `apt install --reinstall opterius opterius-panel` and `opterius setup`",
@@ -170,7 +168,7 @@ fn panels_user(database: &Database, system: &System, found: &mut Vec<Complaint>)
 
 fn group(database: &Database, name: &str, why: &str, found: &mut Vec<Complaint>) {
     let Some(group) = database.groups().find(|group| group.name == name) else { return };
-    if !OF_SYSTEM.contains(&group.gid) {
+    if !SYSTEM_IDS.contains(&group.gid) {
         found.push(complaint(
             format!("the group {name} is not Opterius' own (gid {}): {why}", group.gid),
             format!(

@@ -31,4 +31,4 @@ pub use spec::{
     SPEC_VERSION, Site, Spec, State, Tls,
 };
 pub use text::{clean, printable, printable_json};
-pub use username::{InvalidUsername, RESERVED_USERNAMES, UID_RANGE, Uid, Username};
+pub use username::{InvalidUsername, RESERVED_USERNAMES, SYSTEM_IDS, UID_RANGE, Uid, Username};

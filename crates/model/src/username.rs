@@ -216,6 +216,9 @@ text_type!(Username, InvalidUsername);
 /// The uids (and equal gids) that accounts get. PAM and nftables know the same range.
 pub const UID_RANGE: RangeInclusive<u32> = 20_000..=59_999;
 
+/// Ids that systemd-sysusers gives to a system's own users and groups, and adduser gives to nobody.
+pub const SYSTEM_IDS: RangeInclusive<u32> = 1..=999;
+
 /// The uid of an account's Linux user, within [`UID_RANGE`]; its group has the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]

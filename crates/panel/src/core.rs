@@ -16,12 +16,13 @@ use tokio_util::task::TaskTracker;
 use crate::activity_key::ActivityKey;
 use crate::app::{AppError, Live, Rates, RefusedRequests, Throttle};
 use crate::config::Config;
-use crate::fleet::{Fleet, Limits, Party, Turn, Turns};
-use crate::http::Places;
+use crate::fleet::Fleet;
+use crate::http::Connections;
 use crate::store::{Store, StoreError};
 use crate::store::{server, setting, sign_in_place};
 use crate::tasks::{Acknowledger, TaskStates};
 use crate::tls::Pins;
+use crate::turns::{Limits, Party, Turn, Turns};
 
 /// Where a Panel listens unless its unit says otherwise.
 const PORT: u16 = 8443;
@@ -136,7 +137,7 @@ pub(crate) struct Core {
     pub(crate) rates: Rates,
     pub(crate) throttle: Throttle,
     /// The connections and requests that there are, by whom.
-    pub(crate) places: Arc<Places>,
+    pub(crate) connections: Arc<Connections>,
     /// What signs removals from the Activity, or why there is none.
     pub(crate) activity_key: Result<ActivityKey, String>,
     /// Whose turn it is to check the Activity.
@@ -203,7 +204,7 @@ impl Core {
             rates: Rates::default(),
             activity_key,
             throttle,
-            places: Arc::default(),
+            connections: Arc::default(),
             verifying: tokio::sync::Mutex::default(),
             acknowledger: Acknowledger::default(),
             task_states: TaskStates::default(),

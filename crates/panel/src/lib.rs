@@ -15,6 +15,7 @@ mod panel;
 mod store;
 mod tasks;
 mod tls;
+mod turns;
 
 pub use config::{Config, ConfigError, PATH as CONFIG_PATH};
 pub use core::{Seams, StartError, Timing};

@@ -15,6 +15,9 @@ use crate::{Call, Micros};
 /// Where the Agent listens.
 pub const SOCKET: &str = "/run/opterius/agent.sock";
 
+/// Operations of one kind that an Agent works on at the same time. Each starts a PHP and several processes; more of them at once finish no sooner.
+pub const AT_ONCE: usize = 8;
+
 /// `POST /accounts/create`: makes an account that is not on the server, or leaves nothing of it.
 ///
 /// The Spec is `active`, and has no uid: the Agent chooses one.

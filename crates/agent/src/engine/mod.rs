@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use opterius_model::{AccountId, DomainName, OperationId, Site, Spec, State, UID_RANGE, Uid, Username};
-use opterius_protocol::agent::{AccountDetail, AccountSummary, Change, Drift, Failure, FailureKind, Plan};
+use opterius_protocol::agent::{AT_ONCE, AccountDetail, AccountSummary, Change, Drift, Failure, FailureKind, Plan};
 use opterius_protocol::{Micros, WireCode, WireError};
 use tokio::sync::{Notify, OwnedMutexGuard, Semaphore, watch};
 
@@ -42,9 +42,6 @@ use crate::run::Run;
 use journal::AccountRecord;
 use operation::Operation;
 use trash::is_due;
-
-/// Operations of one kind that work at the same time. Each starts a PHP and several processes; more of them at once finish no sooner.
-const AT_ONCE: usize = 8;
 
 /// How long one of them counts at most: what takes longer waits for something, such as a service that does not answer.
 const COUNTED: Duration = Duration::from_secs(5);

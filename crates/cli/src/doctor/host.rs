@@ -10,9 +10,9 @@ use opterius_protocol::bounded::{self, MIB};
 use x509_parser::pem::Pem;
 
 use super::report::Report;
+use crate::directories::{self, DIRECTORIES, Directory};
 use crate::names::{self, Complaint};
 use crate::output;
-use crate::places::{self, PLACES, Place};
 use crate::setup;
 use crate::system::{Owner, ROOT, System, described};
 
@@ -164,17 +164,17 @@ pub(super) fn names(system: &System, report: &mut Report) {
 /// Whether each directory has its owner and mode: with a wider one a tenant sees what is not theirs, with a narrower one sites fail.
 pub(super) fn directories(system: &System, report: &mut Report) {
     let before = report.0.len();
-    for Place { path, owner, mode } in &PLACES {
+    for Directory { path, owner, mode } in &DIRECTORIES {
         match system.path(path).symlink_metadata() {
             Err(_) => report.problem("directories", format!("{path} is not there"), TMPFILES),
-            Ok(found) => match places::not_a_directory(system, path, &found) {
+            Ok(found) => match directories::not_a_directory(system, path, &found) {
                 Some(Complaint { detail, hint }) => report.problem("directories", detail, hint),
                 None => expect("directories", path, &found, *owner, *mode, TMPFILES, report),
             },
         }
     }
     if report.0.len() == before {
-        report.ok("directories", format!("{} directories have their owners and modes", PLACES.len()));
+        report.ok("directories", format!("{} directories have their owners and modes", DIRECTORIES.len()));
     }
 }
 

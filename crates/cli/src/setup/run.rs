@@ -16,11 +16,11 @@ use super::progress::Progress;
 use super::services::{self, News};
 use super::{administrator, configuration, nginx, panel, powerdns, register};
 use crate::api::Server;
+use crate::directories;
 use crate::failure::Failure;
 use crate::limits;
 use crate::names::{self, Complaint};
 use crate::output::{self, Facts, Format};
-use crate::places;
 use crate::secret;
 use crate::system::System;
 
@@ -129,7 +129,7 @@ async fn probe(system: &System, agent: &configuration::Agent, new: bool, progres
 /// Nothing is written, and nobody gets a secret, before the names and directories that it is written for are known to be Opterius' own.
 fn ours(system: &System) -> Result<(), Failure> {
     let mut found = names::complaints(system)?;
-    found.extend(places::complaints(system)?);
+    found.extend(directories::complaints(system)?);
     let Some(Complaint { detail, hint }) = found.first().cloned() else { return Ok(()) };
     let more = match found.len() - 1 {
         0 => String::new(),

@@ -22,12 +22,12 @@ use super::run_operation::{commit_and_begin, wait};
 use super::servers::{check_room, choose_server, server_name};
 use super::{Answer, AppError, Caller, Code, Memo, Order, Progress, Refusal, read};
 use crate::core::{Core, compute};
-use crate::fleet::Party;
 use crate::store::account::{self, Account, Status};
 use crate::store::activity::{self, Entry};
 use crate::store::operation::{self, Kind, Operation, Outcome};
 use crate::store::server::Server;
 use crate::store::{Write, claimed_name, server, setting};
+use crate::turns::Party;
 
 /// Makes the account that was ordered, or finds the one that the same order made before. Waits at most `patience` for the outcome.
 pub(crate) async fn create_account(
@@ -84,8 +84,8 @@ pub(crate) async fn create_account(
 async fn place_for(core: &Core, caller: &Caller, order: &Order) -> Result<(), AppError> {
     // What else is wrong with it is told later.
     if let Ok(server) = choose_server(server::list(core.store.read(), &caller.owner).await?, order.server.as_deref()) {
-        let places = core.fleet.queue(server.id).places;
-        places.look(&Party::of(&caller.actor())).map_err(Refusal::too_many_operations)?;
+        let open = core.fleet.queue(server.id).open;
+        open.look(&Party::of(&caller.actor())).map_err(Refusal::too_many_operations)?;
     }
     Ok(())
 }

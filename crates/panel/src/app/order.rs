@@ -211,7 +211,7 @@ pub(crate) enum InvalidCidr {
 impl Cidr {
     /// Reads what somebody gives: a network by its first address, from which somebody can come.
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidCidr> {
-        let given = Self::read(text)?;
+        let given = Self::stored(text)?;
         let network = given.network();
         if network.address != given.address {
             return Err(InvalidCidr::Within(shown(text), network));
@@ -224,10 +224,6 @@ impl Cidr {
 
     /// Reads what was stored, also by an earlier version that took more.
     pub(crate) fn stored(text: &str) -> Result<Self, InvalidCidr> {
-        Self::read(text)
-    }
-
-    fn read(text: &str) -> Result<Self, InvalidCidr> {
         let invalid = || InvalidCidr::Form(shown(text));
         let (address, bits) = match text.split_once('/') {
             Some((address, bits))

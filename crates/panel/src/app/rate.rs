@@ -153,9 +153,7 @@ impl Rates {
 
 /// Why a request of this caller is not even looked at now.
 pub(crate) fn too_much(who: &str, wait: Duration) -> Refusal {
-    let refusal = Refusal::too_many_requests(format!("{who} has sent too many requests."), wait);
-    let seconds = refusal.retry_after.unwrap_or(1);
-    refusal.hint(format!("Nothing was done. Try again in {seconds} s; `Retry-After` says the same to programs."))
+    Refusal::too_many_requests(format!("{who} has sent too many requests."), wait)
 }
 
 #[cfg(test)]

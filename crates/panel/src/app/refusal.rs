@@ -162,7 +162,9 @@ impl Refusal {
     /// Too much was asked for; another try makes sense after `wait`, which is said in whole seconds, at least one.
     pub(crate) fn too_many_requests(detail: impl Into<String>, wait: Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        Self { retry_after: Some(seconds.max(1)), ..Self::new(Code::TooManyRequests, detail) }
+        let seconds = seconds.max(1);
+        let hint = format!("Nothing was done. Try again in {seconds} s.");
+        Self { retry_after: Some(seconds), ..Self::new(Code::TooManyRequests, detail).hint(hint) }
     }
 
     /// Every field that is wrong.

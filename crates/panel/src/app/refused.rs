@@ -5,12 +5,13 @@
 //! themselves as long as there are few of them in a minute, and by ever larger ranges when there are more.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use opterius_protocol::Micros;
 
 use super::Code;
+use super::origin::{group, network, range};
 
 const MICROS_A_MINUTE: i64 = 60_000_000;
 
@@ -187,15 +188,7 @@ impl Counts {
 
 /// An address as it is counted, from small to large: an IPv4 address, its /24 and /16; of IPv6 the /64, /48 and /32.
 fn ranges(address: IpAddr) -> [String; 3] {
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            let range = |bits: u32| Ipv4Addr::from_bits(address.to_bits() & (u32::MAX << (32 - bits)));
-            [address.to_string(), format!("{}/24", range(24)), format!("{}/16", range(16))]
-        }
-        IpAddr::V6(address) => {
-            [64, 48, 32].map(|bits| format!("{}/{bits}", Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << (128 - bits)))))
-        }
-    }
+    [group(address), range(address), network(address, 16, 32)]
 }
 
 /// Addresses that an earlier version counted one by one, in as few ranges as they are counted in today: minute, actor, code, times.
@@ -210,6 +203,8 @@ pub(crate) fn in_ranges(addresses: impl IntoIterator<Item = (i64, Option<IpAddr>
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
     use super::*;
 
     const NOW: Micros = Micros(29_000_000 * MICROS_A_MINUTE + 5);

@@ -25,11 +25,12 @@ use super::servers::server_name;
 use super::sign_in::end_sessions;
 use super::{AppError, Memo, Refusal, tell};
 use crate::core::Core;
-use crate::fleet::{Party, Place, Turn};
+use crate::fleet::OpenOperation;
 use crate::store::activity::{self, Entry};
 use crate::store::operation::{Ending, Kind, Operation, Outcome};
 use crate::store::{self, StoreError, Write, account, claimed_name, operation};
 use crate::tasks::message;
+use crate::turns::{Party, Turn};
 
 /// How long the Agent may keep the first answer back: most operations end within it, and need no second question.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -98,18 +99,18 @@ pub(super) async fn wait_for_the_end(core: &Core, id: OperationId, until: tokio:
 /// whoever finds it in the database waits for its outcome, and does not take it for one that goes on for longer than they wait. Refused, with nothing put
 /// down, if too many of whoever ordered it are open.
 pub(crate) async fn commit_and_begin(core: &Arc<Core>, write: Write, operation: Operation) -> Result<(), AppError> {
-    let place = if operation.kind.closes() {
+    let open = if operation.kind.closes() {
         None
     } else {
-        let place = core.fleet.queue(operation.server_id).places.take(Party::of(&operation.actor));
-        Some(place.map_err(Refusal::too_many_operations)?)
+        let open = core.fleet.queue(operation.server_id).open.take(Party::of(&operation.actor));
+        Some(open.map_err(Refusal::too_many_operations)?)
     };
     let progress = announce(core, &operation);
     if let Err(error) = store::commit(write).await {
         core.live.remove(operation.id);
         return Err(error.into());
     }
-    carry(core, operation, progress, place, true);
+    carry(core, operation, progress, open, true);
     Ok(())
 }
 
@@ -120,8 +121,8 @@ pub(crate) async fn resume(core: &Arc<Core>) -> Result<usize, StoreError> {
     for operation in open {
         let progress = announce(core, &operation);
         let counts = operation.outcome == Outcome::Running && !operation.kind.closes();
-        let place = counts.then(|| core.fleet.queue(operation.server_id).places.retake(Party::of(&operation.actor)));
-        carry(core, operation, progress, place, false);
+        let open = counts.then(|| core.fleet.queue(operation.server_id).open.retake(Party::of(&operation.actor)));
+        carry(core, operation, progress, open, false);
     }
     Ok(count)
 }
@@ -134,12 +135,12 @@ fn announce(core: &Core, operation: &Operation) -> watch::Sender<Progress> {
     progress
 }
 
-fn carry(core: &Arc<Core>, operation: Operation, progress: watch::Sender<Progress>, place: Option<Place>, fresh: bool) {
+fn carry(core: &Arc<Core>, operation: Operation, progress: watch::Sender<Progress>, open: Option<OpenOperation>, fresh: bool) {
     let core = core.clone();
     let tasks = core.tasks.clone();
     tasks.spawn(async move {
         let id = operation.id;
-        let mut carrier = Carrier { core: &core, operation, progress, place, turn: None, seen: 0, pause: core.seams.timing.first_pause };
+        let mut carrier = Carrier { core: &core, operation, progress, open, turn: None, seen: 0, pause: core.seams.timing.first_pause };
         // A broken Panel must not forget an operation; what it may have sent is asked for, as after a start.
         let mut fresh = fresh;
         let mut broke: u32 = 0;
@@ -171,7 +172,7 @@ struct Carrier<'a> {
     operation: Operation,
     progress: watch::Sender<Progress>,
     /// It is open, and counts.
-    place: Option<Place>,
+    open: Option<OpenOperation>,
     /// While it counts among those that its server works on.
     turn: Option<Turn<OperationId>>,
     /// The revision of the last report.
@@ -461,7 +462,7 @@ impl Carrier<'_> {
             tracing::error!(operation.id = %self.operation.id, error = %chain(&error), "could not record an outcome; will try again");
             self.rest_quietly().await;
         }
-        self.place = None;
+        self.open = None;
         let End { outcome, steps, error, detail, to_acknowledge, .. } = end;
         let duration_ms = self.core.now().since(self.operation.started_at).as_millis();
         let (id, username, request) = (&self.operation.id, &self.operation.username, &self.operation.request_id);

@@ -1,5 +1,6 @@
 //! What the host decides for all accounts.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,11 @@ use sqlx::{SqliteConnection, SqliteExecutor};
 use super::{AppError, Caller, TimeZone, Version, record, still};
 use crate::core::Core;
 use crate::store::{self, setting};
+
+/// A number as people write it, without a sign.
+fn digits<N: FromStr>(text: &str) -> Option<N> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
 
 /// For how many days a terminated account is kept: 0 to 365.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +33,8 @@ impl KeptDays {
 
     /// Checks a text.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let days = text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-        let days =
-            days.ok_or_else(|| format!("`{}` is not a number of days: use one from 0 to {}", super::order::shown(text), Self::MOST))?;
+        let days = digits(text)
+            .ok_or_else(|| format!("`{}` is not a number of days: use one from 0 to {}", super::order::shown(text), Self::MOST))?;
         Self::new(days)
     }
 
@@ -72,7 +77,7 @@ impl ActivityDays {
 
     /// Checks a text.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let days = text.parse().map_err(|_| {
+        let days = digits(text).ok_or_else(|| {
             format!("`{}` is not a number of days: use one from {} to {}", super::order::shown(text), Self::LEAST, Self::MOST)
         })?;
         Self::new(days)
@@ -115,7 +120,7 @@ impl ActivityRows {
 
     /// Checks a text.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let rows = text.parse().map_err(|_| {
+        let rows = digits(text).ok_or_else(|| {
             format!("`{}` is not a number of rows: use one from {} to {}", super::order::shown(text), Self::LEAST, Self::MOST)
         })?;
         Self::new(rows)
@@ -220,4 +225,19 @@ pub(crate) async fn time_zone(core: &Core) -> Result<TimeZone, AppError> {
 
 async fn zone(db: impl SqliteExecutor<'_>) -> Result<TimeZone, AppError> {
     Ok(setting::time_zone(db).await?.map_or(TimeZone::UTC, |name| TimeZone::stored(&name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_has_digits_alone() {
+        assert_eq!((KeptDays::parse("30"), ActivityDays::parse("30")), (Ok(KeptDays(30)), Ok(ActivityDays(30))));
+        assert_eq!(ActivityRows::parse("100000"), Ok(ActivityRows(100_000)));
+        for bad in ["", "+30", "-30", " 30", "3e1", "99999999999999999999"] {
+            assert!(KeptDays::parse(bad).is_err() && ActivityDays::parse(bad).is_err(), "{bad}");
+        }
+        assert!(ActivityRows::parse("+100000").is_err());
+    }
 }

@@ -13,8 +13,8 @@ use std::time::Duration;
 use opterius_protocol::Micros;
 
 use super::authenticate::Memory;
-use super::place::Place;
-use super::turns::{Busy, Ticket, Turn, Turns};
+use super::hash_queue::{Busy, HashQueue, Ticket, Turn};
+use super::origin::Origin;
 use super::{AppError, Refusal};
 
 /// Wrong attempts under one name from one address that cost no pause.
@@ -29,7 +29,7 @@ const A_GROUP: u32 = 20;
 const A_RANGE: u32 = 60;
 /// For how long it is known that somebody signed in well from somewhere.
 const KNOWN: Duration = Duration::from_hours(30 * 24);
-/// Places that are known at the same time.
+/// Origins that are known at the same time.
 const MOST_KNOWN: usize = 1000;
 
 /// A name, and where it is tried from.
@@ -38,8 +38,8 @@ type Key = (String, String);
 /// What was tried, and how that is limited.
 pub(crate) struct Throttle {
     tables: Mutex<Tables>,
-    known: Arc<Turns<Memory>>,
-    strangers: Arc<Turns<Memory>>,
+    known: Arc<HashQueue<Memory>>,
+    strangers: Arc<HashQueue<Memory>>,
 }
 
 #[derive(Debug, Default)]
@@ -70,7 +70,7 @@ struct Minute {
 pub(super) struct Attempt {
     key: Key,
     /// Of a stranger.
-    place: Option<Place>,
+    origin: Option<Origin>,
 }
 
 impl std::fmt::Debug for Throttle {
@@ -85,47 +85,47 @@ impl Throttle {
         let known = known.into_iter().map(|(name, group, at)| ((name, group), at)).collect();
         Self {
             tables: Mutex::new(Tables { known, ..Tables::default() }),
-            known: Turns::new(Memory::new()),
-            strangers: Turns::new(Memory::new()),
+            known: HashQueue::new(Memory::new()),
+            strangers: HashQueue::new(Memory::new()),
         }
     }
 
     /// Begins an attempt at a password, with a place in the queue. It counts as wrong until [`Self::forgive`], so that attempts side by side count too.
     pub(super) fn password(&self, name: &str, from: Option<IpAddr>, now: Micros) -> Result<(Attempt, Ticket<Memory>), AppError> {
-        let place = Place::of(from);
-        let key = (super::order::shown(name), place.group.clone());
+        let origin = Origin::of(from);
+        let key = (super::order::shown(name), origin.group.clone());
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         tables.pause(&key, now).map_err(wait)?;
         let known = tables.knows(&key, now);
         if !known {
-            tables.minute(&place, now).map_err(wait)?;
+            tables.minute(&origin, now).map_err(wait)?;
         }
         let queue = if known { &self.known } else { &self.strangers };
-        let ticket = queue.ask(&place).map_err(|Busy| AppError::from(busy()))?;
+        let ticket = queue.ask(&origin).map_err(|Busy| AppError::from(busy()))?;
         tables.count(key.clone(), now);
         if !known {
-            tables.count_minute(&place, now);
+            tables.count_minute(&origin, now);
         }
-        Ok((Attempt { key, place: (!known).then_some(place) }, ticket))
+        Ok((Attempt { key, origin: (!known).then_some(origin) }, ticket))
     }
 
     /// Begins an attempt at the code of somebody's app, from anywhere: whoever has the password may come from everywhere, and there are only a million
     /// codes. Whoever comes from where they signed in well is counted by themselves, so that nobody else keeps them out.
     pub(super) fn code(&self, name: &str, from: Option<IpAddr>, now: Micros) -> Result<Attempt, AppError> {
-        let group = Place::of(from).group;
+        let group = Origin::of(from).group;
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         let known = tables.knows(&(name.to_owned(), group.clone()), now);
         let key = (format!("code of {name}"), if known { group } else { String::new() });
         tables.pause(&key, now).map_err(wait)?;
         tables.count(key.clone(), now);
-        Ok(Attempt { key, place: None })
+        Ok(Attempt { key, origin: None })
     }
 
     /// What was tried was right.
     pub(super) fn forgive(&self, attempt: &Attempt) {
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         tables.attempts.remove(&attempt.key);
-        for of in attempt.place.iter().flat_map(|place| [&place.group, &place.range]) {
+        for of in attempt.origin.iter().flat_map(|origin| [&origin.group, &origin.range]) {
             if let Some(minute) = tables.minutes.get_mut(of) {
                 minute.tried = minute.tried.saturating_sub(1);
             }
@@ -136,12 +136,12 @@ impl Throttle {
     pub(super) fn know(&self, name: &str, from: Option<IpAddr>, now: Micros) {
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         make_room(&mut tables.known, MOST_KNOWN, |at| at.0);
-        tables.known.insert((name.to_owned(), Place::of(from).group), now);
+        tables.known.insert((name.to_owned(), Origin::of(from).group), now);
     }
 
     /// The turn of a hash that the Panel itself needs, beside those who are known.
     pub(super) async fn of_our_own(&self) -> Result<Turn<Memory>, AppError> {
-        turn(self.known.ask(&Place::of(None)).map_err(|Busy| AppError::from(busy()))?).await
+        turn(self.known.ask(&Origin::of(None)).map_err(|Busy| AppError::from(busy()))?).await
     }
 }
 
@@ -152,16 +152,11 @@ pub(super) async fn turn(ticket: Ticket<Memory>) -> Result<Turn<Memory>, AppErro
 
 /// Too many people are signing in.
 fn busy() -> Refusal {
-    refusal("Too many people are signing in at the moment", Duration::from_secs(4))
+    Refusal::too_many_requests("Too many people are signing in at the moment.", Duration::from_secs(5))
 }
 
 fn wait(wait: Duration) -> AppError {
-    refusal("Too many wrong attempts", wait).into()
-}
-
-fn refusal(what: &str, wait: Duration) -> Refusal {
-    let wait = Duration::from_secs(wait.as_secs() + 1);
-    Refusal::too_many_requests(format!("{what}: try again in {} seconds.", wait.as_secs()), wait)
+    Refusal::too_many_requests("Too many wrong attempts.", wait).into()
 }
 
 impl Tables {
@@ -196,8 +191,8 @@ impl Tables {
     }
 
     /// How long to wait until something may be tried from there again, under whatever name.
-    fn minute(&self, place: &Place, now: Micros) -> Result<(), Duration> {
-        for (of, most) in [(&place.group, A_GROUP), (&place.range, A_RANGE)] {
+    fn minute(&self, origin: &Origin, now: Micros) -> Result<(), Duration> {
+        for (of, most) in [(&origin.group, A_GROUP), (&origin.range, A_RANGE)] {
             if let Some(minute) = self.minutes.get(of).filter(|minute| minute.until > now && minute.tried >= most) {
                 return Err(minute.until.since(now));
             }
@@ -205,8 +200,8 @@ impl Tables {
         Ok(())
     }
 
-    fn count_minute(&mut self, place: &Place, now: Micros) {
-        for of in [&place.group, &place.range] {
+    fn count_minute(&mut self, origin: &Origin, now: Micros) {
+        for of in [&origin.group, &origin.range] {
             if !self.minutes.contains_key(of) {
                 if self.minutes.len() >= REMEMBERED {
                     self.minutes.retain(|_, minute| minute.until > now);
@@ -279,7 +274,7 @@ mod tests {
         assert_eq!(tried("2001:db8:1:1::8", NOW), 0, "the same /64");
         let range: usize = (2..50).map(|network| tried(&format!("2001:db8:1:{network:x}::7"), NOW)).sum();
         assert_eq!(range, 40, "the same /48");
-        assert_eq!(seconds(throttle.password("x", Some(at("2001:db8:1:99::7")), NOW).err().unwrap()), 61);
+        assert_eq!(seconds(throttle.password("x", Some(at("2001:db8:1:99::7")), NOW).err().unwrap()), 60);
         assert_eq!(tried("2001:db8:2:1::7", NOW), 20, "another /48");
         assert_eq!(tried("2001:db8:1:1::7", NOW.plus(Duration::from_secs(61))), 20, "another minute");
         // What was right does not count.
@@ -330,7 +325,7 @@ mod tests {
             for _ in 0..2 {
                 tables.count((format!("n{one}"), "203.0.113.7".to_owned()), NOW);
             }
-            tables.count_minute(&Place { group: format!("g{one}"), range: format!("r{one}") }, NOW);
+            tables.count_minute(&Origin { group: format!("g{one}"), range: format!("r{one}") }, NOW);
         }
         assert!(tables.attempts.len() <= REMEMBERED && tables.minutes.len() <= REMEMBERED + 1);
         assert!(tables.pause(&guessed, NOW).is_err());

@@ -3,7 +3,7 @@
 mod agent;
 mod answer;
 mod list;
-mod turns;
+mod open_operations;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -16,14 +16,16 @@ use opterius_protocol::agent::{Drift, DriftReport, Health};
 pub(crate) use agent::Agent;
 pub(crate) use answer::ACCOUNTS;
 pub(crate) use list::Reading;
-pub(crate) use turns::{Full, Limits, Party, Place, Places, Turn, Turns};
+pub(crate) use open_operations::{Full, OpenOperation, OpenOperations};
+
+use crate::turns::{Limits, Turns};
 
 /// Operations that a server has begun and not ended, as far as they are sent in turn.
-const AT_ONCE: usize = 10;
+const AT_ONCE: usize = opterius_protocol::agent::AT_ONCE + 2;
 
-/// How many of them may be of one party. An Agent works on eight at a time: two are left, so that another party's operation begins there at once, too,
-/// whatever that party has ordered.
-const SHARE: usize = 6;
+/// How many of them may be of one party. Two of those that its Agent works on at a time are left, so that another party's operation begins there at
+/// once, too, whatever that party has ordered.
+const SHARE: usize = opterius_protocol::agent::AT_ONCE - 2;
 
 /// How many operations of one token may be open on a server: those that run, or wait for their turn, but for what suspends or ends accounts.
 const OPEN_OF_ONE: usize = 200;
@@ -37,7 +39,7 @@ pub(crate) struct Queue {
     /// Whose is sent next.
     pub(crate) turns: Turns<OperationId>,
     /// How many are open.
-    pub(crate) places: Places,
+    pub(crate) open: OpenOperations,
 }
 
 /// Every server's Agent.
@@ -85,7 +87,7 @@ impl Fleet {
         let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Queue {
             turns: Turns::new(Limits { at_once: AT_ONCE, share: SHARE, counted: self.counted }),
-            places: Places::new(OPEN_OF_ONE, OPEN_OF_ALL),
+            open: OpenOperations::new(OPEN_OF_ONE, OPEN_OF_ALL),
         };
         queues.entry(server).or_insert_with(new).clone()
     }

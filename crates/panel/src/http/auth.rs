@@ -15,7 +15,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::connection::Visit;
-use super::places::Proof;
+use super::connections::Shown;
 use super::problem::{Problem, status};
 use crate::app::{self, AppError, Caller, CallsFrom, Code, Payer, Price, Refusal, Scope};
 use crate::core::Core;
@@ -158,7 +158,7 @@ async fn admitted(
 ) -> Result<Caller, AppError> {
     let caller = Caller { address: asker.address(), ..who(core, asker, price).await? };
     if let Some(visit) = &asker.visit {
-        visit.is_good(Proof::Caller);
+        visit.is_good(Shown::Caller);
     }
     if caller.may(scope) {
         if let Some(from) = changes_from {

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
 use super::auth::Peer;
-use super::places::{Ages, Begun, Place, Proof, RequestPlace, StreamPlace};
+use super::connections::{Ages, Begun, Connection, RequestPlace, Shown, StreamPlace};
 use crate::core::{Core, Timing};
 
 /// How long the head of a request may take over HTTP/1.1, and how long such a connection may stay idle.
@@ -35,10 +35,10 @@ const LOOK: Duration = Duration::from_secs(5);
 /// The length of what every HTTP/2 connection begins with, in bytes; a shorter HTTP/1 head is covered by its own limit.
 const PREFACE: u64 = 24;
 /// Requests at the same time on one connection.
-const STREAMS: u32 = 100;
+const HTTP2_STREAMS: u32 = 100;
 /// Requests one after the other on one connection; a connection on which nothing good was shown ends earlier.
 const REQUESTS: u64 = 10_000;
-const STRANGERS_REQUESTS: u64 = 1000;
+const REQUESTS_OF_A_STRANGER: u64 = 1000;
 /// The largest head of a request, in bytes.
 const LARGEST_HEAD: u32 = 16 * 1024;
 /// How much of a request's body, and of those of one connection, may arrive before anybody reads it, in bytes.
@@ -70,12 +70,12 @@ impl Served {
 
 /// The connection that a request came on, as the layers around its handler know it.
 #[derive(Debug, Clone)]
-pub(super) struct Visit(Arc<Place>);
+pub(super) struct Visit(Arc<Connection>);
 
 impl Visit {
     /// Whoever sent the request has shown who they are.
-    pub(super) fn is_good(&self, proof: Proof) {
-        self.0.is_good(proof, Instant::now());
+    pub(super) fn is_good(&self, shown: Shown) {
+        self.0.is_good(shown, Instant::now());
     }
 
     /// The place of a stream of events; nothing if there are too many.
@@ -110,8 +110,8 @@ impl Watch {
     }
 }
 
-/// Serves one connection to its end. One without a place is root's, over the Unix socket.
-pub(super) async fn connection<S>(stream: S, http2: bool, served: Served, peer: Peer, place: Option<Arc<Place>>)
+/// Serves one connection to its end. One that is not counted is root's, over the Unix socket.
+pub(super) async fn connection<S>(stream: S, http2: bool, served: Served, peer: Peer, connection: Option<Arc<Connection>>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -122,7 +122,7 @@ where
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(Duration::from_secs(20))
-        .max_concurrent_streams(STREAMS)
+        .max_concurrent_streams(HTTP2_STREAMS)
         .max_header_list_size(LARGEST_HEAD)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -133,42 +133,42 @@ where
     let watch = Arc::new(Watch::default());
     let flood = CancellationToken::new();
     let service = {
-        let (watch, place, flood) = (watch.clone(), place.clone(), flood.clone());
-        service_fn(move |request| answer(router.clone(), request, peer, place.clone(), watch.clone(), &flood))
+        let (watch, connection, flood) = (watch.clone(), connection.clone(), flood.clone());
+        service_fn(move |request| answer(router.clone(), request, peer, connection.clone(), watch.clone(), &flood))
     };
     let stream = Bounded::new(stream, watch.clone(), timing.unread);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
+    let serving = builder.serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(serving);
     // How a connection ends is the caller's business: what it began is carried on whatever happens here.
     let asked_to_end = tokio::select! {
-        _ = connection.as_mut() => return,
+        _ = serving.as_mut() => return,
         () = flood.cancelled() => return,
         () = closing.cancelled() => None,
-        () = of_no_use(place.as_deref(), &watch, &timing) => Some(timing.farewell),
+        () = of_no_use(connection.as_deref(), &watch, &timing) => Some(timing.farewell),
     };
-    connection.as_mut().graceful_shutdown();
+    serving.as_mut().graceful_shutdown();
     // The stop of the Panel has a limit of its own.
     match asked_to_end {
         Some(longest) => {
-            let _ = tokio::time::timeout(longest, connection).await;
+            let _ = tokio::time::timeout(longest, serving).await;
         }
         None => {
-            let _ = connection.await;
+            let _ = serving.await;
         }
     }
 }
 
 /// Done when the connection is to end: it is idle, its caller does not read, or is a stranger for too long.
-async fn of_no_use(place: Option<&Place>, watch: &Watch, timing: &Timing) {
-    let Some(place) = place else { return std::future::pending().await };
+async fn of_no_use(connection: Option<&Connection>, watch: &Watch, timing: &Timing) {
+    let Some(connection) = connection else { return std::future::pending().await };
     let ages = Ages { idle: timing.idle, stranger: timing.stranger_age };
     let every = LOOK.min(timing.idle / 2).min(timing.stranger_age / 2).min(timing.unread / 2);
     loop {
         tokio::time::sleep(every).await;
         let now = Instant::now();
         let requests = watch.requests.load(Ordering::Relaxed);
-        let many = requests >= REQUESTS || requests >= STRANGERS_REQUESTS && !place.has_shown_good();
-        if many || place.is_over(&ages, now) || watch.is_left_unread(timing.unread, now) {
+        let many = requests >= REQUESTS || requests >= REQUESTS_OF_A_STRANGER && !connection.has_shown_good();
+        if many || connection.is_over(&ages, now) || watch.is_left_unread(timing.unread, now) {
             return;
         }
     }
@@ -178,13 +178,13 @@ fn answer(
     mut router: Router,
     mut request: Request<Incoming>,
     peer: Peer,
-    place: Option<Arc<Place>>,
+    connection: Option<Arc<Connection>>,
     watch: Arc<Watch>,
     flood: &CancellationToken,
 ) -> impl Future<Output = Result<Response, Infallible>> + use<> {
     let number = watch.requests.fetch_add(1, Ordering::Relaxed);
     request.extensions_mut().insert(peer);
-    let begun = place.as_ref().map(|place| place.begin(Instant::now()));
+    let begun = connection.as_ref().map(|connection| connection.begin(Instant::now()));
     let held = match begun {
         None => None,
         Some(Begun::Taken(held)) => Some(held),
@@ -198,8 +198,8 @@ fn answer(
             None
         }
     };
-    if let Some(place) = place {
-        request.extensions_mut().insert(Visit(place));
+    if let Some(connection) = connection {
+        request.extensions_mut().insert(Visit(connection));
     }
     async move {
         let Ok(response) = router.call(request).await;

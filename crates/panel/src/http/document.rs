@@ -83,10 +83,10 @@ fn close(document: &mut Value, schema: &Value, more: &mut Vec<Value>) {
 
 /// Writes down what an operation may be refused with, by status.
 fn refusals(path: &str, method: &str, operation: &mut Value) {
-    let mut codes = vec![Code::Internal];
+    // A header may be there twice, and too many requests under way, at every route.
+    let mut codes = vec![Code::Internal, Code::TooManyRequests, Code::InvalidRequest];
     if operation["security"][0]["token"].is_array() {
-        // The header that names the installation is read of every caller.
-        codes.extend([Code::Unauthorized, Code::Forbidden, Code::TooManyRequests, Code::InvalidRequest]);
+        codes.extend([Code::Unauthorized, Code::Forbidden]);
         if method != "get" {
             codes.push(Code::OtherCaller);
         }

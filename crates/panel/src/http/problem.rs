@@ -1,7 +1,7 @@
 //! Refusals as RFC 9457 problem documents.
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use opterius_model::RequestId;
 use opterius_protocol::client::chain;
 use serde::Serialize;
@@ -189,6 +189,13 @@ impl IntoResponse for Problem {
     }
 }
 
+/// Says when another try makes sense, if the refusal does.
+pub(crate) fn retry_after(refusal: &Refusal, headers: &mut HeaderMap) {
+    if let Some(seconds) = refusal.retry_after {
+        headers.insert(header::RETRY_AFTER, seconds.into());
+    }
+}
+
 /// Writes the problem that a response carries, if it carries one.
 pub(crate) fn write(mut response: Response, request_id: &RequestId) -> Response {
     let Some(Problem(refusal)) = response.extensions_mut().remove::<Problem>() else { return response };
@@ -196,8 +203,6 @@ pub(crate) fn write(mut response: Response, request_id: &RequestId) -> Response 
     let (mut parts, _) = response.into_parts();
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     parts.headers.remove(header::CONTENT_LENGTH);
-    if let Some(seconds) = refusal.retry_after {
-        parts.headers.insert(header::RETRY_AFTER, seconds.into());
-    }
+    retry_after(&refusal, &mut parts.headers);
     Response::from_parts(parts, body.into())
 }

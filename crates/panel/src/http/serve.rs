@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use super::auth::Peer;
 use super::connection::{Served, connection};
-use super::places::Place;
+use super::connections::Connection;
 use crate::core::Core;
 use crate::tasks::{Failure, Name, Next, Task, run_supervised};
 
@@ -135,20 +135,20 @@ impl Task for AcceptTls {
             Ok(accepted) => accepted,
             Err(error) => return Ok(not_accepted(&error)),
         };
-        let Some(place) = core.places.arrive(address.ip(), Instant::now()) else { return Ok(Next::After(Duration::ZERO)) };
+        let Some(held) = core.connections.arrive(address.ip(), Instant::now()) else { return Ok(Next::After(Duration::ZERO)) };
         let _ = stream.set_nodelay(true);
         let (tls, served) = (self.tls.clone(), self.served.clone());
         // The handshake in a task of its own: one slow caller must not keep the others waiting.
         self.tracker.spawn(async move {
-            let place = Arc::new(place);
+            let held = Arc::new(held);
             let work = async {
-                let Ok(Some(stream)) = tokio::time::timeout(HANDSHAKE, shake_hands(stream, tls, &place)).await else { return };
+                let Ok(Some(stream)) = tokio::time::timeout(HANDSHAKE, shake_hands(stream, tls, &held)).await else { return };
                 let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                connection(stream, http2, served, Peer::Tls(address), Some(place.clone())).await;
+                connection(stream, http2, served, Peer::Tls(address), Some(held.clone())).await;
             };
             tokio::select! {
                 () = work => {}
-                () = place.ended() => {}
+                () = held.ended() => {}
             }
         });
         Ok(Next::After(Duration::ZERO))
@@ -156,10 +156,10 @@ impl Task for AcceptTls {
 }
 
 /// A TLS handshake; nothing if it comes to nothing.
-async fn shake_hands(stream: TcpStream, tls: Arc<rustls::ServerConfig>, place: &Place) -> Option<TlsStream<TcpStream>> {
+async fn shake_hands(stream: TcpStream, tls: Arc<rustls::ServerConfig>, held: &Connection) -> Option<TlsStream<TcpStream>> {
     // Nothing is computed before all of the first message is there; computing the answer to it is what costs, and happens in one step.
     let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await.ok()?;
-    let turn = place.handshake().await?;
+    let turn = held.handshake().await?;
     let mut handshake = std::pin::pin!(begun.into_stream(tls));
     let first = futures::poll!(handshake.as_mut());
     drop(turn);

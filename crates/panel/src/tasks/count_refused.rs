@@ -7,7 +7,7 @@ use std::time::Duration;
 use opterius_protocol::client::chain;
 
 use super::supervisor::{Failure, Next, Task};
-use crate::app::{Code, in_ranges, minute_of, moment_of};
+use crate::app::{Code, News, in_ranges, minute_of, moment_of};
 use crate::core::Core;
 use crate::store::activity::{self, Entry};
 use crate::store::{self, StoreError, Write, refused_caller, refused_request};
@@ -30,9 +30,7 @@ impl Task for CountRefused {
         // Without news there is nothing to write, and the one writer is left alone.
         if !news.times.is_empty() || refused_request::is_before(core.store.read(), news.now).await? {
             let mut write = core.store.write().await?;
-            for (actor, code, times) in &news.times {
-                refused_request::add(&mut write, news.minute, actor, &code.word(), *times).await?;
-            }
+            add(&mut write, &news).await?;
             close_before(&mut write, core, news.now).await?;
             store::commit(write).await?;
         }
@@ -50,9 +48,7 @@ pub(crate) async fn write_down(core: &Core) {
             return Ok(());
         }
         let mut write = core.store.write().await?;
-        for (actor, code, times) in &news.times {
-            refused_request::add(&mut write, news.minute, actor, &code.word(), *times).await?;
-        }
+        add(&mut write, &news).await?;
         close_before(&mut write, core, next).await?;
         store::commit(write).await
     };
@@ -63,6 +59,14 @@ pub(crate) async fn write_down(core: &Core) {
         }
         Err(_) => tracing::error!(refused = ?news.times, "could not write down in time what was refused lately"),
     }
+}
+
+/// Adds what was counted to what is written down of its minute.
+async fn add(write: &mut Write, news: &News) -> Result<(), StoreError> {
+    for (actor, code, times) in &news.times {
+        refused_request::add(write, news.minute, actor, &code.word(), *times).await?;
+    }
+    Ok(())
 }
 
 /// Makes the minutes before this one rows of the Activity: one for each minute and whoever was refused in it.

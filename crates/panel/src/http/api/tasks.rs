@@ -63,9 +63,9 @@ impl TaskView {
 pub(crate) async fn list(State(core): State<Arc<Core>>, QueryFields(fields): QueryFields) -> Result<Json<List<TaskView>>, Problem> {
     let () = fields.finish(Some(()))?;
     let mut tasks: Vec<TaskView> = core.task_states.all().into_iter().map(|(name, state)| TaskView::new(name, state)).collect();
-    // All listeners share the places; the number stands once.
+    // All listeners share the connections; the number stands once.
     if let Some(listening) = tasks.iter_mut().find(|task| task.name == LISTENING) {
-        listening.refused = Some(core.places.refused_lately(tokio::time::Instant::now()));
+        listening.refused = Some(core.connections.refused_lately(tokio::time::Instant::now()));
     }
     Ok(whole(tasks, core.now().0))
 }

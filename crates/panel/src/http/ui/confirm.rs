@@ -6,13 +6,14 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::response::Response;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 
 use super::assets;
 use super::form::{Filled, Given, Typed};
 use super::frame::{Asked, Frame, shown};
 use crate::app::{self, AppError, Confirmed};
 use crate::core::Core;
+use crate::http::problem;
 
 /// A form of somebody who has just shown what they sign in with.
 pub(super) struct Sure {
@@ -51,10 +52,10 @@ impl FromRequest<Arc<Core>> for Sure {
 }
 
 async fn ask(core: &Core, asked: &Asked, path: String, given: Given, error: Option<AppError>) -> Response {
-    let retry_after = match &error {
-        Some(AppError::Refused(refusal)) => refusal.retry_after,
-        _ => None,
-    };
+    let mut wait = HeaderMap::new();
+    if let Some(AppError::Refused(refusal)) = &error {
+        problem::retry_after(refusal, &mut wait);
+    }
     let view = async {
         let filled = Filled::new(Typed::default(), error)?;
         let back = path.split('/').nth(1).map(|first| format!("/{first}")).unwrap_or_default();
@@ -64,9 +65,7 @@ async fn ask(core: &Core, asked: &Asked, path: String, given: Given, error: Opti
         Ok(view) => {
             let status = if view.filled.wrong.is_some() { view.filled.status() } else { StatusCode::UNPROCESSABLE_ENTITY };
             let mut response = shown(status, &view);
-            if let Some(seconds) = retry_after {
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-            }
+            response.headers_mut().extend(wait);
             response
         }
         Err(error) => asked.failed(core, error).await,

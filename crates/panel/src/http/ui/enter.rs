@@ -97,10 +97,12 @@ pub(super) async fn code(
 fn refused(core: &Core, headers: &HeaderMap, code: bool, name: String, error: AppError) -> Response {
     match error {
         AppError::Refused(refusal) => {
-            let mut response = EnterPage::answer(core, headers, code, name, Some((problem::status(refusal.code), refusal.detail.clone())));
-            if let Some(seconds) = refusal.retry_after {
-                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-            }
+            let told = match &refusal.hint {
+                Some(hint) => format!("{} {hint}", refusal.detail),
+                None => refusal.detail.clone(),
+            };
+            let mut response = EnterPage::answer(core, headers, code, name, Some((problem::status(refusal.code), told)));
+            problem::retry_after(&refusal, response.headers_mut());
             response
         }
         error => Message::of(error).into_response(),

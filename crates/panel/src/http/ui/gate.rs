@@ -16,7 +16,8 @@ use crate::app::{self, CallerKind, Price, Scope};
 use crate::core::Core;
 use crate::http::auth::Peer;
 use crate::http::connection::Visit;
-use crate::http::places::Proof;
+use crate::http::connections::Shown;
+use crate::http::problem;
 
 /// The cookie of a session. Browsers take a name of this form only over TLS, for this host alone.
 pub(super) const COOKIE: &str = "__Host-opterius";
@@ -97,13 +98,11 @@ async fn let_in(core: &Core, rules: &Rules, mut request: Request, next: Next) ->
         };
     };
     if let Some(visit) = request.extensions().get::<Visit>() {
-        visit.is_good(if matches!(visitor, app::Visitor::Customer(_)) { Proof::Customer } else { Proof::Caller });
+        visit.is_good(if matches!(visitor, app::Visitor::Customer(_)) { Shown::Customer } else { Shown::Caller });
     }
     if let Err(refusal) = app::pay_for_page(core, &visitor, if looks { Price::Look } else { Price::Change }) {
         let mut response = Message::refused(&refusal).into_response();
-        if let Some(seconds) = refusal.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-        }
+        problem::retry_after(&refusal, response.headers_mut());
         return response;
     }
     match (who, &visitor) {

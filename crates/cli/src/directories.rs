@@ -14,41 +14,45 @@ const WEB: Owner = owner("root", "opterius-web");
 const PANEL: Owner = owner("opterius", "opterius");
 
 /// A directory of ours.
-pub(crate) struct Place {
+pub(crate) struct Directory {
     pub(crate) path: &'static str,
     pub(crate) owner: Owner,
     pub(crate) mode: u32,
 }
 
-const fn place(path: &'static str, owner: Owner, mode: u32) -> Place {
-    Place { path, owner, mode }
+const fn directory(path: &'static str, owner: Owner, mode: u32) -> Directory {
+    Directory { path, owner, mode }
 }
 
 /// Every one, as the packages and the daemons make it (`docs/ARCHITECTURE.md`, On the server).
-pub(crate) const PLACES: [Place; 22] = [
-    place("/etc/opterius", ROOT, 0o755),
-    place("/etc/nginx/opterius", ROOT, 0o755),
-    place("/run/opterius", ROOT, 0o755),
-    place("/run/opterius/php", WEB, 0o750),
-    place("/run/opterius-phpd", ROOT, 0o700),
-    place("/run/opterius-phpd/runs", ROOT, 0o700),
-    place("/var/lib/opterius", ROOT, 0o755),
-    place("/var/lib/opterius/sites", WEB, 0o710),
-    place("/var/lib/opterius/entries", WEB, 0o750),
-    place("/var/lib/opterius/staging", ROOT, 0o700),
-    place("/var/lib/opterius/acme", ROOT, 0o755),
-    place("/var/lib/opterius/pages", ROOT, 0o755),
-    place("/var/lib/opterius-agent", ROOT, 0o700),
-    place("/var/lib/opterius-agent/operations", ROOT, 0o700),
-    place("/var/lib/opterius-phpd", ROOT, 0o700),
-    place("/var/lib/opterius-phpd/pools", ROOT, 0o700),
-    place("/var/lib/opterius-panel", PANEL, 0o700),
-    place("/var/lib/opterius-panel/tls", PANEL, 0o700),
-    place("/home/.opterius-staging", ROOT, 0o700),
-    place("/home/.opterius-trash", ROOT, 0o700),
-    place("/var/log/opterius", WEB, 0o750),
-    place("/var/log/opterius/accounts", ROOT, 0o711),
+pub(crate) const DIRECTORIES: [Directory; 22] = [
+    directory("/etc/opterius", ROOT, 0o755),
+    directory("/etc/nginx/opterius", ROOT, 0o755),
+    directory("/run/opterius", ROOT, 0o755),
+    directory("/run/opterius/php", WEB, 0o750),
+    directory("/run/opterius-phpd", ROOT, 0o700),
+    directory("/run/opterius-phpd/runs", ROOT, 0o700),
+    directory("/var/lib/opterius", ROOT, 0o755),
+    directory("/var/lib/opterius/sites", WEB, 0o710),
+    directory("/var/lib/opterius/entries", WEB, 0o750),
+    directory("/var/lib/opterius/staging", ROOT, 0o700),
+    directory("/var/lib/opterius/acme", ROOT, 0o755),
+    directory("/var/lib/opterius/pages", ROOT, 0o755),
+    directory("/var/lib/opterius-agent", ROOT, 0o700),
+    directory("/var/lib/opterius-agent/operations", ROOT, 0o700),
+    directory("/var/lib/opterius-phpd", ROOT, 0o700),
+    directory("/var/lib/opterius-phpd/pools", ROOT, 0o700),
+    directory("/var/lib/opterius-panel", PANEL, 0o700),
+    directory("/var/lib/opterius-panel/tls", PANEL, 0o700),
+    directory("/home/.opterius-staging", ROOT, 0o700),
+    directory("/home/.opterius-trash", ROOT, 0o700),
+    directory("/var/log/opterius", WEB, 0o750),
+    directory("/var/log/opterius/accounts", ROOT, 0o711),
 ];
+
+/// Made when they are first needed.
+const LATER: [Directory; 2] =
+    [directory("/var/lib/opterius-agent/accounts", ROOT, 0o700), directory("/etc/systemd/system/nginx.service.d", ROOT, 0o755)];
 
 /// What is in the place of a directory, or has it, and cannot be put right by owner and mode: before anything is written there.
 ///
@@ -56,7 +60,7 @@ pub(crate) const PLACES: [Place; 22] = [
 /// When one cannot be looked at.
 pub(crate) fn complaints(system: &System) -> Result<Vec<Complaint>, Failure> {
     let mut found = Vec::new();
-    for Place { path, owner, .. } in &PLACES {
+    for Directory { path, owner, .. } in DIRECTORIES.iter().chain(&LATER) {
         let metadata = match system.path(path).symlink_metadata() {
             Ok(metadata) => metadata,
             // Where something else is in the place of the directory above, that is told.
@@ -95,13 +99,23 @@ pub(crate) fn not_a_directory(system: &System, path: &str, found: &std::fs::Meta
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::net::SocketAddr;
 
     use super::*;
 
     #[test]
+    fn the_packages_look_at_the_same_ones() {
+        let script = include_str!("../../../packaging/scripts/names-and-places");
+        let (_, check) = script.split_once("\ncheck_before() {").expect("the function");
+        let (check, _) = check.split_once("agent_was_never_here").expect("what comes after the directories");
+        let theirs: BTreeSet<&str> = check.split([' ', '\n', ';']).filter(|word| word.starts_with('/')).collect();
+        assert_eq!(theirs, DIRECTORIES.iter().chain(&LATER).map(|one| one.path).collect());
+    }
+
+    #[test]
     fn a_link_or_a_file_in_the_place_of_any_directory_is_told() {
-        for Place { path, .. } in &PLACES {
+        for Directory { path, .. } in DIRECTORIES.iter().chain(&LATER) {
             for link in [true, false] {
                 let root = tempfile::tempdir().expect("a directory");
                 let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));

@@ -186,86 +186,6 @@ impl<Id: Copy + Eq + Hash + Debug> Drop for Turn<Id> {
     }
 }
 
-/// How much of each party is open, so that nobody makes more of it than can be kept.
-#[derive(Debug, Clone)]
-pub(crate) struct Places {
-    /// The most of one party that is not the staff.
-    of_one: usize,
-    /// The most of all parties that are not the staff together, and the most of the staff.
-    of_all: usize,
-    taken: Arc<Mutex<HashMap<Party, usize>>>,
-}
-
-/// One that is open. Dropped, it is not any more.
-#[derive(Debug)]
-#[must_use = "a place is given back when it is dropped"]
-pub(crate) struct Place {
-    places: Places,
-    party: Party,
-}
-
-/// Why there is no place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Full {
-    /// This party has as many as one may have.
-    OfOne(usize),
-    /// All together have as many as there may be.
-    OfAll,
-}
-
-impl Places {
-    pub(crate) fn new(of_one: usize, of_all: usize) -> Self {
-        Self { of_one, of_all, taken: Arc::default() }
-    }
-
-    /// Takes a place, if there is one.
-    pub(crate) fn take(&self, party: Party) -> Result<Place, Full> {
-        let mut taken = self.taken();
-        self.room(&taken, &party)?;
-        *taken.entry(party.clone()).or_default() += 1;
-        Ok(Place { places: self.clone(), party })
-    }
-
-    /// Takes a place, whether or not there is one: what is open already stays so.
-    pub(crate) fn retake(&self, party: Party) -> Place {
-        *self.taken().entry(party.clone()).or_default() += 1;
-        Place { places: self.clone(), party }
-    }
-
-    /// Whether there is a place now.
-    pub(crate) fn look(&self, party: &Party) -> Result<(), Full> {
-        self.room(&self.taken(), party)
-    }
-
-    fn room(&self, taken: &HashMap<Party, usize>, party: &Party) -> Result<(), Full> {
-        let own = taken.get(party).copied().unwrap_or_default();
-        if *party == Party::Staff {
-            return if own < self.of_all { Ok(()) } else { Err(Full::OfAll) };
-        }
-        if own >= self.of_one {
-            return Err(Full::OfOne(self.of_one));
-        }
-        let others: usize = taken.iter().filter(|(party, _)| **party != Party::Staff).map(|(_, taken)| taken).sum();
-        if others < self.of_all { Ok(()) } else { Err(Full::OfAll) }
-    }
-
-    fn taken(&self) -> MutexGuard<'_, HashMap<Party, usize>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut taken = self.places.taken();
-        if let Some(number) = taken.get_mut(&self.party) {
-            *number -= 1;
-            if *number == 0 {
-                taken.remove(&self.party);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use futures::FutureExt as _;
@@ -448,25 +368,5 @@ mod tests {
         assert!(turns.take(Party::Staff, 2, || told = true).now_or_never().is_none());
         assert!(told);
         drop(first);
-    }
-
-    #[test]
-    fn one_party_has_so_many_places_and_all_together_so_many_and_each_is_given_back() {
-        let places = Places::new(2, 3);
-        let (a, b) = (Party::of("token:a"), Party::of("token:b"));
-        let first = places.take(a.clone()).unwrap();
-        let second = places.take(a.clone()).unwrap();
-        assert_eq!(places.take(a.clone()).unwrap_err(), Full::OfOne(2));
-        let third = places.take(b.clone()).unwrap();
-        assert_eq!(places.look(&b), Err(Full::OfAll));
-        let staff: Vec<Place> = (0..3).map(|_| places.take(Party::Staff).unwrap()).collect();
-        assert_eq!(places.take(Party::Staff).unwrap_err(), Full::OfAll, "the staff's are counted by themselves, and not without an end");
-        drop(first);
-        assert_eq!(places.look(&a), Ok(()));
-        // What is open from before counts, and is never refused.
-        let again: Vec<Place> = (0..5).map(|_| places.retake(a.clone())).collect();
-        assert_eq!(places.look(&a), Err(Full::OfOne(2)));
-        drop((again, second, third, staff));
-        assert!(places.taken().is_empty());
     }
 }

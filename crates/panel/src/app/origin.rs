@@ -12,7 +12,8 @@ pub(crate) fn range(address: IpAddr) -> String {
     network(address, 24, 48)
 }
 
-fn network(address: IpAddr, bits_of_4: u32, bits_of_6: u32) -> String {
+/// The network that an address is in, by the length of its prefix of IPv4 and of IPv6.
+pub(super) fn network(address: IpAddr, bits_of_4: u32, bits_of_6: u32) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) if bits_of_4 == 32 => address.to_string(),
         IpAddr::V4(address) => format!("{}/{bits_of_4}", Ipv4Addr::from_bits(address.to_bits() & (u32::MAX << (32 - bits_of_4)))),
@@ -33,13 +34,13 @@ pub(crate) fn can_be_reached(address: IpAddr) -> bool {
 
 /// Where an attempt comes from: one caller, and the range that the caller is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Origin {
     pub(crate) group: String,
     pub(crate) range: String,
 }
 
-impl Place {
-    /// The place of an address; nothing for this machine's own socket.
+impl Origin {
+    /// The origin of an address; nothing for this machine's own socket.
     pub(crate) fn of(address: Option<IpAddr>) -> Self {
         let here = || "local".to_owned();
         Self { group: address.map_or_else(here, group), range: address.map_or_else(here, range) }

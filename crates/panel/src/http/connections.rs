@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How long an address is remembered after a good token or session came from it.
+/// Not the list in app/throttle.rs: that is about one person's password.
 const REMEMBERED: Duration = Duration::from_hours(30 * 24);
 /// The most addresses that are remembered, in all and of one wide range (see [`Range::of`]).
 const MOST_REMEMBERED: usize = 4096;
@@ -40,7 +41,7 @@ const CALLERS_REQUESTS: Limits = [256, 384, 512, 768, 1024];
 /// Requests under way that an address has in any case, however many others have: nobody is kept out by what others hold.
 const OWN_REQUESTS: usize = 4;
 /// Streams of events that are open. Only whoever is signed in gets one.
-const STREAMS: Limits = [64, 128, 192, 256, 512];
+const EVENT_STREAMS: Limits = [64, 128, 192, 256, 512];
 
 /// An address as far as it is one caller, or a range of addresses. IPv4 addresses are written as IPv6 (`::ffff:0:0/96`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -110,18 +111,18 @@ impl Pool {
     }
 }
 
-impl From<Proof> for Pool {
-    fn from(proof: Proof) -> Self {
-        match proof {
-            Proof::Customer => Self::Customers,
-            Proof::Caller => Self::Callers,
+impl From<Shown> for Pool {
+    fn from(shown: Shown) -> Self {
+        match shown {
+            Shown::Customer => Self::Customers,
+            Shown::Caller => Self::Callers,
         }
     }
 }
 
 /// What showed that somebody is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Proof {
+pub(crate) enum Shown {
     /// A customer's session. These are forgotten first, where there are too many.
     Customer,
     /// A token, a session of staff, or an administrator's password.
@@ -172,7 +173,7 @@ impl Counted {
     }
 }
 
-/// A connection that has a place.
+/// A connection that has a connection.
 #[derive(Debug)]
 struct Held {
     ranges: Ranges,
@@ -208,32 +209,32 @@ struct Inside {
     /// Requests that are being refused, by address.
     refusing: HashMap<(Pool, Range), usize>,
     streams: Counted,
-    known: HashMap<Range, (Instant, Proof)>,
+    known: HashMap<Range, (Instant, Shown)>,
     next: u64,
     leaving: usize,
-    /// How many connections were refused, by minute of [`Places::began`]; the oldest first, [`MINUTES`] at most.
+    /// How many connections were refused, by minute of [`Connections::began`]; the oldest first, [`MINUTES`] at most.
     refused: VecDeque<(u64, u64)>,
 }
 
-/// The places of one Panel.
+/// The connections of one Panel.
 #[derive(Debug)]
-pub(crate) struct Places {
+pub(crate) struct Connections {
     inside: Mutex<Inside>,
     began: Instant,
     /// Handshakes that are computed: one of a stranger and one of somebody known at a time, so that they never take all processors.
     handshakes: [Semaphore; 2],
 }
 
-impl Default for Places {
+impl Default for Connections {
     fn default() -> Self {
         Self { inside: Mutex::default(), began: Instant::now(), handshakes: [Semaphore::new(1), Semaphore::new(1)] }
     }
 }
 
-/// A connection's place. It is given back when this is dropped.
+/// A connection that has a place, which is given back when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Place {
-    places: Arc<Places>,
+pub(crate) struct Connection {
+    connections: Arc<Connections>,
     id: u64,
     ranges: Ranges,
     ended: CancellationToken,
@@ -253,7 +254,7 @@ pub(crate) enum Begun {
 /// A request that is under way. It is over when this is dropped.
 #[derive(Debug)]
 pub(crate) struct RequestPlace {
-    place: Arc<Place>,
+    connection: Arc<Connection>,
     pool: Pool,
     refused: bool,
 }
@@ -261,11 +262,11 @@ pub(crate) struct RequestPlace {
 /// An open stream of events. It is over when this is dropped.
 #[derive(Debug)]
 pub(crate) struct StreamPlace {
-    place: Arc<Place>,
+    connection: Arc<Connection>,
     pool: Pool,
 }
 
-/// When a connection has to end though nobody needs its place.
+/// When a connection has to end though nobody needs its connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ages {
     /// How long it may be without a request under way.
@@ -274,32 +275,32 @@ pub(crate) struct Ages {
     pub(crate) stranger: Duration,
 }
 
-impl Places {
+impl Connections {
     fn inside(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A place for a connection from `address`; nothing if it is to be closed at once.
-    pub(crate) fn arrive(self: &Arc<Self>, address: IpAddr, now: Instant) -> Option<Place> {
+    pub(crate) fn arrive(self: &Arc<Self>, address: IpAddr, now: Instant) -> Option<Connection> {
         let ranges = Range::of(address);
         let mut inside = self.inside();
         let mut refused = 0;
         let pool = inside.pool_for(&ranges, now, &mut refused);
-        let place = pool.map(|pool| {
+        let connection = pool.map(|pool| {
             let ended = CancellationToken::new();
             let id = inside.next;
             inside.next += 1;
             inside.connections.add(pool, &ranges);
             let held = Held { ranges, pool, ended: ended.clone(), arrived: now, since: now, under_way: 0, good: false };
             inside.held.insert(id, held);
-            Place { places: self.clone(), id, ranges, ended }
+            Connection { connections: self.clone(), id, ranges, ended }
         });
         let first = refused > 0 && inside.note_refused(self.minute(now), refused);
         drop(inside);
         if first {
             tracing::warn!(newcomer = %ranges[0], "too many connections: refusing new ones or closing others (logged at most once a minute)");
         }
-        place
+        connection
     }
 
     /// How many connections were refused, or ended for others, within the last hour because there were too many.
@@ -316,8 +317,8 @@ impl Places {
 impl Inside {
     /// The pool of an address from which somebody came who is known.
     fn known_as(&self, address: Range, now: Instant) -> Option<Pool> {
-        let (at, proof) = self.known.get(&address)?;
-        (now.saturating_duration_since(*at) < REMEMBERED).then(|| Pool::from(*proof))
+        let (at, shown) = self.known.get(&address)?;
+        (now.saturating_duration_since(*at) < REMEMBERED).then(|| Pool::from(*shown))
     }
 
     /// The pool that has a place for a newcomer; nothing if there is none. Adds to `refused` how many connections that cost.
@@ -395,9 +396,9 @@ impl Inside {
     }
 
     /// Remembers that somebody who is known comes from this address.
-    fn remember(&mut self, ranges: &Ranges, proof: Proof, now: Instant) {
+    fn remember(&mut self, ranges: &Ranges, shown: Shown, now: Instant) {
         if let Some((at, before)) = self.known.get_mut(&ranges[0]) {
-            *before = if now.saturating_duration_since(*at) < REMEMBERED { proof.max(*before) } else { proof };
+            *before = if now.saturating_duration_since(*at) < REMEMBERED { shown.max(*before) } else { shown };
             *at = now;
             return;
         }
@@ -408,18 +409,18 @@ impl Inside {
         } else if self.known.len() >= MOST_REMEMBERED {
             self.forget_one(|_| true);
         }
-        self.known.insert(ranges[0], (now, proof));
+        self.known.insert(ranges[0], (now, shown));
     }
 
     fn forget_one(&mut self, among: impl Fn(&Range) -> bool) {
-        let least = self.known.iter().filter(|(range, _)| among(range)).min_by_key(|(_, (at, proof))| (*proof, *at));
+        let least = self.known.iter().filter(|(range, _)| among(range)).min_by_key(|(_, (at, shown))| (*shown, *at));
         if let Some(range) = least.map(|(range, _)| *range) {
             self.known.remove(&range);
         }
     }
 }
 
-impl Place {
+impl Connection {
     /// Done when the place was given to somebody else.
     pub(crate) async fn ended(&self) {
         self.ended.cancelled().await;
@@ -427,13 +428,13 @@ impl Place {
 
     /// Waits for a turn to compute a handshake; nothing if the Panel ends.
     pub(crate) async fn handshake(&self) -> Option<SemaphorePermit<'_>> {
-        let known = self.places.inside().held.get(&self.id).is_some_and(|held| held.pool == Pool::Callers);
-        self.places.handshakes[usize::from(known)].acquire().await.ok()
+        let known = self.connections.inside().held.get(&self.id).is_some_and(|held| held.pool == Pool::Callers);
+        self.connections.handshakes[usize::from(known)].acquire().await.ok()
     }
 
     /// A request begins.
     pub(crate) fn begin(self: &Arc<Self>, now: Instant) -> Begun {
-        let mut inside = self.places.inside();
+        let mut inside = self.connections.inside();
         let Some(held) = inside.held.get_mut(&self.id) else { return Begun::Flood };
         held.under_way += 1;
         held.since = now;
@@ -442,32 +443,32 @@ impl Place {
         let own = inside.requests.of(pool, address);
         if own < OWN_REQUESTS || inside.requests.exceeds(pool, &self.ranges, limits).is_none() {
             inside.requests.add(pool, &self.ranges);
-            return Begun::Taken(RequestPlace { place: self.clone(), pool, refused: false });
+            return Begun::Taken(RequestPlace { connection: self.clone(), pool, refused: false });
         }
         let refusing = inside.refusing.entry((pool, address)).or_default();
         *refusing += 1;
         let flood = *refusing > limits[0];
         drop(inside);
-        let request = RequestPlace { place: self.clone(), pool, refused: true };
+        let request = RequestPlace { connection: self.clone(), pool, refused: true };
         if flood { Begun::Flood } else { Begun::Refused(request) }
     }
 
     /// A stream of events begins; nothing if there are too many.
     pub(crate) fn stream(self: &Arc<Self>) -> Option<StreamPlace> {
-        let mut inside = self.places.inside();
+        let mut inside = self.connections.inside();
         let pool = inside.held.get(&self.id)?.pool;
-        if inside.streams.exceeds(pool, &self.ranges, &STREAMS).is_some() {
+        if inside.streams.exceeds(pool, &self.ranges, &EVENT_STREAMS).is_some() {
             return None;
         }
         inside.streams.add(pool, &self.ranges);
-        Some(StreamPlace { place: self.clone(), pool })
+        Some(StreamPlace { connection: self.clone(), pool })
     }
 
     /// A good token or session was shown on this connection.
-    pub(crate) fn is_good(&self, proof: Proof, now: Instant) {
-        let mut inside = self.places.inside();
-        inside.remember(&self.ranges, proof, now);
-        let better = Pool::from(proof);
+    pub(crate) fn is_good(&self, shown: Shown, now: Instant) {
+        let mut inside = self.connections.inside();
+        inside.remember(&self.ranges, shown, now);
+        let better = Pool::from(shown);
         let room = inside.connections.exceeds(better, &self.ranges, better.connections()).is_none();
         let Some(held) = inside.held.get_mut(&self.id) else { return };
         held.good = true;
@@ -480,21 +481,21 @@ impl Place {
 
     /// Whether a good token or session was shown on this connection.
     pub(crate) fn has_shown_good(&self) -> bool {
-        self.places.inside().held.get(&self.id).is_some_and(|held| held.good)
+        self.connections.inside().held.get(&self.id).is_some_and(|held| held.good)
     }
 
     /// Whether the connection has been of no use for too long.
     pub(crate) fn is_over(&self, ages: &Ages, now: Instant) -> bool {
-        self.places.inside().held.get(&self.id).is_none_or(|held| {
+        self.connections.inside().held.get(&self.id).is_none_or(|held| {
             let idle = held.under_way == 0 && now.saturating_duration_since(held.since) >= ages.idle;
             idle || !held.good && now.saturating_duration_since(held.arrived) >= ages.stranger
         })
     }
 }
 
-impl Drop for Place {
+impl Drop for Connection {
     fn drop(&mut self) {
-        let mut inside = self.places.inside();
+        let mut inside = self.connections.inside();
         match inside.held.remove(&self.id) {
             Some(held) => inside.connections.remove(held.pool, &held.ranges),
             None => inside.leaving = inside.leaving.saturating_sub(1),
@@ -504,9 +505,9 @@ impl Drop for Place {
 
 impl Drop for RequestPlace {
     fn drop(&mut self) {
-        let mut inside = self.place.places.inside();
+        let mut inside = self.connection.connections.inside();
         if self.refused {
-            let address = (self.pool, self.place.ranges[0]);
+            let address = (self.pool, self.connection.ranges[0]);
             if let Some(count) = inside.refusing.get_mut(&address) {
                 *count = count.saturating_sub(1);
                 if *count == 0 {
@@ -514,9 +515,9 @@ impl Drop for RequestPlace {
                 }
             }
         } else {
-            inside.requests.remove(self.pool, &self.place.ranges);
+            inside.requests.remove(self.pool, &self.connection.ranges);
         }
-        if let Some(held) = inside.held.get_mut(&self.place.id) {
+        if let Some(held) = inside.held.get_mut(&self.connection.id) {
             held.under_way = held.under_way.saturating_sub(1);
             held.since = Instant::now();
         }
@@ -525,7 +526,7 @@ impl Drop for RequestPlace {
 
 impl Drop for StreamPlace {
     fn drop(&mut self) {
-        self.place.places.inside().streams.remove(self.pool, &self.place.ranges);
+        self.connection.connections.inside().streams.remove(self.pool, &self.connection.ranges);
     }
 }
 
@@ -537,16 +538,16 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn places() -> (Arc<Places>, Instant) {
-        (Arc::new(Places::default()), Instant::now())
+    fn connections() -> (Arc<Connections>, Instant) {
+        (Arc::new(Connections::default()), Instant::now())
     }
 
     fn second(number: u64) -> Duration {
         Duration::from_secs(number)
     }
 
-    fn is_there(place: &Place) -> bool {
-        !place.ended.is_cancelled()
+    fn is_there(connection: &Connection) -> bool {
+        !connection.ended.is_cancelled()
     }
 
     /// The nth address of an IPv6 network of 48 bits, each in a /64 of its own.
@@ -556,16 +557,16 @@ mod tests {
 
     #[test]
     fn one_address_holds_no_more_than_its_share_and_its_newest_connections_stay() {
-        let (places, now) = places();
+        let (connections, now) = connections();
         let mut held = Vec::new();
         for number in 0..1024 {
-            held.push(places.arrive(at("203.0.113.7"), now + second(number)).unwrap());
+            held.push(connections.arrive(at("203.0.113.7"), now + second(number)).unwrap());
             held.retain(is_there);
         }
         assert_eq!(held.len(), STRANGERS[0]);
-        assert!(held.iter().all(|place| place.id >= 1024 - STRANGERS[0] as u64));
-        assert!(places.arrive(at("203.0.113.8"), now).is_some_and(|place| is_there(&place)));
-        assert_eq!(places.refused_lately(now + second(1024)), 1024 - STRANGERS[0] as u64);
+        assert!(held.iter().all(|connection| connection.id >= 1024 - STRANGERS[0] as u64));
+        assert!(connections.arrive(at("203.0.113.8"), now).is_some_and(|connection| is_there(&connection)));
+        assert_eq!(connections.refused_lately(now + second(1024)), 1024 - STRANGERS[0] as u64);
     }
 
     #[test]
@@ -579,9 +580,9 @@ mod tests {
             (Box::new(|number| at(&format!("203.{}.{}.1", number / 256, number % 256))), STRANGERS[3]),
             (Box::new(|number| at(&format!("{}.{}.0.1", 1 + number % 200, number / 200))), STRANGERS[4]),
         ] {
-            let (places, now) = places();
-            let held: Vec<Option<Place>> = (0..2000).map(|number| places.arrive(address(number), now)).collect();
-            let there = held.iter().flatten().filter(|place| is_there(place)).count();
+            let (connections, now) = connections();
+            let held: Vec<Option<Connection>> = (0..2000).map(|number| connections.arrive(address(number), now)).collect();
+            let there = held.iter().flatten().filter(|connection| is_there(connection)).count();
             // Connections that were told to end have not ended here, so that newcomers are closed from then on.
             assert_eq!(there, limit);
         }
@@ -589,75 +590,75 @@ mod tests {
 
     #[test]
     fn while_strangers_hold_all_they_may_a_newcomer_still_gets_in_and_those_who_have_most_pay_for_it() {
-        let (places, now) = places();
-        let alone = places.arrive(at("198.51.100.1"), now).unwrap();
-        let mut attackers: Vec<Place> = Vec::new();
+        let (connections, now) = connections();
+        let alone = connections.arrive(at("198.51.100.1"), now).unwrap();
+        let mut attackers: Vec<Connection> = Vec::new();
         for number in 0..16_u64 {
             for _ in 0..STRANGERS[0] {
                 // Whatever is told to end does.
                 attackers.retain(is_there);
                 let address = at(&format!("{}.0.113.7", 50 + number));
-                attackers.extend(places.arrive(address, now + second(number)));
+                attackers.extend(connections.arrive(address, now + second(number)));
             }
         }
         attackers.retain(is_there);
         assert_eq!(attackers.len() + 1, STRANGERS[4], "all places are taken");
-        let newcomer = places.arrive(at("192.0.2.9"), now + second(20)).unwrap();
+        let newcomer = connections.arrive(at("192.0.2.9"), now + second(20)).unwrap();
         assert!(is_there(&newcomer) && is_there(&alone), "the oldest connection, but of an address that has only this one");
-        assert_eq!(attackers.iter().filter(|place| !is_there(place)).count(), 1);
+        assert_eq!(attackers.iter().filter(|connection| !is_there(connection)).count(), 1);
     }
 
     #[test]
     fn strangers_can_take_no_place_of_whom_is_known_and_an_address_is_known_for_a_month() {
-        let (places, now) = places();
+        let (connections, now) = connections();
         let office = at("192.0.2.50");
-        places.arrive(office, now).unwrap().is_good(Proof::Caller, now);
+        connections.arrive(office, now).unwrap().is_good(Shown::Caller, now);
         let mut strangers = Vec::new();
         for number in 0..2000_u16 {
-            let place = places.arrive(at(&format!("{}.{}.0.1", 1 + number % 200, number / 200)), now);
-            strangers.extend(place.filter(is_there));
+            let connection = connections.arrive(at(&format!("{}.{}.0.1", 1 + number % 200, number / 200)), now);
+            strangers.extend(connection.filter(is_there));
             strangers.retain(is_there);
         }
         assert_eq!(strangers.len(), STRANGERS[4]);
-        let known: Vec<Place> = (0..CALLERS[0]).map(|_| places.arrive(office, now).unwrap()).collect();
+        let known: Vec<Connection> = (0..CALLERS[0]).map(|_| connections.arrive(office, now).unwrap()).collect();
         assert!(known.iter().all(is_there) && strangers.iter().all(is_there));
         let (later, other) = (now + REMEMBERED, at("192.0.2.50"));
-        assert_eq!(places.inside().known_as(Range::of(other)[0], later), None);
-        assert_eq!(places.inside().known_as(Range::of(other)[0], later - second(1)), Some(Pool::Callers));
+        assert_eq!(connections.inside().known_as(Range::of(other)[0], later), None);
+        assert_eq!(connections.inside().known_as(Range::of(other)[0], later - second(1)), Some(Pool::Callers));
     }
 
     #[test]
     fn a_request_of_somebody_known_is_never_cut_off_for_a_newcomer_and_a_stranger_s_slow_one_is() {
-        let (places, now) = places();
+        let (connections, now) = connections();
         let address = at("203.0.113.7");
-        let good = Arc::new(places.arrive(address, now).unwrap());
-        good.is_good(Proof::Caller, now);
+        let good = Arc::new(connections.arrive(address, now).unwrap());
+        good.is_good(Shown::Caller, now);
         let good_request = good.begin(now);
-        let slow = Arc::new(places.arrive(address, now).unwrap());
+        let slow = Arc::new(connections.arrive(address, now).unwrap());
         let slow_request = slow.begin(now);
         assert!(matches!((&slow_request, &good_request), (Begun::Taken(_), Begun::Taken(_))));
         let mut others = Vec::new();
         for number in 0..1200 {
-            let other = Arc::new(places.arrive(address, now + second(1 + number)).unwrap());
+            let other = Arc::new(connections.arrive(address, now + second(1 + number)).unwrap());
             others.push((other.begin(now + second(1 + number)), other));
-            others.retain(|(_, place)| is_there(place));
+            others.retain(|(_, connection)| is_there(connection));
         }
         assert!(!is_there(&slow) && is_there(&good));
     }
 
     #[test]
     fn a_customer_s_many_networks_push_no_token_s_address_out_of_memory() {
-        let (places, now) = places();
-        let mut inside = places.inside();
-        inside.remember(&Range::of(at("192.0.2.50")), Proof::Caller, now);
+        let (connections, now) = connections();
+        let mut inside = connections.inside();
+        inside.remember(&Range::of(at("192.0.2.50")), Shown::Caller, now);
         for number in 0..6000_u32 {
             let address = at(&format!("2001:{:x}:{:x}::1", 0xdb0 + number / 300, number % 300));
-            inside.remember(&Range::of(address), Proof::Customer, now + second(u64::from(number)));
+            inside.remember(&Range::of(address), Shown::Customer, now + second(u64::from(number)));
         }
         assert_eq!(inside.known.len(), MOST_REMEMBERED);
         assert_eq!(inside.known_as(Range::of(at("192.0.2.50"))[0], now), Some(Pool::Callers));
         for number in 0..2000 {
-            inside.remember(&Range::of(nth("2001:db8:1", number)), Proof::Customer, now + second(30_000));
+            inside.remember(&Range::of(nth("2001:db8:1", number)), Shown::Customer, now + second(30_000));
         }
         let of_one = inside.known.keys().filter(|range| range.bits >> 80 == 0x2001_0db8_0001).count();
         assert_eq!(of_one, MOST_REMEMBERED_OF_A_RANGE);
@@ -665,62 +666,62 @@ mod tests {
 
     #[test]
     fn requests_and_streams_are_bounded_whatever_the_number_of_connections() {
-        let (places, now) = places();
-        let connections: Vec<Arc<Place>> = (0..8).map(|_| Arc::new(places.arrive(at("203.0.113.7"), now).unwrap())).collect();
-        let begun: Vec<Begun> = (0..400).map(|number| connections[number % 8].begin(now)).collect();
+        let (connections, now) = connections();
+        let held: Vec<Arc<Connection>> = (0..8).map(|_| Arc::new(connections.arrive(at("203.0.113.7"), now).unwrap())).collect();
+        let begun: Vec<Begun> = (0..400).map(|number| held[number % 8].begin(now)).collect();
         let number = |wanted: fn(&Begun) -> bool| begun.iter().filter(|one| wanted(one)).count();
         assert_eq!(number(|one| matches!(one, Begun::Taken(_))), OTHERS_REQUESTS[0]);
         assert_eq!(number(|one| matches!(one, Begun::Refused(_))), OTHERS_REQUESTS[0]);
         assert_eq!(number(|one| matches!(one, Begun::Flood)), 400 - 2 * OTHERS_REQUESTS[0]);
-        let other = Arc::new(places.arrive(at("198.51.100.1"), now).unwrap());
+        let other = Arc::new(connections.arrive(at("198.51.100.1"), now).unwrap());
         assert!(matches!(other.begin(now), Begun::Taken(_)));
         drop(begun);
-        assert!(matches!(connections[0].begin(now), Begun::Taken(_)), "they are over");
-        let streams: Vec<_> = (0..200).map(|number| connections[number % 8].stream()).collect();
-        assert_eq!(streams.iter().flatten().count(), STREAMS[0]);
+        assert!(matches!(held[0].begin(now), Begun::Taken(_)), "they are over");
+        let streams: Vec<_> = (0..200).map(|number| held[number % 8].stream()).collect();
+        assert_eq!(streams.iter().flatten().count(), EVENT_STREAMS[0]);
         drop(streams);
-        assert!(connections[0].stream().is_some());
+        assert!(held[0].stream().is_some());
     }
 
     #[test]
     fn what_others_have_under_way_or_are_refused_keeps_nobody_out() {
-        let (places, now) = places();
+        let (connections, now) = connections();
         let (mut held, mut begun) = (Vec::new(), Vec::new());
-        let mut ask = |address: IpAddr, proof: Option<Proof>, times: usize| {
-            let place = Arc::new(places.arrive(address, now).unwrap());
-            if let Some(proof) = proof {
-                place.is_good(proof, now);
+        let mut ask = |address: IpAddr, shown: Option<Shown>, times: usize| {
+            let connection = Arc::new(connections.arrive(address, now).unwrap());
+            if let Some(shown) = shown {
+                connection.is_good(shown, now);
             }
             let before = begun.len();
-            begun.extend((0..times).map(|_| place.begin(now)));
-            held.push(place);
+            begun.extend((0..times).map(|_| connection.begin(now)));
+            held.push(connection);
             begun[before..].iter().filter(|one| matches!(one, Begun::Taken(_))).count()
         };
         // Anybody with an account, and strangers, as many as there are places and more.
         for network in 1..60 {
-            for proof in [None, Some(Proof::Customer)] {
-                let address = at(&format!("{network}.{}.0.1", 1 + u8::from(proof.is_some())));
-                assert!(ask(address, proof, 400) <= OTHERS_REQUESTS[0]);
+            for shown in [None, Some(Shown::Customer)] {
+                let address = at(&format!("{network}.{}.0.1", 1 + u8::from(shown.is_some())));
+                assert!(ask(address, shown, 400) <= OTHERS_REQUESTS[0]);
             }
         }
         for network in 60..70 {
-            assert!(ask(at(&format!("{network}.1.0.1")), Some(Proof::Caller), 600) <= CALLERS_REQUESTS[0]);
+            assert!(ask(at(&format!("{network}.1.0.1")), Some(Shown::Caller), 600) <= CALLERS_REQUESTS[0]);
         }
         assert_eq!(ask(at("192.0.2.1"), None, 5), OWN_REQUESTS, "a stranger who may have a good token");
-        assert_eq!(ask(at("192.0.2.2"), Some(Proof::Customer), 5), OWN_REQUESTS);
-        assert_eq!(ask(at("192.0.2.3"), Some(Proof::Caller), 5), OWN_REQUESTS);
+        assert_eq!(ask(at("192.0.2.2"), Some(Shown::Customer), 5), OWN_REQUESTS);
+        assert_eq!(ask(at("192.0.2.3"), Some(Shown::Caller), 5), OWN_REQUESTS);
     }
 
     #[test]
     fn nothing_is_left_of_connections_that_ended() {
-        let (places, now) = places();
+        let (connections, now) = connections();
         for number in 0..3000_u16 {
-            let place = Arc::new(places.arrive(nth("2001:db8:1", number), now).unwrap());
-            let requests: Vec<Begun> = (0..200).map(|_| place.begin(now)).collect();
-            place.is_good(Proof::Customer, now);
-            drop((place.stream(), requests));
+            let connection = Arc::new(connections.arrive(nth("2001:db8:1", number), now).unwrap());
+            let requests: Vec<Begun> = (0..200).map(|_| connection.begin(now)).collect();
+            connection.is_good(Shown::Customer, now);
+            drop((connection.stream(), requests));
         }
-        let inside = places.inside();
+        let inside = connections.inside();
         assert!(inside.held.is_empty() && inside.leaving == 0 && inside.refusing.is_empty());
         for counted in [&inside.connections, &inside.requests, &inside.streams] {
             assert!(counted.by_range.is_empty() && counted.total.values().all(|total| *total == 0));
@@ -729,30 +730,30 @@ mod tests {
 
     #[test]
     fn what_was_idle_for_too_long_or_never_showed_anything_good_is_over() {
-        let (places, now) = places();
+        let (connections, now) = connections();
         let ages = Ages { idle: second(60), stranger: second(120) };
-        let place = Arc::new(places.arrive(at("203.0.113.7"), now).unwrap());
-        assert!(!place.is_over(&ages, now + second(59)) && place.is_over(&ages, now + second(60)));
-        let request = place.begin(now + second(50));
-        assert!(!place.is_over(&ages, now + second(119)), "a request is under way");
-        assert!(place.is_over(&ages, now + second(120)), "and yet nobody is known");
-        place.is_good(Proof::Caller, now);
-        assert!(!place.is_over(&ages, now + second(100_000)));
+        let connection = Arc::new(connections.arrive(at("203.0.113.7"), now).unwrap());
+        assert!(!connection.is_over(&ages, now + second(59)) && connection.is_over(&ages, now + second(60)));
+        let request = connection.begin(now + second(50));
+        assert!(!connection.is_over(&ages, now + second(119)), "a request is under way");
+        assert!(connection.is_over(&ages, now + second(120)), "and yet nobody is known");
+        connection.is_good(Shown::Caller, now);
+        assert!(!connection.is_over(&ages, now + second(100_000)));
         drop(request);
     }
 
     #[test]
     fn what_was_refused_is_known_for_an_hour() {
-        let (places, now) = places();
+        let (connections, now) = connections();
         let minute = |number: u64| now + second(number * 60);
-        places.inside().note_refused(0, 5);
-        assert!(!places.inside().note_refused(0, 2));
-        assert!(places.inside().note_refused(59, 1));
-        assert_eq!(places.refused_lately(minute(59)), 8);
-        assert_eq!(places.refused_lately(minute(60)), 1);
-        assert!(places.inside().note_refused(60, 3));
-        assert_eq!(places.refused_lately(minute(60)), 4);
-        assert_eq!(places.refused_lately(minute(200)), 0);
+        connections.inside().note_refused(0, 5);
+        assert!(!connections.inside().note_refused(0, 2));
+        assert!(connections.inside().note_refused(59, 1));
+        assert_eq!(connections.refused_lately(minute(59)), 8);
+        assert_eq!(connections.refused_lately(minute(60)), 1);
+        assert!(connections.inside().note_refused(60, 3));
+        assert_eq!(connections.refused_lately(minute(60)), 4);
+        assert_eq!(connections.refused_lately(minute(200)), 0);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::place::Place;
+use super::origin::Origin;
 
 /// Callers that may wait at the same time.
 const MOST: usize = 64;
@@ -21,15 +21,15 @@ const LONGEST: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Busy;
 
-/// Turns, and what whoever has the turn works with.
-pub(super) struct Turns<T> {
+/// Turns at hashing, and what whoever has the turn works with.
+pub(super) struct HashQueue<T> {
     queue: Mutex<Queue<T>>,
     tool: Mutex<T>,
 }
 
 struct Queue<T> {
     /// Who has the turn.
-    under_way: Option<Place>,
+    under_way: Option<Origin>,
     waiting: Vec<Waiting<T>>,
     /// The round that is being served. Each range gets one turn in a round.
     round: u64,
@@ -37,37 +37,37 @@ struct Queue<T> {
 }
 
 struct Waiting<T> {
-    place: Place,
+    origin: Origin,
     round: u64,
     arrival: u64,
     wake: oneshot::Sender<Turn<T>>,
 }
 
 /// The turn of somebody; the next one's begins when it is dropped.
-pub(super) struct Turn<T>(Arc<Turns<T>>);
+pub(super) struct Turn<T>(Arc<HashQueue<T>>);
 
 /// A place in the queue, which is given up when it is dropped.
 pub(super) struct Ticket<T>(oneshot::Receiver<Turn<T>>);
 
-impl<T> Turns<T> {
+impl<T> HashQueue<T> {
     pub(super) fn new(tool: T) -> Arc<Self> {
         let queue = Queue { under_way: None, waiting: Vec::new(), round: 0, arrivals: 0 };
         Arc::new(Self { queue: Mutex::new(queue), tool: Mutex::new(tool) })
     }
 
     /// A place in the queue; nothing if too many wait already, altogether or from there.
-    pub(super) fn ask(self: &Arc<Self>, place: &Place) -> Result<Ticket<T>, Busy> {
+    pub(super) fn ask(self: &Arc<Self>, origin: &Origin) -> Result<Ticket<T>, Busy> {
         let (wake, woken) = oneshot::channel();
         {
             let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
             queue.waiting.retain(|one| !one.wake.is_closed());
-            let there = || queue.waiting.iter().map(|one| &one.place).chain(&queue.under_way);
-            if there().filter(|other| other.group == place.group).count() >= MOST_OF_A_GROUP
-                || there().filter(|other| other.range == place.range).count() >= MOST_OF_A_RANGE
+            let there = || queue.waiting.iter().map(|one| &one.origin).chain(&queue.under_way);
+            if there().filter(|other| other.group == origin.group).count() >= MOST_OF_A_GROUP
+                || there().filter(|other| other.range == origin.range).count() >= MOST_OF_A_RANGE
             {
                 return Err(Busy);
             }
-            let of_range = queue.waiting.iter().filter(|one| one.place.range == place.range).map(|one| one.round).max();
+            let of_range = queue.waiting.iter().filter(|one| one.origin.range == origin.range).map(|one| one.round).max();
             let round = of_range.unwrap_or(queue.round) + 1;
             if queue.waiting.len() >= MOST {
                 // Whoever would have come last of those that come again and again makes room for somebody who comes for the first time.
@@ -80,7 +80,7 @@ impl<T> Turns<T> {
             }
             queue.arrivals += 1;
             let arrival = queue.arrivals;
-            queue.waiting.push(Waiting { place: place.clone(), round, arrival, wake });
+            queue.waiting.push(Waiting { origin: origin.clone(), round, arrival, wake });
         }
         self.next(false);
         Ok(Ticket(woken))
@@ -99,7 +99,7 @@ impl<T> Turns<T> {
         let Some(at) = first else { return };
         let one = queue.waiting.swap_remove(at);
         queue.round = queue.round.max(one.round);
-        queue.under_way = Some(one.place);
+        queue.under_way = Some(one.origin);
         drop(queue);
         // If nobody waits there any more, the turn is dropped, and with that the next one's begins.
         drop(one.wake.send(Turn(self.clone())));
@@ -134,22 +134,22 @@ impl<T> Ticket<T> {
 mod tests {
     use super::*;
 
-    fn place(group: &str, range: &str) -> Place {
-        Place { group: group.to_owned(), range: range.to_owned() }
+    fn origin(group: &str, range: &str) -> Origin {
+        Origin { group: group.to_owned(), range: range.to_owned() }
     }
 
     #[tokio::test]
     async fn ranges_are_served_in_turn_however_many_of_one_wait() {
-        let turns = Turns::new(());
-        let running = turns.ask(&place("a0", "a")).unwrap().turn().await.unwrap();
-        let mut tickets: Vec<_> = (1..=7).map(|at| turns.ask(&place(&format!("a{at}"), "a")).unwrap()).collect();
-        tickets.push(turns.ask(&place("b1", "b")).unwrap());
-        tickets.push(turns.ask(&place("b2", "b")).unwrap());
-        tickets.push(turns.ask(&place("c1", "c")).unwrap());
+        let queue = HashQueue::new(());
+        let running = queue.ask(&origin("a0", "a")).unwrap().turn().await.unwrap();
+        let mut tickets: Vec<_> = (1..=7).map(|at| queue.ask(&origin(&format!("a{at}"), "a")).unwrap()).collect();
+        tickets.push(queue.ask(&origin("b1", "b")).unwrap());
+        tickets.push(queue.ask(&origin("b2", "b")).unwrap());
+        tickets.push(queue.ask(&origin("c1", "c")).unwrap());
         let mut groups = Vec::new();
         drop(running);
         while !tickets.is_empty() {
-            groups.push(turns.queue.lock().unwrap().under_way.clone().unwrap().group);
+            groups.push(queue.queue.lock().unwrap().under_way.clone().unwrap().group);
             let (at, turn) = tickets.iter_mut().enumerate().find_map(|(at, one)| Some((at, one.0.try_recv().ok()?))).unwrap();
             drop(tickets.remove(at));
             drop(turn);
@@ -159,23 +159,23 @@ mod tests {
 
     #[tokio::test]
     async fn only_so_many_wait_of_an_address_of_a_range_and_altogether() {
-        let turns = Turns::new(());
-        let turn = turns.ask(&place("x", "x")).unwrap().turn().await.unwrap();
+        let queue = HashQueue::new(());
+        let turn = queue.ask(&origin("x", "x")).unwrap().turn().await.unwrap();
         let mut tickets = Vec::new();
         for _ in 0..MOST_OF_A_GROUP {
-            tickets.push(turns.ask(&place("a", "a")).unwrap());
+            tickets.push(queue.ask(&origin("a", "a")).unwrap());
         }
-        assert!(turns.ask(&place("a", "a")).is_err());
+        assert!(queue.ask(&origin("a", "a")).is_err());
         for at in MOST_OF_A_GROUP..MOST_OF_A_RANGE {
-            tickets.push(turns.ask(&place(&format!("a{at}"), "a")).unwrap());
+            tickets.push(queue.ask(&origin(&format!("a{at}"), "a")).unwrap());
         }
-        assert!(turns.ask(&place("another", "a")).is_err());
+        assert!(queue.ask(&origin("another", "a")).is_err());
         for at in tickets.len()..MOST {
-            tickets.push(turns.ask(&place(&format!("g{at}"), &format!("r{at}"))).unwrap());
+            tickets.push(queue.ask(&origin(&format!("g{at}"), &format!("r{at}"))).unwrap());
         }
         // Who comes for the first time takes the place of who came most often, and nobody else's.
-        let new = turns.ask(&place("new", "new")).unwrap();
-        assert_eq!(turns.queue.lock().unwrap().waiting.len(), MOST);
+        let new = queue.ask(&origin("new", "new")).unwrap();
+        assert_eq!(queue.queue.lock().unwrap().waiting.len(), MOST);
         assert!(tickets.remove(MOST_OF_A_RANGE - 1).turn().await.is_err());
         drop(new);
         drop(turn);
@@ -183,18 +183,18 @@ mod tests {
 
     #[tokio::test]
     async fn who_hangs_up_gives_the_place_and_the_turn_back() {
-        let turns = Turns::new(());
-        let turn = turns.ask(&place("a", "a")).unwrap().turn().await.unwrap();
+        let queue = HashQueue::new(());
+        let turn = queue.ask(&origin("a", "a")).unwrap().turn().await.unwrap();
         for _ in 0..10 * MOST {
-            drop(turns.ask(&place("b", "b")).unwrap());
+            drop(queue.ask(&origin("b", "b")).unwrap());
         }
-        let next = turns.ask(&place("c", "c")).unwrap();
+        let next = queue.ask(&origin("c", "c")).unwrap();
         drop(turn);
         let turn = next.turn().await.unwrap();
         drop(turn);
         // A turn that was given and never taken is given on.
-        let given = turns.ask(&place("a", "a")).unwrap();
+        let given = queue.ask(&origin("a", "a")).unwrap();
         drop(given);
-        assert!(turns.ask(&place("b", "b")).unwrap().turn().await.is_ok());
+        assert!(queue.ask(&origin("b", "b")).unwrap().turn().await.is_ok());
     }
 }
