@@ -20,12 +20,11 @@ pub(crate) use open_operations::{Full, OpenOperation, OpenOperations};
 
 use crate::turns::{Limits, Turns};
 
-/// Operations that a server has begun and not ended, as far as they are sent in turn.
-const AT_ONCE: usize = opterius_protocol::agent::AT_ONCE + 2;
+/// Operations that a server has begun and not ended, as far as they are sent in turn: as many as its Agent works on, so that none waits there.
+const AT_ONCE: usize = opterius_protocol::agent::AT_ONCE;
 
-/// How many of them may be of one party. Two of those that its Agent works on at a time are left, so that another party's operation begins there at
-/// once, too, whatever that party has ordered.
-const SHARE: usize = opterius_protocol::agent::AT_ONCE - 2;
+/// How many of them may be of one party: half, so that another party's operation begins at once, and is slowed down little.
+const SHARE: usize = AT_ONCE / 2;
 
 /// How many operations of one token may be open on a server: those that run, or wait for their turn, but for what suspends or ends accounts.
 const OPEN_OF_ONE: usize = 200;

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::support::{Behaviour, Lab, Reply, order, until};
 
 /// How many operations of one token a server works on, of all, and how many may be open.
-const SHARE: usize = 6;
-const AT_ONCE: usize = 10;
+const SHARE: usize = 4;
+const AT_ONCE: usize = 8;
 const OPEN: usize = 200;
 
 /// A Panel whose turns count until they are given back.
