@@ -8,6 +8,13 @@ use Opterius\Whmcs\StandIn\FakePanel;
 use Opterius\Whmcs\StandIn\PanelTestCase;
 use Opterius\Whmcs\StandIn\Whmcs;
 use WHMCS\Database\Capsule;
+use WHMCS\Module\Server\Opterius\AccessHash;
+use WHMCS\Module\Server\Opterius\Address;
+use WHMCS\Module\Server\Opterius\ModuleLog;
+use WHMCS\Module\Server\Opterius\Panel;
+use WHMCS\Module\Server\Opterius\Params;
+use WHMCS\Module\Server\Opterius\Patience;
+use WHMCS\Module\Server\Opterius\Secrets;
 
 final class CreateAccountTest extends PanelTestCase
 {
@@ -455,12 +462,9 @@ final class CreateAccountTest extends PanelTestCase
     }
 
     /** @dataProvider putOff */
-    public function test_an_order_that_was_put_off_for_a_moment_is_sent_once_more(array $waits, int $sends, string $text): void
+    public function test_an_order_that_was_put_off_is_sent_again_in_the_cron_while_there_is_time(array $waits, int $sends, string $text): void
     {
-        $this->panel->script(...array_map(static fn (string $wait): array => [
-            'on' => 'POST /api/accounts', 'fault' => 'reply', 'status' => 429, 'headers' => ['Retry-After' => $wait],
-            'body' => ['code' => 'too_many_requests', 'detail' => 'The token `whmcs` has sent too many requests.', 'hint' => 'x'],
-        ], $waits));
+        $this->panel->script(...self::putOffFor(...$waits));
         $sentence = $this->whmcs()->create();
         self::assertCount($sends, $this->panel->requests('POST', '/api/accounts'));
         if ($text === 'success') {
@@ -477,10 +481,48 @@ final class CreateAccountTest extends PanelTestCase
         $told = 'The token `whmcs` has sent too many requests. Wait a minute and press Create again: nothing was done.';
         return [
             'a short wait' => [['1'], 2, 'success'],
-            'a long wait' => [['6'], 1, $told],
-            'again and again' => [['0', '0', '0'], 2, $told],
+            'a longer wait' => [['6'], 2, 'success'],
+            'again and again' => [['0', '0', '1'], 4, 'success'],
+            'longer than there is time' => [['1', '60'], 2, $told],
             'no number' => [['Fri, 31 Dec 1999 23:59:59 GMT'], 1, $told],
         ];
+    }
+
+    /** @dataProvider putOffAtABrowser */
+    public function test_what_was_put_off_is_sent_once_more_at_a_browser_and_only_after_a_short_wait(
+        array $waits,
+        int $sends,
+        int $status,
+    ): void {
+        $this->panel->script(...self::putOffFor(...$waits));
+        $params = new Params($this->params());
+        $panel = new Panel(
+            Address::fromParams($params),
+            AccessHash::parse($params->text('serveraccesshash')),
+            'r1',
+            new ModuleLog('CreateAccount', Secrets::fromParams($params)),
+            new Patience(Patience::budget('fpm-fcgi'), 'fpm-fcgi'),
+        );
+        // An empty order, which the Panel refuses once it looks at it.
+        self::assertSame($status, $panel->post('/api/accounts', [], 20.0)->status);
+        self::assertCount($sends, $this->panel->requests('POST', '/api/accounts'));
+    }
+
+    public function putOffAtABrowser(): array
+    {
+        return [
+            'a short wait' => [['1'], 2, 422],
+            'a longer wait' => [['6'], 1, 429],
+            'again and again' => [['0', '0', '0'], 2, 429],
+        ];
+    }
+
+    private static function putOffFor(string ...$waits): array
+    {
+        return array_map(static fn (string $wait): array => [
+            'on' => 'POST /api/accounts', 'fault' => 'reply', 'status' => 429, 'headers' => ['Retry-After' => $wait],
+            'body' => ['code' => 'too_many_requests', 'detail' => 'The token `whmcs` has sent too many requests.', 'hint' => 'x'],
+        ], $waits);
     }
 
     public function test_a_panel_that_nobody_reached_is_a_definite_failure(): void

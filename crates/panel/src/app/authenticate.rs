@@ -114,19 +114,21 @@ pub(super) async fn by_password(
     password: Zeroizing<String>,
     from: Option<IpAddr>,
 ) -> Result<Administrator, AppError> {
-    let (attempt, ticket) = core.throttle.password(name, from, core.now())?;
+    let (mut attempt, ticket) = core.throttle.password(name, from, core.now())?;
     let turn = turn(ticket).await?;
     let found = store::administrator::by_name(core.store.read(), &core.owner, name).await?;
     let stored = found.as_ref().map(|found| found.password_hash.clone());
+    attempt.compare();
     let good = compute("compare a password", move || {
         // A name that is not there costs the same time as one that is.
         turn.work(|memory| matches(password.as_bytes(), stored.as_deref().unwrap_or(&NOBODY), memory)) && stored.is_some()
     })
-    .await?;
+    .await
+    .inspect_err(|_| attempt.broke())?;
     let Some(found) = found.filter(|_| good) else {
         return Err(Refusal::new(Code::Unauthorized, "The name or the password is wrong.").into());
     };
-    core.throttle.forgive(&attempt);
+    attempt.right();
     Ok(found)
 }
 

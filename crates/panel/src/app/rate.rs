@@ -1,4 +1,5 @@
-//! How much one caller may ask for: a budget that fills up again steadily, for each token and for everybody who is signed in to the pages.
+//! How much one caller may ask for: a budget that fills up again steadily, for each token and for everybody who is signed in to the pages. A part of it
+//! is kept for changes, and what closes an account costs nothing.
 //!
 //! The numbers are many times what a billing system with 10,000 accounts needs while its cron runs, and what a hundred orders at once take. Root on
 //! the Panel's own machine has none.
@@ -11,9 +12,13 @@ use opterius_model::{AccountId, TokenId};
 use opterius_protocol::Micros;
 
 use super::{Caller, CallerKind, Code, Refusal};
+use crate::store::operation::Kind;
 
-/// What a full budget holds: 5,000 requests that look, or 1,000 that change something, at once.
+/// What a full budget holds: 4,000 requests that look, or 1,000 that change something, at once.
 const FULL: i64 = 5_000;
+
+/// What looks and links leave of it, so that whoever looks too much can still change something: 200 changes.
+const RESERVE: i64 = 1_000;
 
 /// What may be owed after refusals: 20 seconds.
 const DEBT: i64 = 2_000;
@@ -33,7 +38,7 @@ const LINK: i64 = 20;
 /// What it costs besides if it is refused.
 const REFUSED: i64 = 5;
 
-/// What it costs besides if an operation of it came to nothing, which leaves an operation and an account that failed.
+/// What it costs besides if an operation of it was undone, which leaves an operation and an account that failed.
 const FAILED: i64 = 95;
 
 /// Callers whose budgets are known at the same time. Those that are full are forgotten first.
@@ -72,14 +77,27 @@ pub(crate) enum Price {
     Change,
     /// It makes a sign-in link, or another text for a token.
     Link,
+    /// It suspends or ends an account: nobody is ever too poor for that.
+    Close,
 }
 
 impl Price {
-    fn units(self) -> i64 {
+    /// Of a request that does more than look.
+    pub(crate) fn of_action(action: &str) -> Self {
+        match action {
+            "account.sign_in" | "self.sign_in" | "token.rotate_own" => Self::Link,
+            _ if Kind::ALL.iter().any(|kind| kind.closes() && kind.action() == action) => Self::Close,
+            _ => Self::Change,
+        }
+    }
+
+    /// What it costs, and how little of the budget it may leave behind.
+    fn units(self) -> (i64, i64) {
         match self {
-            Self::Look => LOOK,
-            Self::Change => CHANGE,
-            Self::Link => LINK,
+            Self::Look => (LOOK, RESERVE),
+            Self::Change => (CHANGE, 0),
+            Self::Link => (LINK, RESERVE),
+            Self::Close => (0, 0),
         }
     }
 }
@@ -116,21 +134,29 @@ impl Rates {
     /// # Errors
     /// How long to wait until there is enough in it; nothing was taken then.
     pub(crate) fn take(&self, payer: &Payer, price: Price, now: Micros) -> Result<(), Duration> {
+        if price == Price::Close {
+            return Ok(());
+        }
+        let (units, left) = price.units();
         self.with(payer, now, |budget| {
-            let missing = price.units() * MILLION - budget.left;
+            let missing = (units + left) * MILLION - budget.left;
             if missing > 0 {
                 return Err(Duration::from_micros((missing / A_SECOND).unsigned_abs() + 1));
             }
-            budget.left -= price.units() * MILLION;
+            budget.left -= units * MILLION;
             Ok(())
         })
     }
 
-    /// Takes what a refusal costs besides. A budget may come to owe [`DEBT`].
-    pub(crate) fn charge(&self, payer: &Payer, refusal: &Refusal, now: Micros) {
-        let failed = refusal.operation_id.is_some() && refusal.code != Code::OperationRunning;
-        let price = if failed { FAILED } else { REFUSED };
-        self.with(payer, now, |budget| budget.left = (budget.left - price * MILLION).max(-DEBT * MILLION));
+    /// Takes what it costs besides that a request of this `price` was refused. By changes a budget may come to owe [`DEBT`].
+    pub(crate) fn charge(&self, payer: &Payer, price: Price, refusal: &Refusal, now: Micros) {
+        let least = match price {
+            Price::Look | Price::Link => RESERVE,
+            Price::Change => -DEBT,
+            Price::Close => return,
+        };
+        let more = if was_undone(refusal) { FAILED } else { REFUSED };
+        self.with(payer, now, |budget| budget.left = (budget.left - more * MILLION).max(least * MILLION).min(budget.left));
     }
 
     fn with<T>(&self, payer: &Payer, now: Micros, change: impl FnOnce(&mut Budget) -> T) -> T {
@@ -151,6 +177,11 @@ impl Rates {
     }
 }
 
+/// Whether an operation was begun and undone. That a server cannot be reached, or cannot finish, is nothing that a caller could help.
+fn was_undone(refusal: &Refusal) -> bool {
+    refusal.operation_id.is_some() && !matches!(refusal.code, Code::OperationRunning | Code::ServerUnreachable | Code::NeedsAttention)
+}
+
 /// Why a request of this caller is not even looked at now.
 pub(crate) fn too_much(who: &str, wait: Duration) -> Refusal {
     Refusal::too_many_requests(format!("{who} has sent too many requests."), wait)
@@ -158,6 +189,8 @@ pub(crate) fn too_much(who: &str, wait: Duration) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use opterius_model::OperationId;
+
     use super::*;
 
     const NOW: Micros = Micros(1_790_000_000_000_000);
@@ -169,14 +202,15 @@ mod tests {
     #[test]
     fn a_budget_fills_up_again_and_never_beyond_what_it_holds() {
         let (rates, payer) = (Rates::default(), Payer::Person("ada".to_owned()));
-        assert_eq!(taken(&rates, &payer, Price::Look, NOW), 5000);
+        assert_eq!(taken(&rates, &payer, Price::Look, NOW), 4000);
+        assert_eq!(taken(&rates, &payer, Price::Change, NOW), 200, "what looks leave");
         let wait = rates.take(&payer, Price::Change, NOW).unwrap_err();
         assert_eq!(wait.as_millis(), 50);
         let later = NOW.plus(Duration::from_secs(3));
         assert_eq!(taken(&rates, &payer, Price::Change, later), 60);
-        assert_eq!(taken(&rates, &payer, Price::Look, NOW), 0, "a clock that is set back brings nothing");
-        assert_eq!(taken(&rates, &payer, Price::Look, NOW.plus(Duration::from_secs(1))), 100, "and keeps nobody waiting for it");
-        assert_eq!(taken(&rates, &payer, Price::Link, NOW.plus(Duration::from_hours(24))), 250);
+        assert_eq!(taken(&rates, &payer, Price::Change, NOW), 0, "a clock that is set back brings nothing");
+        assert_eq!(taken(&rates, &payer, Price::Change, NOW.plus(Duration::from_secs(1))), 20, "and keeps nobody waiting for it");
+        assert_eq!(taken(&rates, &payer, Price::Link, NOW.plus(Duration::from_hours(24))), 200);
         assert_eq!(taken(&rates, &Payer::Person("bob".to_owned()), Price::Change, NOW), 1000, "each has one of their own");
     }
 
@@ -189,7 +223,7 @@ mod tests {
                 .take_while(|_| {
                     let may = rates.take(&payer, Price::Change, at).is_ok();
                     if may {
-                        rates.charge(&payer, &refusal, at);
+                        rates.charge(&payer, Price::Change, &refusal, at);
                     }
                     may
                 })
@@ -199,9 +233,67 @@ mod tests {
         let minute: usize = (1..=60).map(|second| asked(NOW.plus(Duration::from_secs(second)))).sum();
         assert!((595..=605).contains(&minute), "{minute} in a minute");
         for _ in 0..1000 {
-            rates.charge(&payer, &refusal, NOW);
+            rates.charge(&payer, Price::Change, &refusal, NOW);
         }
-        assert!(rates.take(&payer, Price::Look, NOW).unwrap_err() <= Duration::from_secs(21), "a debt has an end");
+        assert!(rates.take(&payer, Price::Change, NOW).unwrap_err() <= Duration::from_secs(21), "a debt has an end");
+        assert!(rates.take(&payer, Price::Look, NOW).unwrap_err() <= Duration::from_secs(31), "and looks wait for what is kept");
+    }
+
+    #[test]
+    fn looks_and_links_leave_something_for_changes_though_they_are_refused() {
+        let refusal = Refusal::new(Code::NotFound, "no");
+        for price in [Price::Look, Price::Link] {
+            let (rates, payer) = (Rates::default(), Payer::Person("ada".to_owned()));
+            taken(&rates, &payer, price, NOW);
+            for _ in 0..1000 {
+                rates.charge(&payer, price, &refusal, NOW);
+            }
+            assert!(rates.take(&payer, price, NOW).is_err());
+            assert_eq!(taken(&rates, &payer, Price::Change, NOW), 200, "{price:?}");
+        }
+    }
+
+    #[test]
+    fn what_closes_an_account_costs_nothing_and_needs_nothing() {
+        let (rates, payer) = (Rates::default(), Payer::Person("ada".to_owned()));
+        let refusal = Refusal::new(Code::NotFound, "no");
+        for _ in 0..10_000 {
+            assert!(rates.take(&payer, Price::Close, NOW).is_ok());
+            rates.charge(&payer, Price::Close, &refusal, NOW);
+        }
+        assert_eq!(taken(&rates, &payer, Price::Change, NOW), 1000, "nothing was taken");
+        for _ in 0..1000 {
+            rates.charge(&payer, Price::Change, &refusal, NOW);
+        }
+        assert!(rates.take(&payer, Price::Change, NOW).is_err());
+        assert!(rates.take(&payer, Price::Close, NOW).is_ok());
+        for (action, price) in [
+            ("account.suspend", Price::Close),
+            ("account.terminate", Price::Close),
+            ("account.unsuspend", Price::Change),
+            ("account.create", Price::Change),
+            ("account.sign_in", Price::Link),
+        ] {
+            assert_eq!(Price::of_action(action), price, "{action}");
+        }
+    }
+
+    #[test]
+    fn an_operation_costs_more_if_it_was_undone_and_not_if_its_server_is_away() {
+        let cost = |code: Code, operation: bool| {
+            let (rates, payer) = (Rates::default(), Payer::Person("ada".to_owned()));
+            let refusal = Refusal::new(code, "no");
+            let refusal = if operation { refusal.of_operation(OperationId::generate()) } else { refusal };
+            rates.charge(&payer, Price::Change, &refusal, NOW);
+            (FULL - rates.with(&payer, NOW, |budget| budget.left) / MILLION).unsigned_abs()
+        };
+        for code in [Code::ProvisioningFailed, Code::UsernameTaken, Code::DomainTaken] {
+            assert_eq!(cost(code, true), 95, "{code:?}");
+        }
+        for code in [Code::ServerUnreachable, Code::NeedsAttention, Code::OperationRunning] {
+            assert_eq!(cost(code, true), 5, "{code:?}");
+        }
+        assert_eq!(cost(Code::UsernameTaken, false), 5);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use opterius_model::{RequestId, clean};
 
-use super::{Caller, Code, Payer, Refusal};
+use super::{Caller, Code, Payer, Price, Refusal};
 use crate::core::Core;
 use crate::store::activity::{self, Entry};
 use crate::store::{self, StoreError};
@@ -16,7 +16,7 @@ const LONGEST: usize = 1000;
 /// the refusal.
 pub(crate) async fn record_refusal(core: &Arc<Core>, caller: &Caller, action: &str, request: &RequestId, refusal: &Refusal) {
     if let Some(payer) = Payer::of(caller) {
-        core.rates.charge(&payer, refusal, core.now());
+        core.rates.charge(&payer, Price::of_action(action), refusal, core.now());
     }
     // What an operation came to is in the Activity already, as the operation's outcome.
     if refusal.operation_id.is_some() && refusal.code != Code::OperationRunning {

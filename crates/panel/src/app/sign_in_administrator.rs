@@ -87,16 +87,20 @@ pub(crate) async fn second_factor(
 /// Takes a code of somebody's app, or one of their recovery codes; says whether it was good. Each is good once.
 pub(super) async fn take_code(core: &Arc<Core>, found: &Administrator, code: &str, from: Option<IpAddr>) -> Result<bool, AppError> {
     let (owner, now, name) = (&core.owner, core.now(), found.username.as_str());
-    let attempt = core.throttle.code(name, from, now)?;
-    let Some(secret) = &found.totp_secret else { return Ok(false) };
+    let mut attempt = core.throttle.code(name, from, now)?;
+    let Some(secret) = &found.totp_secret else {
+        attempt.compare();
+        return Ok(false);
+    };
     let mut write = core.store.write().await?;
+    attempt.compare();
     let good = match period_of(secret, name, code, now.0 / 1_000_000) {
         Some(period) => administrator::take_period(&mut write, owner, name, period).await?,
         None => administrator::take_recovery_code(&mut write, name, &recovery_hash(code)).await?,
     };
     store::commit(write).await?;
     if good {
-        core.throttle.forgive(&attempt);
+        attempt.right();
     }
     Ok(good)
 }

@@ -27,6 +27,7 @@ const REMEMBERED: usize = 10_000;
 const A_GROUP: u32 = 20;
 /// The same from one range of addresses.
 const A_RANGE: u32 = 60;
+const MINUTE: Duration = Duration::from_mins(1);
 /// For how long it is known that somebody signed in well from somewhere.
 const KNOWN: Duration = Duration::from_hours(30 * 24);
 /// Origins that are known at the same time.
@@ -65,12 +66,55 @@ struct Minute {
     tried: u32,
 }
 
-/// An attempt to prove something.
+impl Minute {
+    /// One that would take longer was begun by a clock that was ahead.
+    fn goes_on(&self, now: Micros) -> bool {
+        self.until > now && self.until.since(now) <= MINUTE
+    }
+}
+
+/// An attempt to prove something. What ends before anything was compared, as where the Panel is busy, was none.
 #[derive(Debug)]
-pub(super) struct Attempt {
+pub(super) struct Attempt<'a> {
+    throttle: &'a Throttle,
     key: Key,
     /// Of a stranger.
     origin: Option<Origin>,
+    at: Micros,
+    /// The end of the pause that it brought.
+    until: Micros,
+    compared: bool,
+}
+
+impl Attempt<'_> {
+    /// It counts from now on: what was sent is being compared.
+    pub(super) fn compare(&mut self) {
+        self.compared = true;
+    }
+
+    /// The comparison broke, so that nothing is known.
+    pub(super) fn broke(&mut self) {
+        self.compared = false;
+    }
+
+    /// What was tried was right.
+    pub(super) fn right(mut self) {
+        self.compared = true;
+        let mut tables = self.throttle.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.attempts.remove(&self.key);
+        tables.undo_minute(self.origin.as_ref());
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if self.compared {
+            return;
+        }
+        let mut tables = self.throttle.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        tables.undo(&self.key, self.at, self.until);
+        tables.undo_minute(self.origin.as_ref());
+    }
 }
 
 impl std::fmt::Debug for Throttle {
@@ -90,8 +134,8 @@ impl Throttle {
         }
     }
 
-    /// Begins an attempt at a password, with a place in the queue. It counts as wrong until [`Self::forgive`], so that attempts side by side count too.
-    pub(super) fn password(&self, name: &str, from: Option<IpAddr>, now: Micros) -> Result<(Attempt, Ticket<Memory>), AppError> {
+    /// Begins an attempt at a password, with a origin in the queue. It counts as wrong until [`Attempt::right`], so that attempts side by side count too.
+    pub(super) fn password(&self, name: &str, from: Option<IpAddr>, now: Micros) -> Result<(Attempt<'_>, Ticket<Memory>), AppError> {
         let origin = Origin::of(from);
         let key = (super::order::shown(name), origin.group.clone());
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,34 +146,23 @@ impl Throttle {
         }
         let queue = if known { &self.known } else { &self.strangers };
         let ticket = queue.ask(&origin).map_err(|Busy| AppError::from(busy()))?;
-        tables.count(key.clone(), now);
+        let until = tables.count(key.clone(), now);
         if !known {
             tables.count_minute(&origin, now);
         }
-        Ok((Attempt { key, origin: (!known).then_some(origin) }, ticket))
+        Ok((Attempt { throttle: self, key, origin: (!known).then_some(origin), at: now, until, compared: false }, ticket))
     }
 
     /// Begins an attempt at the code of somebody's app, from anywhere: whoever has the password may come from everywhere, and there are only a million
     /// codes. Whoever comes from where they signed in well is counted by themselves, so that nobody else keeps them out.
-    pub(super) fn code(&self, name: &str, from: Option<IpAddr>, now: Micros) -> Result<Attempt, AppError> {
+    pub(super) fn code(&self, name: &str, from: Option<IpAddr>, now: Micros) -> Result<Attempt<'_>, AppError> {
         let group = Origin::of(from).group;
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         let known = tables.knows(&(name.to_owned(), group.clone()), now);
         let key = (format!("code of {name}"), if known { group } else { String::new() });
         tables.pause(&key, now).map_err(wait)?;
-        tables.count(key.clone(), now);
-        Ok(Attempt { key, origin: None })
-    }
-
-    /// What was tried was right.
-    pub(super) fn forgive(&self, attempt: &Attempt) {
-        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
-        tables.attempts.remove(&attempt.key);
-        for of in attempt.origin.iter().flat_map(|origin| [&origin.group, &origin.range]) {
-            if let Some(minute) = tables.minutes.get_mut(of) {
-                minute.tried = minute.tried.saturating_sub(1);
-            }
-        }
+        let until = tables.count(key.clone(), now);
+        Ok(Attempt { throttle: self, key, origin: None, at: now, until, compared: false })
     }
 
     /// Whoever comes under this name from there is no stranger from now on.
@@ -167,12 +200,14 @@ impl Tables {
     /// How long to wait before the next attempt.
     fn pause(&self, key: &Key, now: Micros) -> Result<(), Duration> {
         match self.attempts.get(key) {
-            Some(one) if one.not_before > now => Err(one.not_before.since(now)),
+            // A longer one was begun by a clock that was ahead.
+            Some(one) if one.not_before > now && one.not_before.since(now) <= LONGEST => Err(one.not_before.since(now)),
             _ => Ok(()),
         }
     }
 
-    fn count(&mut self, key: Key, now: Micros) {
+    /// Counts an attempt as wrong; until when the next one has to wait.
+    fn count(&mut self, key: Key, now: Micros) -> Micros {
         if !self.attempts.contains_key(&key) {
             // Those of which the most was tried are kept the longest, so that nobody gets rid of a pause by trying other names.
             make_room(&mut self.attempts, REMEMBERED, |one| (one.wrong, one.not_before));
@@ -188,12 +223,33 @@ impl Tables {
             Some(over) => Duration::from_secs(1 << over.min(10)).min(LONGEST),
         };
         one.not_before = now.plus(pause);
+        one.not_before
+    }
+
+    /// An attempt at `at` was none, and brought no pause.
+    fn undo(&mut self, key: &Key, at: Micros, until: Micros) {
+        let Some(one) = self.attempts.get_mut(key) else { return };
+        one.wrong = one.wrong.saturating_sub(1);
+        if one.not_before == until {
+            one.not_before = at;
+        }
+        if one.wrong == 0 {
+            self.attempts.remove(key);
+        }
+    }
+
+    fn undo_minute(&mut self, origin: Option<&Origin>) {
+        for of in origin.into_iter().flat_map(|origin| [&origin.group, &origin.range]) {
+            if let Some(minute) = self.minutes.get_mut(of) {
+                minute.tried = minute.tried.saturating_sub(1);
+            }
+        }
     }
 
     /// How long to wait until something may be tried from there again, under whatever name.
     fn minute(&self, origin: &Origin, now: Micros) -> Result<(), Duration> {
         for (of, most) in [(&origin.group, A_GROUP), (&origin.range, A_RANGE)] {
-            if let Some(minute) = self.minutes.get(of).filter(|minute| minute.until > now && minute.tried >= most) {
+            if let Some(minute) = self.minutes.get(of).filter(|minute| minute.goes_on(now) && minute.tried >= most) {
                 return Err(minute.until.since(now));
             }
         }
@@ -204,13 +260,13 @@ impl Tables {
         for of in [&origin.group, &origin.range] {
             if !self.minutes.contains_key(of) {
                 if self.minutes.len() >= REMEMBERED {
-                    self.minutes.retain(|_, minute| minute.until > now);
+                    self.minutes.retain(|_, minute| minute.goes_on(now));
                 }
                 make_room(&mut self.minutes, REMEMBERED, |minute| minute.tried);
             }
             let minute = self.minutes.entry(of.clone()).or_insert(Minute { until: now, tried: 0 });
-            if minute.until <= now {
-                *minute = Minute { until: now.plus(Duration::from_mins(1)), tried: 0 };
+            if !minute.goes_on(now) {
+                *minute = Minute { until: now.plus(MINUTE), tried: 0 };
             }
             minute.tried += 1;
         }
@@ -248,28 +304,71 @@ mod tests {
         refusal.retry_after.unwrap()
     }
 
+    /// Whether a wrong password may be tried.
+    fn wrong(throttle: &Throttle, name: &str, from: &str, now: Micros) -> Result<(), AppError> {
+        throttle.password(name, Some(at(from)), now).map(|(mut attempt, _)| attempt.compare())
+    }
+
     #[tokio::test]
     async fn guessing_becomes_slow_and_a_right_password_makes_it_quick_again() {
         let throttle = Throttle::new([]);
-        let from = Some(at("203.0.113.7"));
+        let from = "203.0.113.7";
         let mut now = NOW;
         for _ in 0..=FREE {
-            assert!(throttle.password("ada", from, now).is_ok());
+            assert!(wrong(&throttle, "ada", from, now).is_ok());
         }
-        let wait = seconds(throttle.password("ada", from, now).err().unwrap());
-        assert!(throttle.password("ada", Some(at("203.0.113.8")), now).is_ok(), "another address is another caller");
+        let wait = seconds(wrong(&throttle, "ada", from, now).unwrap_err());
+        assert!(wrong(&throttle, "ada", "203.0.113.8", now).is_ok(), "another address is another caller");
         now = now.plus(Duration::from_secs(wait));
-        let (attempt, _) = throttle.password("ada", from, now).unwrap();
-        assert!(seconds(throttle.password("ada", from, now).err().unwrap()) > wait);
-        throttle.forgive(&attempt);
-        assert!(throttle.password("ada", from, now).is_ok());
+        let (attempt, _) = throttle.password("ada", Some(at(from)), now).unwrap();
+        assert!(seconds(wrong(&throttle, "ada", from, now).unwrap_err()) > wait);
+        attempt.right();
+        assert!(wrong(&throttle, "ada", from, now).is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_attempt_whose_password_was_never_compared_was_none() {
+        let throttle = Throttle::new([]);
+        let from = "203.0.113.7";
+        for _ in 0..10 * A_RANGE {
+            assert!(throttle.password("ada", Some(at(from)), NOW).is_ok(), "the Panel was busy");
+            assert!(throttle.code("ada", Some(at(from)), NOW).is_ok());
+        }
+        for _ in 0..=FREE {
+            assert!(wrong(&throttle, "ada", from, NOW).is_ok(), "and a wrong one is still one of the first");
+        }
+        let wait = seconds(wrong(&throttle, "ada", from, NOW).unwrap_err());
+        let later = NOW.plus(Duration::from_secs(wait));
+        for _ in 0..10 {
+            let (mut attempt, _) = throttle.password("ada", Some(at(from)), later).unwrap();
+            attempt.compare();
+            attempt.broke();
+        }
+        assert!(wrong(&throttle, "ada", from, later).is_ok());
+        assert!(seconds(wrong(&throttle, "ada", from, later).unwrap_err()) > wait, "what was wrong before is not forgotten");
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_was_ahead_keeps_nobody_out() {
+        let throttle = Throttle::new([]);
+        let ahead = NOW.plus(Duration::from_hours(24));
+        let from = "203.0.113.7";
+        for one in 0..A_GROUP {
+            assert!(wrong(&throttle, &format!("n{}", one / 6), from, ahead).is_ok());
+        }
+        assert!(wrong(&throttle, "eve", from, ahead).is_err(), "too many from there");
+        assert!(wrong(&throttle, "n0", from, NOW).is_ok(), "the clock was put right");
+        for one in 0..A_GROUP - 1 {
+            assert!(wrong(&throttle, &format!("m{one}"), from, NOW).is_ok());
+        }
+        assert_eq!(seconds(wrong(&throttle, "eve", from, NOW).unwrap_err()), 61, "and counting goes on");
+        assert_eq!((0..20).filter(|_| wrong(&throttle, "ada", "203.0.113.8", NOW).is_ok()).count(), 6, "pauses, too");
     }
 
     #[tokio::test]
     async fn ever_new_names_are_so_many_a_minute_from_an_address_and_from_a_range() {
         let throttle = Throttle::new([]);
-        let tried =
-            |from: &str, now: Micros| (0..200).filter(|one| throttle.password(&format!("n{one}"), Some(at(from)), now).is_ok()).count();
+        let tried = |from: &str, now: Micros| (0..200).filter(|one| wrong(&throttle, &format!("n{one}"), from, now).is_ok()).count();
         assert_eq!(tried("2001:db8:1:1::7", NOW), 20);
         assert_eq!(tried("2001:db8:1:1::8", NOW), 0, "the same /64");
         let range: usize = (2..50).map(|network| tried(&format!("2001:db8:1:{network:x}::7"), NOW)).sum();
@@ -279,7 +378,7 @@ mod tests {
         assert_eq!(tried("2001:db8:1:1::7", NOW.plus(Duration::from_secs(61))), 20, "another minute");
         // What was right does not count.
         let (right, _) = throttle.password("ada", Some(at("198.51.100.1")), NOW).unwrap();
-        throttle.forgive(&right);
+        right.right();
         assert_eq!(tried("198.51.100.1", NOW), 20);
     }
 
@@ -297,7 +396,7 @@ mod tests {
         assert!(turn(ticket).await.is_ok());
         // From the very same address, somebody tries other names.
         for one in 0..100 {
-            let _ = throttle.password(&format!("n{one}"), Some(at("198.51.100.7")), NOW);
+            let _ = wrong(&throttle, &format!("n{one}"), "198.51.100.7", NOW);
         }
         assert!(throttle.password("ada", Some(at("198.51.100.7")), NOW).is_ok());
         let later = NOW.plus(KNOWN);
@@ -308,7 +407,9 @@ mod tests {
     #[tokio::test]
     async fn who_has_the_password_and_tries_codes_keeps_nobody_out_who_is_known() {
         let throttle = Throttle::new([("ada".to_owned(), "198.51.100.7".to_owned(), NOW)]);
-        let tried = (0..100).filter(|one| throttle.code("ada", Some(at(&format!("203.0.113.{one}"))), NOW).is_ok()).count();
+        let tried = (0..100)
+            .filter(|one| throttle.code("ada", Some(at(&format!("203.0.113.{one}"))), NOW).map(|mut code| code.compare()).is_ok())
+            .count();
         assert_eq!(tried, 6, "from anywhere, all together");
         assert!(throttle.code("ada", Some(at("198.51.100.7")), NOW).is_ok());
         assert!(throttle.code("bob", Some(at("203.0.113.1")), NOW).is_ok());

@@ -121,11 +121,7 @@ pub(crate) async fn guard(State((core, access)): State<(Arc<Core>, Arc<Access>)>
         Err(problem) => return problem.into_response(),
     };
     let request_id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
-    let price = match entry.action.as_str() {
-        _ if asker.only_looks => Price::Look,
-        "account.sign_in" | "self.sign_in" | "token.rotate_own" => Price::Link,
-        _ => Price::Change,
-    };
+    let price = if asker.only_looks { Price::Look } else { Price::of_action(&entry.action) };
     match admitted(&core, &asker, *scope, price, calls_from, &request_id).await {
         Ok(caller) => {
             let payer = Payer::of(&caller).filter(|_| asker.only_looks);
@@ -133,7 +129,7 @@ pub(crate) async fn guard(State((core, access)): State<(Arc<Core>, Arc<Access>)>
             let response = next.run(request).await;
             // A change that is refused is paid for where it is recorded, since its caller may have hung up by then.
             if let (Some(payer), Some(Problem(refusal))) = (payer, response.extensions().get::<Problem>()) {
-                core.rates.charge(&payer, refusal, core.now());
+                core.rates.charge(&payer, price, refusal, core.now());
             }
             response
         }

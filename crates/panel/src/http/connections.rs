@@ -37,7 +37,7 @@ const CALLERS: Limits = [512, 512, 768, 1024, 1024];
 /// Requests under way of strangers, and of addresses of customers. Each may hold as much memory as the largest body, 64 KiB.
 const OTHERS_REQUESTS: Limits = [128, 192, 256, 384, 512];
 /// Requests under way of addresses of tokens and staff.
-const CALLERS_REQUESTS: Limits = [256, 384, 512, 768, 1024];
+const CALLERS_REQUESTS: Limits = [512, 512, 768, 1024, 1024];
 /// Requests under way that an address has in any case, however many others have: nobody is kept out by what others hold.
 const OWN_REQUESTS: usize = 4;
 /// Streams of events that are open. Only whoever is signed in gets one.

@@ -75,6 +75,11 @@ async fn let_in(core: &Core, rules: &Rules, mut request: Request, next: Next) ->
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
     let looks = matches!(*request.method(), Method::GET | Method::HEAD);
     let method = if looks { Method::GET } else { request.method().clone() };
+    let price = match route.as_str() {
+        _ if looks => Price::Look,
+        "/accounts/{id}/suspend" | "/accounts/{id}/terminate" => Price::Close,
+        _ => Price::Change,
+    };
     let Some(who) = rules.0.get(&(method, route)).copied() else { return Message::not_possible().into_response() };
     if !looks && !comes_from_our_page(request.headers()) {
         return Message::from_elsewhere().into_response();
@@ -100,7 +105,7 @@ async fn let_in(core: &Core, rules: &Rules, mut request: Request, next: Next) ->
     if let Some(visit) = request.extensions().get::<Visit>() {
         visit.is_good(if matches!(visitor, app::Visitor::Customer(_)) { Shown::Customer } else { Shown::Caller });
     }
-    if let Err(refusal) = app::pay_for_page(core, &visitor, if looks { Price::Look } else { Price::Change }) {
+    if let Err(refusal) = app::pay_for_page(core, &visitor, price) {
         let mut response = Message::refused(&refusal).into_response();
         problem::retry_after(&refusal, response.headers_mut());
         return response;

@@ -80,6 +80,7 @@ final class Action
             AccessHash::parse($accessHash !== '' ? $accessHash : $this->params->text('serveraccesshash')),
             $this->requestId,
             $this->log,
+            $this->patience,
         );
     }
 

@@ -6,7 +6,8 @@ namespace WHMCS\Module\Server\Opterius;
 
 /**
  * The Panel's API over https. Sends a request once and reports what came of it; what to do next the caller decides. Only
- * what the Panel has put off for a moment (429 with a short Retry-After) is sent once more: nothing was done then.
+ * what the Panel has put off (429 with Retry-After) is sent again, for nothing was done then: at a browser once and after
+ * a short wait, in the cron as often as there is time for.
  */
 final class Panel
 {
@@ -16,13 +17,14 @@ final class Panel
     private const LONGEST_WAIT = 5;
 
     /** A request that would get less than this is not worth sending again. */
-    private const SHORTEST_REQUEST = 0.25;
+    private const SHORTEST_REQUEST = 1.0;
 
     public function __construct(
         public readonly Address $address,
         private readonly AccessHash $accessHash,
         private readonly string $requestId,
         private readonly ModuleLog $log,
+        private readonly Patience $patience,
     ) {
     }
 
@@ -74,17 +76,25 @@ final class Panel
     private function send(string $method, string $target, #[\SensitiveParameter] ?array $body, float $timeout): Reply
     {
         $end = self::now() + $timeout;
-        $reply = $this->sendOnce($method, $target, $body, $timeout);
-        if ($reply->status !== 429 || $reply->retryAfter === null || $reply->retryAfter > self::LONGEST_WAIT) {
-            return $reply;
+        for ($sends = 1;; $sends++) {
+            $reply = $this->sendOnce($method, $target, $body, $timeout);
+            if ($reply->status !== 429 || $reply->retryAfter === null) {
+                return $reply;
+            }
+            // Longer each time, whatever the Panel says, and jittered, so that requests that were put off together do not
+            // come back together.
+            $wait = max($reply->retryAfter, $sends - 1) + random_int(0, 250) / 1000;
+            $left = match (true) {
+                !$this->patience->somebodyWaits => $this->patience->left(),
+                $sends === 1 && $reply->retryAfter <= self::LONGEST_WAIT => $end - self::now(),
+                default => 0.0,
+            };
+            if ($left < $wait + self::SHORTEST_REQUEST) {
+                return $reply;
+            }
+            usleep((int) ($wait * 1e6));
+            $timeout = min($timeout, $left - $wait);
         }
-        // Jittered, so that requests that were put off together do not come back together.
-        $wait = $reply->retryAfter + random_int(0, 250) / 1000;
-        if ($end - self::now() < $wait + self::SHORTEST_REQUEST) {
-            return $reply;
-        }
-        usleep((int) ($wait * 1e6));
-        return $this->sendOnce($method, $target, $body, max(self::SHORTEST_REQUEST, $end - self::now()));
     }
 
     private static function now(): float

@@ -18,18 +18,28 @@ final class Patience
     /** For a change in the cron, where nobody waits but the services behind this one. */
     private const CRON_BUDGET = 60.0;
 
+    /** Whether somebody sits at a browser until the action is done. */
+    public readonly bool $somebodyWaits;
+
     private readonly float $end;
     private float $pause = 0.2;
 
-    public function __construct(float $budget)
+    public function __construct(float $budget, string $sapi = PHP_SAPI)
     {
+        $this->somebodyWaits = !self::isCron($sapi);
         $this->end = self::now() + $budget;
     }
 
-    /** For one change. WHMCS runs its cron, and nothing else, from the command line. */
+    /** For one change. */
     public static function budget(string $sapi = PHP_SAPI): float
     {
-        return $sapi === 'cli' ? self::CRON_BUDGET : self::WEB_BUDGET;
+        return self::isCron($sapi) ? self::CRON_BUDGET : self::WEB_BUDGET;
+    }
+
+    /** WHMCS runs its cron, and nothing else, from the command line. */
+    private static function isCron(string $sapi): bool
+    {
+        return $sapi === 'cli';
     }
 
     public function left(): float
