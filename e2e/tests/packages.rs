@@ -190,6 +190,29 @@ fn names_links_and_files_of_others_are_refused_before_anything_is_changed_and_to
     let (status, findings) = doctor(&server);
     assert_eq!(status, 0, "{findings:?}");
     WholeAccount::assert(&server, "alice", "alice.test");
+
+    // A Panel whom the Agent would not hear is not upgraded: nothing is unpacked, and what is there is configured as it was.
+    let has_uid = |uid: &str| {
+        server.sh(&format!(
+            "systemctl stop opterius-panel.socket opterius-panel.service; usermod --uid {uid} opterius
+             chown -Rh opterius: /var/lib/opterius-panel; systemctl restart opterius-agent.service
+             systemctl start opterius-panel.socket; systemctl start --no-block opterius-panel.service"
+        ))
+    };
+    let uid = server.sh("id -u opterius").trim().to_owned();
+    has_uid("1500");
+    let refused = dpkg(&server, &format!("-i {ALL}"));
+    assert!(refused.status != 0, "{}", said(&refused));
+    for words in [": not upgraded; the version that is here stays and runs", "1 to 999, and it is 1500"] {
+        assert_eq!(said(&refused).matches(words).count(), 3, "{words}: {}", said(&refused));
+    }
+    let there = server.sh("dpkg-query -W -f '${db:Status-Status}\\n' 'opterius*'");
+    assert_eq!(there.lines().filter(|status| *status == "installed").count(), 3, "{there}");
+    has_uid(&uid);
+    let again = dpkg(&server, &format!("-i {ALL}"));
+    assert_eq!(again.status, 0, "{}", said(&again));
+    server.wait_until_ready();
+    WholeAccount::assert(&server, "alice", "alice.test");
 }
 
 #[test]

@@ -392,6 +392,9 @@ pub(crate) struct Task {
     pub(crate) failed_at: Option<i64>,
     #[serde(default)]
     pub(crate) detail: Option<String>,
+    /// Why it does nothing at present though nothing failed.
+    #[serde(default)]
+    pub(crate) held: Option<String>,
     /// Connections that were refused within the last hour.
     #[serde(default)]
     pub(crate) refused: Option<u64>,

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::activity_key::ActivityKey;
-use crate::app::{AppError, Live, Rates, RefusedRequests, Throttle};
+use crate::app::{AppError, Live, Rates, RefusedRequests, SteadyClock, Throttle};
 use crate::config::Config;
 use crate::fleet::Fleet;
 use crate::http::Connections;
@@ -69,6 +69,8 @@ pub struct Timing {
     pub farewell: Duration,
     /// How often it is looked whether the Activity has rows that are too old.
     pub shorten_every: Duration,
+    /// For how long the clock has to go on before rows are removed by it, where the Activity does not show that it is right.
+    pub clock_believed_after: Duration,
 }
 
 impl Default for Timing {
@@ -92,6 +94,7 @@ impl Default for Timing {
             unread: Duration::from_secs(30),
             farewell: Duration::from_secs(10),
             shorten_every: Duration::from_hours(1),
+            clock_believed_after: Duration::from_hours(24),
         }
     }
 }
@@ -140,8 +143,10 @@ pub(crate) struct Core {
     pub(crate) connections: Arc<Connections>,
     /// What signs removals from the Activity, or why there is none.
     pub(crate) activity_key: Result<ActivityKey, String>,
-    /// Whose turn it is to check the Activity.
+    /// Whose turn it is to check the Activity, or to remove the oldest of it.
     pub(crate) verifying: tokio::sync::Mutex<()>,
+    /// For how long the clock did not jump.
+    pub(crate) steady_clock: SteadyClock,
     pub(crate) tasks: Tasks,
     /// How the tasks do that repeat.
     pub(crate) task_states: TaskStates,
@@ -206,6 +211,7 @@ impl Core {
             throttle,
             connections: Arc::default(),
             verifying: tokio::sync::Mutex::default(),
+            steady_clock: SteadyClock::new((seams.now)()),
             acknowledger: Acknowledger::default(),
             task_states: TaskStates::default(),
             reserving: Turns::new(RESERVING),

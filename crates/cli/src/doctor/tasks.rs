@@ -34,6 +34,10 @@ pub(super) async fn tasks(panel: &Panel, answers: &Answers, report: &mut Report)
             report.warning("tasks", format!("the Panel's task \u{201c}{what}\u{201d} broke {times} and went on{when}{why}"), hint);
         }
     }
+    for (task, why) in tasks.iter().filter_map(|task| Some((task, task.held.as_deref()?))) {
+        let detail = format!("the Panel's task \u{201c}{}\u{201d} does nothing at present: {why}", task.name);
+        report.warning("tasks", detail, "it goes on by itself when that is no longer so");
+    }
     let refused: u64 = tasks.iter().filter_map(|task| task.refused).sum();
     if refused > 0 {
         let connections = output::count(usize::try_from(refused).unwrap_or(usize::MAX), "connection");
@@ -78,6 +82,15 @@ mod tests {
         let report = found(json!([listening(7)])).await;
         assert_eq!((report.0.len(), report.0[0].level), (1, Level::Warning));
         assert!(report.0[0].detail.contains("7 connections"), "{}", report.0[0].detail);
+    }
+
+    #[tokio::test]
+    async fn what_does_nothing_for_a_reason_is_a_warning() {
+        let held = |why: Value| json!({"name": "old Activity", "server": null, "state": "ok", "failures": 0, "held": why});
+        assert_eq!(found(json!([held(Value::Null)])).await.0[0].level, Level::Ok);
+        let report = found(json!([held(json!("all rows are young"))])).await;
+        assert_eq!((report.0.len(), report.0[0].level), (1, Level::Warning));
+        assert_eq!(report.0[0].detail, "the Panel's task \u{201c}old Activity\u{201d} does nothing at present: all rows are young");
     }
 
     #[tokio::test]

@@ -108,7 +108,7 @@ pub(crate) use servers::{
 pub(crate) use settings::{
     ActivityDays, ActivityRows, KeptDays, Settings, SettingsChange, change_settings, settings, settings_version, time_zone,
 };
-pub(crate) use shorten_activity::shorten_activity;
+pub(crate) use shorten_activity::{SteadyClock, shorten_activity};
 pub(crate) use sign_in::{Link, SESSION, Target, Visitor, customer_link, pay_for_page, sign_out, staff_link, use_link, visitor};
 pub(crate) use sign_in_administrator::{
     Admitted, Browser, OwnSession, choose_language, end_own_session, new_totp_secret, own_profile, remove_second_factor, second_factor,

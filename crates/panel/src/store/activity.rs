@@ -127,6 +127,16 @@ pub(crate) async fn head(db: impl SqliteExecutor<'_>) -> Result<Option<(i64, Str
     sqlx::query_as("SELECT id, hash FROM activity ORDER BY id DESC LIMIT 1").fetch_optional(db).await.doing("read the head of the Activity")
 }
 
+/// When the newest row was written of those from before a moment.
+pub(crate) async fn newest_before(db: impl SqliteExecutor<'_>, before: Micros) -> Result<Option<Micros>, StoreError> {
+    let at: Option<i64> = sqlx::query_scalar("SELECT at FROM activity WHERE at < $1 ORDER BY id DESC LIMIT 1")
+        .bind(before.0)
+        .fetch_optional(db)
+        .await
+        .doing("look when the Activity was last written to")?;
+    Ok(at.map(Micros))
+}
+
 /// Takes every row away up to this one.
 pub(crate) async fn remove_until(db: &mut SqliteConnection, row: i64) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM activity WHERE id <= $1").bind(row).execute(db).await.doing("remove the oldest rows of the Activity")?;

@@ -14,7 +14,11 @@ pub(super) struct ShortenActivity;
 
 impl Task for ShortenActivity {
     async fn turn(&mut self, core: &Arc<Core>) -> Result<Next, Failure> {
-        let more = shorten_activity(core).await?;
-        Ok(Next::After(if more { BETWEEN } else { core.seams.timing.shorten_every }))
+        let pause = core.seams.timing.shorten_every;
+        match shorten_activity(core).await {
+            Ok(more) => Ok(Next::After(if more { BETWEEN } else { pause })),
+            Err(why) if why.is_held() => Ok(Next::Held(pause, why.to_string())),
+            Err(error) => Err(error.into()),
+        }
     }
 }

@@ -35,10 +35,12 @@ pub(crate) trait Task: Send + 'static {
 pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 /// When a task works again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Next {
     /// After this pause, or when it is woken.
     After(Duration),
+    /// The same, and why it did nothing now though nothing failed.
+    Held(Duration, String),
     /// Never: there is nothing left to do.
     Done,
 }
@@ -86,6 +88,8 @@ pub(crate) struct TaskState {
     pub(crate) last_failure: Option<(Micros, String)>,
     /// When a turn was last done.
     pub(crate) done_at: Option<Micros>,
+    /// Why it did nothing then, if it was right not to.
+    pub(crate) held: Option<String>,
 }
 
 /// What the tasks of a Panel are and how they do.
@@ -228,20 +232,24 @@ async fn turns<T: Task>(core: Arc<Core>, name: Name, wake: Arc<Notify>, mut task
             Ok(Ok(next)) => {
                 pause = first;
                 let at = now();
-                core.task_states.change(&name, |state| {
-                    state.failing = 0;
-                    state.done_at = Some(at);
-                });
-                match next {
-                    Next::After(pause) => {
-                        // Whether it was woken or waited does not matter.
-                        let _ = tokio::time::timeout(pause, wake.notified()).await;
-                    }
+                let (pause, held) = match next {
+                    Next::After(pause) => (pause, None),
+                    Next::Held(pause, why) => (pause, Some(clean(why.as_bytes(), LONGEST))),
                     Next::Done => {
                         core.task_states.remove(&name);
                         return;
                     }
-                }
+                };
+                core.task_states.change(&name, |state| {
+                    if let Some(why) = held.as_ref().filter(|_| state.held.is_none()) {
+                        tracing::warn!(task = %name, "a task of the Panel does nothing at present: {why}");
+                    }
+                    state.failing = 0;
+                    state.done_at = Some(at);
+                    state.held = held;
+                });
+                // Whether it was woken or waited does not matter.
+                let _ = tokio::time::timeout(pause, wake.notified()).await;
                 continue;
             }
             Ok(Err(error)) => {

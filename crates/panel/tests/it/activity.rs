@@ -296,6 +296,37 @@ async fn rows_that_are_too_old_are_removed_behind_a_signed_row_and_the_rest_stay
 }
 
 #[tokio::test]
+async fn a_clock_that_jumps_ahead_removes_nothing_for_a_day_and_that_is_told_and_no_failure() {
+    let mut lab = told().await;
+    lab.crash().await;
+    lab.timing.clock_believed_after = DAY;
+    lab.start().await;
+    let count = lab.count("SELECT COUNT(*) FROM activity").await;
+    lab.advance(10 * 365 * DAY);
+    for name in ["later", "later still"] {
+        let held = async || {
+            let tasks = lab.get("/api/tasks").await.data(200);
+            tasks.as_array().unwrap().iter().find(|task| task["name"] == "old Activity").cloned().unwrap_or_default()
+        };
+        until("it is told", async || held().await["held"].is_string()).await;
+        let task = held().await;
+        assert!(task["held"].as_str().unwrap().contains("in case that the clock is ahead"), "{task}");
+        assert_eq!((&task["state"], &task["failures"]), (&json!("ok"), &json!(0)));
+        assert_eq!(lab.get("/api/health").await.data(200), json!({ "status": "ok" }));
+        // Neither what is written since then nor another start makes the clock right.
+        lab.post("/api/tokens", &json!({ "name": name, "scopes": ["self.read"] })).await.data(201);
+        lab.crash().await;
+        lab.start().await;
+    }
+    assert_eq!(lab.count("SELECT MIN(id) FROM activity").await, 1);
+    assert!(lab.count("SELECT COUNT(*) FROM activity").await > count);
+    lab.crash().await;
+    lab.timing.clock_believed_after = Duration::ZERO;
+    lab.start().await;
+    until("the old rows are gone", async || lab.count("SELECT MIN(id) FROM activity").await > count).await;
+}
+
+#[tokio::test]
 async fn rows_stay_as_long_as_the_host_keeps_them_and_a_limit_has_bounds() {
     let lab = told().await;
     for (field, bad) in [("activity_days", [0, 29, 3651]), ("activity_rows", [0, 99_999, 100_000_001])] {

@@ -33,6 +33,8 @@ pub(crate) struct TaskView {
     detail: Option<String>,
     /// When it was last done.
     done_at: Option<i64>,
+    /// Why it did nothing then though nothing failed, such as that the Activity has more rows than are kept and all are young; null if it did.
+    held: Option<String>,
     /// Of listening over TLS: connections that were refused, or ended for others, within the last hour because there were too many; null for
     /// everything else.
     refused: Option<u64>,
@@ -50,6 +52,7 @@ impl TaskView {
             failed_at,
             detail,
             done_at: state.done_at.map(|at| at.0),
+            held: state.held,
             refused: None,
         }
     }

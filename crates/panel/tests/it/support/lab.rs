@@ -171,6 +171,7 @@ impl Lab {
             notices_every: Duration::from_millis(10),
             rows_counted_every: Duration::from_millis(5),
             shorten_every: Duration::from_millis(5),
+            clock_believed_after: Duration::ZERO,
             ..Timing::default()
         };
         Self {
