@@ -24,9 +24,7 @@ fn attacked(server: &Server, kind: &str, arguments: &[&str], token: &str) -> Did
     for number in 0..3 {
         order(server, &format!("{}{}{number}", kind.replace('-', ""), arguments.len()));
     }
-    let did = attack.end();
-    println!("{did}");
-    did
+    attack.end()
 }
 
 /// How much memory the Panel has, in KiB.
