@@ -205,7 +205,7 @@ mod tests {
         for (at, certificate, why) in [
             (SocketAddr::from(([127, 0, 0, 1], 1)), certificate.as_str(), "could not connect: "),
             (silent, &certificate, "there was no answer within 2 seconds"),
-            (other, &certificate, "another key"),
+            (other, &certificate, "another program listens there"),
             (broken, &broken_certificate, "it answered \u{201c}HTTP/1.1 500 Internal Server Error\u{201d}"),
             (mute, &mute_certificate, "without an answer"),
         ] {
