@@ -76,6 +76,11 @@ pub struct Did {
 }
 
 impl Did {
+    /// How often it turned the attacker away: refused or closed a connection, or answered 429.
+    pub fn turned_away(&self) -> u64 {
+        ["refused", "closed", "429"].into_iter().map(|what| self.times(what)).sum()
+    }
+
     /// How often it did this: a word of `attacker`, or a status.
     pub fn times(&self, what: &str) -> u64 {
         self.did[what].as_u64().unwrap_or(0)
