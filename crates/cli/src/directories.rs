@@ -99,10 +99,8 @@ pub(crate) fn not_a_directory(system: &System, path: &str, found: &std::fs::Meta
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-    use std::net::SocketAddr;
-
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn the_packages_look_at_the_same_ones() {
@@ -117,9 +115,7 @@ mod tests {
     fn a_link_or_a_file_in_the_place_of_any_directory_is_told() {
         for Directory { path, .. } in DIRECTORIES.iter().chain(&LATER) {
             for link in [true, false] {
-                let root = tempfile::tempdir().expect("a directory");
-                let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-                let system = System::below(root.path(), nowhere, nowhere);
+                let (_root, system) = System::for_a_test();
                 system.directory(path.rsplit_once('/').expect("it has a parent").0).expect("a directory");
                 assert_eq!(complaints(&system).expect("looked at"), [], "{path}");
                 if link {

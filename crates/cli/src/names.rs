@@ -202,8 +202,6 @@ fn group(database: &Database, name: &str, why: &str, found: &mut Vec<Complaint>)
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
     use super::*;
 
     const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\ncarl:x:1000:1000:Carl,,,:/home/carl:/bin/bash\n\
@@ -215,9 +213,7 @@ mod tests {
 
     /// What is found where the text of one file is replaced; which must be in it.
     fn found(changes: &[(&str, &str, &str)]) -> Vec<String> {
-        let root = tempfile::tempdir().expect("a directory");
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-        let system = System::below(root.path(), nowhere, nowhere);
+        let (_root, system) = System::for_a_test();
         system.directory("/etc").expect("a directory");
         for (file, content) in [("passwd", PASSWD), ("shadow", SHADOW), ("group", GROUP), ("gshadow", GSHADOW)] {
             let mut content = content.to_owned();
@@ -284,9 +280,7 @@ mod tests {
 
     #[test]
     fn a_key_for_the_panels_user_and_logins_among_the_accounts_are_told() {
-        let root = tempfile::tempdir().expect("a directory");
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-        let system = System::below(root.path(), nowhere, nowhere);
+        let (_root, system) = System::for_a_test();
         system.directory("/etc").expect("a directory");
         system.directory("/var/lib/opterius-panel/.ssh").expect("a directory");
         std::fs::write(system.path("/etc/passwd"), format!("{PASSWD}far\u{1b}[2J:x:20001:20001::/home/far:/bin/bash\n")).expect("written");

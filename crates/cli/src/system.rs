@@ -237,17 +237,23 @@ pub(crate) fn described(metadata: &Metadata) -> String {
 }
 
 #[cfg(test)]
+impl System {
+    /// One in a directory of its own, whose services nobody reaches.
+    pub(crate) fn for_a_test() -> (tempfile::TempDir, Self) {
+        let root = tempfile::tempdir().expect("a directory");
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
+        let system = Self::below(root.path(), nowhere, nowhere);
+        (root, system)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
-    fn system(root: &Path) -> System {
-        System::below(root, SocketAddr::from(([127, 0, 0, 1], 1)), SocketAddr::from(([127, 0, 0, 1], 1)))
-    }
-
     #[test]
     fn a_file_is_written_whole_with_its_mode_and_left_alone_when_it_is_right() {
-        let root = tempfile::tempdir().expect("a directory");
-        let system = system(root.path());
+        let (root, system) = System::for_a_test();
         assert_eq!(system.write("/secret", "a\n", ROOT, 0o640).expect("written"), Written::New);
         let inode = |path: &str| system.path(path).metadata().expect("it is there").ino();
         let first = inode("/secret");
@@ -273,7 +279,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_fails_hangs_or_is_missing_is_told_apart() {
-        let system = system(Path::new("/"));
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
+        let system = System::below(Path::new("/"), nowhere, nowhere);
         let said = system.run("/bin/sh", &["-c", "echo out; echo no >&2; exit 3"], Duration::from_secs(5)).await.expect("it ran");
         assert!(!said.ok && said.out == "out\n" && said.complaint == "no");
         let slow = system.run("/bin/sleep", &["60"], Duration::from_millis(50)).await.err().expect("too slow");

@@ -356,17 +356,8 @@ pub(super) async fn clock(system: &System, report: &mut Report) {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
     use super::super::report::Level;
     use super::*;
-
-    fn server() -> (tempfile::TempDir, System) {
-        let root = tempfile::tempdir().expect("a directory");
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-        let system = System::below(root.path(), nowhere, nowhere);
-        (root, system)
-    }
 
     fn put(system: &System, path: &str, content: &str) {
         let file = system.path(path);
@@ -410,14 +401,14 @@ mod tests {
 
     #[test]
     fn the_uptime_is_read_in_hundredths() {
-        let (_root, system) = server();
+        let (_root, system) = System::for_a_test();
         put(&system, "/proc/uptime", "350.25 600.10\n");
         assert_eq!(uptime(&system), 350_250_000);
     }
 
     #[test]
     fn a_mode_that_is_too_wide_is_a_problem_that_names_both() {
-        let (_root, system) = server();
+        let (_root, system) = System::for_a_test();
         put(&system, "/x", "");
         std::fs::set_permissions(system.path("/x"), std::os::unix::fs::PermissionsExt::from_mode(0o666)).expect("a mode");
         let mut report = Report::default();
@@ -427,7 +418,7 @@ mod tests {
 
     #[test]
     fn a_link_in_the_place_of_a_directory_or_a_file_is_told_as_one() {
-        let (_root, system) = server();
+        let (_root, system) = System::for_a_test();
         put(&system, "/elsewhere/agent.toml", "");
         system.directory("/var/lib").expect("a directory");
         system.directory("/etc/opterius").expect("a directory");
@@ -442,7 +433,7 @@ mod tests {
 
     #[test]
     fn names_that_are_not_opterius_own_or_not_there_are_problems() {
-        let (_root, system) = server();
+        let (_root, system) = System::for_a_test();
         put(&system, "/etc/passwd", "opterius:x:1000:1000:Otto:/home/otto:/bin/bash\nfar:x:20001:20001::/home/far:/bin/sh\n");
         put(&system, "/etc/group", "opterius-web:x:997:otto\n");
         let mut report = Report::default();
@@ -458,7 +449,7 @@ mod tests {
 
     #[test]
     fn secrets_have_to_be_the_same_on_both_sides() {
-        let (_root, system) = server();
+        let (_root, system) = System::for_a_test();
         put(&system, "/etc/opterius/agent.toml", "probe_secret = \"one\"\npdns_api_key = \"two\"\n");
         put(&system, "/etc/nginx/opterius/probe.conf", "location = /.opterius-probe/one {}");
         put(&system, "/etc/powerdns/pdns.d/opterius.conf", "api-key=three\n");
@@ -474,7 +465,7 @@ mod tests {
 
     #[test]
     fn pam_and_hard_links_are_read_from_the_server() {
-        let (_root, system) = server();
+        let (_root, system) = System::for_a_test();
         let mut report = Report::default();
         pam(&system, &mut report);
         hard_links(&system, &mut report);

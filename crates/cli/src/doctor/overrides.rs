@@ -201,15 +201,11 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
     use super::super::report::Level;
     use super::*;
 
     fn server() -> (tempfile::TempDir, System) {
-        let root = tempfile::tempdir().expect("a directory");
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-        let system = System::below(root.path(), nowhere, nowhere);
+        let (root, system) = System::for_a_test();
         let content = include_str!("../../../../packaging/systemd/nginx.service.conf");
         put(&system, "/usr/share/opterius-agent/nginx.service.conf", content);
         put(&system, NGINX, content);

@@ -192,9 +192,7 @@ mod tests {
 
     /// What is said of the ports where these listen: table, address and port in hexadecimal, uid, name and file of the program.
     fn said(listening: &[(&str, &str, u32, &str, &str)]) -> Vec<String> {
-        let root = tempfile::tempdir().expect("a directory");
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-        let system = System::below(root.path(), nowhere, nowhere);
+        let (_root, system) = System::for_a_test();
         system.directory("/proc/net").expect("a directory");
         for table in ["tcp", "tcp6", "udp", "udp6"] {
             let mut lines = "head\n".to_owned();

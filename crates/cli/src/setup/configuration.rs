@@ -130,15 +130,12 @@ impl TomlFile {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
     use std::os::unix::fs::MetadataExt;
 
     use super::*;
 
     fn server() -> (tempfile::TempDir, System) {
-        let root = tempfile::tempdir().expect("a directory");
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-        let system = System::below(root.path(), nowhere, nowhere);
+        let (root, system) = System::for_a_test();
         system.directory("/etc/opterius").expect("a directory");
         (root, system)
     }

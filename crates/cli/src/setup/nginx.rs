@@ -106,10 +106,8 @@ async fn answers(system: &System) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::net::SocketAddr;
-
     use super::*;
+    use std::collections::BTreeMap;
 
     /// A directive of nginx's with its words, and what is in its braces.
     #[derive(Debug)]
@@ -309,9 +307,7 @@ mod tests {
 
     #[test]
     fn the_secrets_are_read_from_what_this_and_an_earlier_setup_wrote() {
-        let root = tempfile::tempdir().expect("a directory");
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-        let system = System::below(root.path(), nowhere, nowhere);
+        let (_root, system) = System::for_a_test();
         assert!(probe_secrets(&system).expect("no file").is_empty());
         system.directory("/etc/nginx/opterius").expect("a directory");
         let (one, two) = ("a".repeat(43), "b-_".repeat(10));

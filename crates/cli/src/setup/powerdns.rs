@@ -90,7 +90,6 @@ async fn answers(system: &System, key: &str) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
     use std::os::unix::fs::MetadataExt;
 
     use opterius_protocol::bounded::{self, MIB};
@@ -99,9 +98,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_database_is_made_once_whole_and_in_wal_mode() {
-        let root = tempfile::tempdir().expect("a directory");
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-        let system = System::below(root.path(), nowhere, nowhere);
+        let (_root, system) = System::for_a_test();
         let missing = database(&system, &mut Progress::default()).await.expect_err("no schema");
         assert!(missing.hint.expect("a hint").contains("pdns-backend-sqlite3"));
 
