@@ -169,20 +169,26 @@ def write(chosen, found):
     return text
 
 
+def about(chosen, command, before, beside="nothing that we know of"):
+    """What the numbers of a section depend on: with how things stood `before`, and what ran `beside` it if nobody says so."""
+    lines = {
+        "Date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        **{name: chosen.machine[name] for name in ("CPU", "Versions")},
+        **before,
+        "What else ran": chosen.note or beside,
+        "Repeat with": f"`{command}`, as root on Debian 12",
+    }
+    return table(("", ""), lines.items())
+
+
 def life(chosen, found):
     """The section of `bench/lifecycle`."""
     sizes = list(found)
     there = [f"{thousands(size)} accounts" for size in sizes]
     text = LIFE + "\n"
-    about = {
-        "Date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
-        **{name: chosen.machine[name] for name in ("CPU", "Versions")},
-        "Disk": "fsync of 4 KB: p50 " + ", ".join(ms(found[size]["fsync"]["p50"]) for size in sizes),
-        "Load before each size": ", ".join(f"{found[size]['load']:.2f}" for size in sizes),
-        "What else ran": chosen.note or "nothing that we know of",
-        "Repeat with": "`bench/lifecycle`, as root on Debian 12",
-    }
-    text += table(("", ""), about.items())
+    disk = "fsync of 4 KB: p50 " + ", ".join(ms(found[size]["fsync"]["p50"]) for size in sizes)
+    load = ", ".join(f"{found[size]['load']:.2f}" for size in sizes)
+    text += about(chosen, "bench/lifecycle", {"Disk": disk, "Load before each size": load})
     text += (
         f"{chosen.lives} accounts one after the other, each request on a TLS connection of its own, from its first byte. *Seen* is when a visitor, who "
         "asks for a static page every millisecond, gets the first 503 or 200; *answered* is when the Panel has answered, which is when "
@@ -226,14 +232,7 @@ def life(chosen, found):
 def pages(chosen, found):
     """The section of `bench/pages`."""
     text = PAGES + "\n"
-    about = {
-        "Date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
-        **{name: chosen.machine[name] for name in ("CPU", "Versions")},
-        "Load before": f"{found['load']:.2f}",
-        "What else ran": chosen.note or "nothing that we know of",
-        "Repeat with": "`bench/pages`, as root on Debian 12",
-    }
-    text += table(("", ""), about.items())
+    text += about(chosen, "bench/pages", {"Load before": f"{found['load']:.2f}"})
     text += (
         f"{thousands(chosen.accounts)} accounts, {thousands(chosen.activity)} rows in the Activity and a tenth of that of operations. Each page is opened {chosen.times} times on one "
         "TLS connection, as a browser does, and read to its end; what a browser does with it comes on top.\n\n"
@@ -249,14 +248,7 @@ def pages(chosen, found):
 def attacks(chosen, found):
     """The section of `bench/attacks`."""
     text = ATTACKS + "\n"
-    about = {
-        "Date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
-        **{name: chosen.machine[name] for name in ("CPU", "Versions")},
-        "Load before": f"{found['load']:.2f}",
-        "What else ran": chosen.note or "the attacker, on the same cores",
-        "Repeat with": "`bench/attacks`, as root on Debian 12",
-    }
-    text += table(("", ""), about.items())
+    text += about(chosen, "bench/attacks", {"Load before": f"{found['load']:.2f}"}, "the attacker, on the same cores")
     text += (
         f"{chosen.orders} orders one after the other of a token that nothing is wrong with, each on a TLS connection of its own, while `e2e/attacker` does what the line "
         "says. Behind it, what the Panel did: TLS connections that it took, refused and closed, and its answers by their status.\n\n"
