@@ -91,13 +91,13 @@ impl Price {
         }
     }
 
-    /// What it costs, and how little of the budget it may leave behind.
-    fn units(self) -> (i64, i64) {
+    /// What it costs, and how little of the budget it may leave behind; nothing if it is free.
+    fn units(self) -> Option<(i64, i64)> {
         match self {
-            Self::Look => (LOOK, RESERVE),
-            Self::Change => (CHANGE, 0),
-            Self::Link => (LINK, RESERVE),
-            Self::Close => (0, 0),
+            Self::Look => Some((LOOK, RESERVE)),
+            Self::Change => Some((CHANGE, 0)),
+            Self::Link => Some((LINK, RESERVE)),
+            Self::Close => None,
         }
     }
 }
@@ -134,10 +134,7 @@ impl Rates {
     /// # Errors
     /// How long to wait until there is enough in it; nothing was taken then.
     pub(crate) fn take(&self, payer: &Payer, price: Price, now: Micros) -> Result<(), Duration> {
-        if price == Price::Close {
-            return Ok(());
-        }
-        let (units, left) = price.units();
+        let Some((units, left)) = price.units() else { return Ok(()) };
         self.with(payer, now, |budget| {
             let missing = (units + left) * MILLION - budget.left;
             if missing > 0 {

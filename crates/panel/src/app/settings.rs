@@ -21,7 +21,7 @@ fn digits<N: FromStr>(text: &str) -> Option<N> {
 pub(crate) struct KeptDays(u16);
 
 impl KeptDays {
-    const MOST: u16 = 365;
+    pub(crate) const MOST: u16 = 365;
 
     /// Checks a number.
     pub(crate) fn new(days: u64) -> Result<Self, String> {
@@ -65,7 +65,7 @@ pub(crate) struct ActivityDays(u16);
 impl ActivityDays {
     /// The fewest: what is younger is evidence, and stays however much there is of it.
     pub(crate) const LEAST: u16 = 30;
-    const MOST: u16 = 3650;
+    pub(crate) const MOST: u16 = 3650;
 
     /// Checks a number.
     pub(crate) fn new(days: u64) -> Result<Self, String> {
@@ -107,8 +107,8 @@ impl ActivityDays {
 pub(crate) struct ActivityRows(u32);
 
 impl ActivityRows {
-    const LEAST: u32 = 100_000;
-    const MOST: u32 = 100_000_000;
+    pub(crate) const LEAST: u32 = 100_000;
+    pub(crate) const MOST: u32 = 100_000_000;
 
     /// Checks a number.
     pub(crate) fn new(rows: u64) -> Result<Self, String> {

@@ -12,6 +12,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::response::Response;
 use http::{Request, header};
+use http_body_util::BodyExt as _;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -250,33 +251,14 @@ pub(super) fn is_stream(response: &Response) -> bool {
     response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
-/// A stream of events with its place.
-pub(super) struct Events {
-    body: Body,
-    _place: StreamPlace,
-}
-
-impl Events {
-    pub(super) fn held(response: Response, place: StreamPlace) -> Response {
-        response.map(|body| Body::new(Self { body, _place: place }))
-    }
-}
-
-impl HttpBody for Events {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+/// A stream of events, which has its place until it ends.
+pub(super) fn with_place(stream: Response, place: StreamPlace) -> Response {
+    stream.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            let _held = &place;
+            frame
+        }))
+    })
 }
 
 /// A stream whose other side must say something soon, reads what it is sent, and sends no more than its requests need.

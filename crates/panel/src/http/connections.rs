@@ -6,6 +6,7 @@
 //! place, if need be that of the connection which is missed least, or it is closed at once.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -159,21 +160,24 @@ impl Counted {
     }
 
     fn remove(&mut self, pool: Pool, ranges: &Ranges) {
-        if let Some(total) = self.total.get_mut(&pool) {
-            *total = total.saturating_sub(1);
-        }
+        one_fewer(&mut self.total, &pool);
         for range in ranges {
-            if let Some(count) = self.by_range.get_mut(&(pool, *range)) {
-                *count = count.saturating_sub(1);
-                if *count == 0 {
-                    self.by_range.remove(&(pool, *range));
-                }
-            }
+            one_fewer(&mut self.by_range, &(pool, *range));
         }
     }
 }
 
-/// A connection that has a connection.
+/// Takes one away from a count, and the count with the last one.
+fn one_fewer<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+/// A connection that has a place.
 #[derive(Debug)]
 struct Held {
     ranges: Ranges,
@@ -266,7 +270,7 @@ pub(crate) struct StreamPlace {
     pool: Pool,
 }
 
-/// When a connection has to end though nobody needs its connection.
+/// When a connection has to end though nobody needs its place.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ages {
     /// How long it may be without a request under way.
@@ -507,13 +511,7 @@ impl Drop for RequestPlace {
     fn drop(&mut self) {
         let mut inside = self.connection.connections.inside();
         if self.refused {
-            let address = (self.pool, self.connection.ranges[0]);
-            if let Some(count) = inside.refusing.get_mut(&address) {
-                *count = count.saturating_sub(1);
-                if *count == 0 {
-                    inside.refusing.remove(&address);
-                }
-            }
+            one_fewer(&mut inside.refusing, &(self.pool, self.connection.ranges[0]));
         } else {
             inside.requests.remove(self.pool, &self.connection.ranges);
         }

@@ -94,11 +94,8 @@ fn refusals(path: &str, method: &str, operation: &mut Value) {
     if path.contains('{') {
         codes.push(Code::NotFound);
     }
-    if !operation["parameters"].is_null() {
-        codes.push(Code::InvalidRequest);
-    }
     if method != "get" {
-        codes.extend([Code::BodyTooLarge, Code::BodyTooSlow, Code::UnsupportedMediaType, Code::InvalidRequest]);
+        codes.extend([Code::BodyTooLarge, Code::BodyTooSlow, Code::UnsupportedMediaType]);
     }
     let own = operation.as_object_mut().and_then(|operation| operation.remove(REFUSALS)).unwrap_or_default();
     codes.extend(serde_json::from_value::<Vec<Code>>(own).unwrap_or_default());
@@ -115,8 +112,7 @@ fn refusals(path: &str, method: &str, operation: &mut Value) {
 }
 
 fn refusal(status: u16, codes: &[Code]) -> Value {
-    let word = |code: &Code| json!(code).as_str().unwrap_or_default().to_owned();
-    let described: Vec<String> = codes.iter().map(|code| format!("`{}`: {}.", word(code), title(*code))).collect();
+    let described: Vec<String> = codes.iter().map(|code| format!("`{}`: {}.", code.word(), title(*code))).collect();
     let mut headers = Map::new();
     if status == 401 {
         let description = "The authentication scheme: Bearer.";

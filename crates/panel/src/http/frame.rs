@@ -15,7 +15,7 @@ use opterius_protocol::Micros;
 use tracing::Instrument;
 
 use super::auth::Access;
-use super::connection::{Crowded, Events, Visit, is_stream};
+use super::connection::{Crowded, Visit, is_stream, with_place};
 use super::problem::{self, Problem};
 use super::ui;
 use super::{body, headers};
@@ -70,7 +70,7 @@ pub(crate) async fn outermost(State(core): State<Arc<Core>>, request: Request, n
     };
     if let (true, Some(visit)) = (is_stream(&answer), visit) {
         answer = match visit.stream() {
-            Some(place) => Events::held(answer, place),
+            Some(place) => with_place(answer, place),
             None => crowded(),
         };
     }

@@ -9,7 +9,7 @@ use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::{ArrayBuilder, KnownFormat, ObjectBuilder, RefOr, SchemaFormat, extensions::ExtensionsBuilder};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::app::{Scope, Target};
+use crate::app::{self, ActivityDays, ActivityRows, Scope, Target};
 use crate::http::fields::MOST_ENTRIES;
 use crate::store::account::Status;
 use crate::store::activity;
@@ -272,16 +272,16 @@ described! {
     UsagePageSize = number(1, super::usage::MOST.into(), &[]);
 
     /// For how many days, 0 to 365.
-    KeptDays = number(0, 365, &[]);
+    KeptDays = number(0, app::KeptDays::MOST.into(), &[]);
 
     /// For how many days, 0 to 365. `missing` if there is no other setting to change.
-    SettingKeptDays = number(0, 365, &["missing"]);
+    SettingKeptDays = number(0, app::KeptDays::MOST.into(), &["missing"]);
 
     /// For how many days, 30 to 3650.
-    SettingActivityDays = number(30, 3650, &["missing"]);
+    SettingActivityDays = number(ActivityDays::LEAST.into(), ActivityDays::MOST.into(), &["missing"]);
 
     /// How many rows, 100000 to 100000000.
-    SettingActivityRows = number(100_000, 100_000_000, &["missing"]);
+    SettingActivityRows = number(ActivityRows::LEAST.into(), ActivityRows::MOST.into(), &["missing"]);
 
     /// A moment to come, in microseconds since 1970. One that is over is refused (`invalid`).
     Moment = number(0, i64::MAX, &["invalid"]);
