@@ -18,12 +18,20 @@ const A_STEP: u32 = 1000;
 /// How long the end of a Panel waits for what was counted to be written down.
 const AT_THE_END: Duration = Duration::from_secs(5);
 
-pub(super) struct CountRefused;
+#[derive(Default)]
+pub(super) struct CountRefused {
+    /// Whether the table of an earlier version is empty: nothing is added to it any more.
+    taken_over: bool,
+}
 
 impl Task for CountRefused {
     async fn turn(&mut self, core: &Arc<Core>) -> Result<Next, Failure> {
-        if refused_caller::is_any(core.store.read()).await? {
-            take_over(core).await?;
+        if !self.taken_over {
+            if refused_caller::is_any(core.store.read()).await? {
+                take_over(core).await?;
+            } else {
+                self.taken_over = true;
+            }
         }
         let now = core.now();
         let news = core.refused.news(now);

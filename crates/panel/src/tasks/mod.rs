@@ -27,7 +27,7 @@ use supervisor::supervise;
 /// Begins all of it.
 pub(crate) fn start(core: &Arc<Core>) {
     supervise(core, Name::of("servers"), servers::StartTasks);
-    supervise(core, Name::of("refused requests"), count_refused::CountRefused);
+    supervise(core, Name::of("refused requests"), count_refused::CountRefused::default());
     supervise(core, Name::of("password hashes"), forget_hashes::ForgetHashes);
     supervise(core, Name::of("old Activity"), shorten_activity::ShortenActivity);
     supervise(core, Name::of("notices"), send_notices::SendNotices::default());
