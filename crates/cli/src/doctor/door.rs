@@ -24,6 +24,9 @@ const FIRST_LINE: usize = 256;
 
 /// How long the Panel may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is asked within that time, and how long after a failure: a busy server may cut one connection off.
+const TRIES: usize = 3;
+const PAUSE: Duration = Duration::from_millis(250);
 
 const CERTIFICATE: &str = "/var/lib/opterius-panel/tls/cert.pem";
 
@@ -32,23 +35,39 @@ pub(super) async fn door(system: &System, answers: &Answers, report: &mut Report
     if answers.panel.is_err() {
         return;
     }
-    let patience = PATIENCE.min(system.patience);
-    let why = match tokio::time::timeout(patience, ask(system)).await {
-        Ok(Ok(())) => return report.ok("Panel", format!("answers on port {}", system.panel.port())),
-        Ok(Err(why)) => why,
-        Err(_) => format!("there was no answer within {} seconds", patience.as_secs()),
-    };
     let port = system.panel.port();
-    report.problem(
-        "Panel",
-        format!("the Panel answers on its socket but not on port {port}: {why}"),
-        format!("see `journalctl -u opterius-panel`; `ss -tn state established 'sport = :{port}'` shows who is connected"),
-    );
+    let hint = format!("see `journalctl -u opterius-panel`; `ss -tn state established 'sport = :{port}'` shows who is connected");
+    match tries(system).await {
+        (Ok(()), None) => report.ok("Panel", format!("answers on port {port}")),
+        (Ok(()), Some(why)) => report.warning("Panel", format!("the Panel answers on port {port}, but not at the first try: {why}"), hint),
+        (Err(why), _) => report.problem("Panel", format!("the Panel answers on its socket but not on port {port}: {why}"), hint),
+    }
 }
 
-async fn ask(system: &System) -> Result<(), String> {
+/// How it ended, and why an earlier try failed.
+async fn tries(system: &System) -> (Result<(), String>, Option<String>) {
+    let patience = PATIENCE.min(system.patience);
+    let mut failed = None;
+    let connector = match configuration(system) {
+        Ok(configuration) => TlsConnector::from(Arc::new(configuration)),
+        Err(why) => return (Err(why), None),
+    };
+    let all = async {
+        for _ in 1..TRIES {
+            match ask(system, &connector).await {
+                Ok(()) => return Ok(()),
+                Err(why) => failed = Some(why),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        ask(system, &connector).await
+    };
+    let ended = tokio::time::timeout(patience, all).await;
+    (ended.unwrap_or_else(|_| Err(format!("there was no answer within {} seconds", patience.as_secs()))), failed)
+}
+
+async fn ask(system: &System, connector: &TlsConnector) -> Result<(), String> {
     let stream = TcpStream::connect(system.panel).await.map_err(|error| format!("could not connect: {error}"))?;
-    let connector = TlsConnector::from(Arc::new(configuration(system)?));
     let name = ServerName::from(system.panel.ip());
     let mut stream = connector.connect(name, stream).await.map_err(|error| format!("the TLS handshake failed: {error}"))?;
     let request = format!("GET /api/health HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", system.panel);
@@ -148,8 +167,8 @@ mod tests {
     use super::super::report::Level;
     use super::*;
 
-    /// A listener with a key of its own, that says `reply` to everybody; and its certificate as PEM.
-    async fn listener(reply: &'static str) -> (SocketAddr, String) {
+    /// A listener with a key of its own, that says `reply` to everybody but the first `cut`, whom it hangs up on; and its certificate as PEM.
+    async fn listener(reply: &'static str, cut: usize) -> (SocketAddr, String) {
         let key = rcgen::KeyPair::generate().unwrap();
         let certificate = rcgen::CertificateParams::new(vec!["panel.hoster.example".to_owned()]).unwrap().self_signed(&key).unwrap();
         let private = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
@@ -163,8 +182,11 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         tokio::spawn(async move {
-            loop {
+            for number in 0.. {
                 let (stream, _) = listener.accept().await.unwrap();
+                if number < cut {
+                    continue;
+                }
                 let Ok(mut stream) = acceptor.accept(stream).await else { continue };
                 let mut asked = Vec::with_capacity(1024);
                 let _ = stream.read_buf(&mut asked).await;
@@ -192,16 +214,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_panel_that_answers_on_its_socket_only_is_a_problem_that_says_why() {
-        let (address, certificate) = listener("HTTP/1.1 200 OK\r\n\r\n").await;
+        let (address, certificate) = listener("HTTP/1.1 200 OK\r\n\r\n", 0).await;
         assert_eq!(found(address, &certificate).await, (Level::Ok, format!("answers on port {}", address.port())));
         assert_eq!(found(address, "").await.0, Level::Ok, "that its certificate is not there is told elsewhere");
         let (silent, _open) = {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             (listener.local_addr().unwrap(), listener)
         };
-        let (other, _) = listener("HTTP/1.1 200 OK\r\n\r\n").await;
-        let (broken, broken_certificate) = listener("HTTP/1.1 500 Internal Server Error\r\n\r\n").await;
-        let (mute, mute_certificate) = listener("").await;
+        let (other, _) = listener("HTTP/1.1 200 OK\r\n\r\n", 0).await;
+        let (broken, broken_certificate) = listener("HTTP/1.1 500 Internal Server Error\r\n\r\n", 0).await;
+        let (mute, mute_certificate) = listener("", 0).await;
         for (at, certificate, why) in [
             (SocketAddr::from(([127, 0, 0, 1], 1)), certificate.as_str(), "could not connect: "),
             (silent, &certificate, "there was no answer within 2 seconds"),
@@ -212,6 +234,17 @@ mod tests {
             let (level, detail) = found(at, certificate).await;
             let begins = format!("the Panel answers on its socket but not on port {}: ", at.port());
             assert!(level == Level::Problem && detail.starts_with(&begins) && detail.contains(why), "{detail}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_connection_that_is_cut_off_is_a_warning_and_all_of_them_are_a_problem() {
+        for (cut, level, says) in
+            [(TRIES - 1, Level::Warning, "but not at the first try: the TLS handshake failed: "), (TRIES, Level::Problem, "not on port")]
+        {
+            let (address, certificate) = listener("HTTP/1.1 200 OK\r\n\r\n", cut).await;
+            let (found, detail) = found(address, &certificate).await;
+            assert!(found == level && detail.contains(says), "{detail}");
         }
     }
 }
