@@ -155,7 +155,17 @@ impl Server {
             Machine::Container => server.at.clone(),
             Machine::Virtual => "10.0.2.15".to_owned(),
         };
+        server.tell_release();
         server
+    }
+
+    /// Writes in the test's output which Debian this is, and holds it to OPTERIUS_RELEASE where that is set.
+    fn tell_release(&self) {
+        let system = self.sh(". /etc/os-release; echo \"$VERSION_CODENAME $PRETTY_NAME\"");
+        let (codename, name) = system.trim().split_once(' ').expect("a codename and a name");
+        eprintln!("the server {} is {name}", self.name);
+        let wanted = std::env::var("OPTERIUS_RELEASE").unwrap_or_else(|_| "trixie".to_owned());
+        assert_eq!(codename, wanted, "the release of {}", self.name);
     }
 
     /// Runs `opterius setup` where the packages are installed, and makes a package "Starter" and a token for WHMCS. Again, after the Panel's

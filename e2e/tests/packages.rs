@@ -291,3 +291,44 @@ fn removed_in_the_middle_of_an_order_purged_and_installed_again_nothing_of_a_cus
     let zones = server.sh("sqlite3 /var/lib/powerdns/opterius.sqlite3 'select name from domains order by name'");
     assert_eq!(zones, "alice.test\nmine.test\n");
 }
+
+/// Makes a package as the one of another PHP's FPM is: its unit begins to run when it is configured.
+const OTHER_PHP: &str = r#"
+    p=/root/php9.9-fpm; mkdir -p $p/DEBIAN $p/usr/lib/php/9.9 $p/usr/lib/systemd/system
+    touch $p/usr/lib/php/9.9/php.ini-production
+    printf '[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n' >$p/usr/lib/systemd/system/php9.9-fpm.service
+    printf 'Package: php9.9-fpm\nVersion: 1\nArchitecture: all\nMaintainer: a <a@b.test>\nDescription: d\n' >$p/DEBIAN/control
+    printf '#!/bin/sh\nset -e\ndeb-systemd-helper unmask php9.9-fpm.service\ndeb-systemd-helper enable php9.9-fpm.service
+    systemctl daemon-reload\ndeb-systemd-invoke start php9.9-fpm.service\nsystemctl is-active php9.9-fpm.service || true\n' >$p/DEBIAN/postinst
+    chmod 0755 $p/DEBIAN/postinst; dpkg-deb -b $p /root/php9.9-fpm.deb"#;
+
+#[test]
+fn the_stock_pool_of_every_php_is_masked_also_of_one_that_is_installed_later_until_a_purge() {
+    let server = Server::new("stock-php");
+    let masked = || server.sh("systemctl list-unit-files --no-legend --plain --state=masked 'php*-fpm.service' | cut -d' ' -f1");
+    let own = masked();
+    assert!(own.lines().count() == 1 && own.starts_with("php"), "that of the release: {own}");
+    server.sh(OTHER_PHP);
+    let installed = dpkg(&server, "-i /root/php9.9-fpm.deb");
+    assert!(installed.status == 0 && said(&installed).contains("\nactive\n"), "it ran at first: {}", said(&installed));
+    let both = format!("{own}php9.9-fpm.service\n");
+    assert_eq!(masked(), both, "{}", said(&installed));
+    assert_eq!(server.sh("systemctl is-active 'php*-fpm.service' || pgrep -x sleep || true").trim(), "inactive");
+
+    // Its own package unmasks and starts nothing when it is installed once more; who unmasks it by hand hears of it from doctor.
+    let again = dpkg(&server, "-i /root/php9.9-fpm.deb");
+    assert!(!said(&again).contains("\nactive\n"), "{}", said(&again));
+    assert_eq!(masked(), both);
+    server.sh("systemctl unmask php9.9-fpm.service");
+    let (status, findings) = doctor(&server);
+    let told = "php9.9-fpm.service is not masked: its pool runs as www-data, outside of any sandbox";
+    assert!(status == 1 && findings.iter().any(|(level, detail)| level == "problem" && detail == told), "{findings:?}");
+    server.ok(&["opterius", "setup"]);
+    assert_eq!(masked(), both);
+
+    // Nothing is masked after a purge, not even the unit of a PHP that is gone.
+    assert_eq!(dpkg(&server, "--purge php9.9-fpm").status, 0);
+    let purged = dpkg(&server, "--purge opterius-agent opterius-panel opterius");
+    assert_eq!(purged.status, 0, "{}", said(&purged));
+    assert_eq!(server.sh("find /etc/systemd/system -lname /dev/null -name 'php*'"), "");
+}

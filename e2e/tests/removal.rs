@@ -182,7 +182,7 @@ fn a_purge_without_accounts_leaves_a_stock_server() {
         ("customers' users", "getent passwd | awk -F: '$3 >= 20000 && $3 <= 59999' | grep ."),
         ("customers' homes", "ls -A /home | grep ."),
         ("processes", "ps -eo args= | grep -v grep | grep '[o]pterius'"),
-        ("a masked PHP", "systemctl is-enabled php8.2-fpm | grep masked"),
+        ("a masked PHP", "systemctl list-unit-files --no-legend --state=masked 'php*-fpm.service' | grep ."),
     ] {
         let found = server.run(&["sh", "-c", command]);
         assert_ne!(found.status, 0, "{what} of ours: {}", found.stdout);
