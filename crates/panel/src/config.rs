@@ -83,7 +83,9 @@ fn agent_socket() -> PathBuf {
 }
 
 fn php_version() -> PhpVersion {
-    PhpVersion::parse("8.2").expect("8.2 is a PHP version")
+    // Debian 13's or Debian 12's, until the Panel knows what versions a server has.
+    let version = if Path::new("/usr/sbin/php-fpm8.4").exists() { "8.4" } else { "8.2" };
+    PhpVersion::parse(version).expect("a PHP version")
 }
 
 #[cfg(test)]
