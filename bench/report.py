@@ -4,6 +4,8 @@ import datetime
 import os
 import re
 
+from server import RELEASE
+
 # From here on `bench/lifecycle` writes, and behind it a person: what a miss comes from. Each is kept when the others are written anew.
 LIFE = "## The life of an account\n"
 PAGES = "## The pages\n"
@@ -18,7 +20,7 @@ def machine(server):
         with open(path, encoding="utf-8") as file:
             return file.read()
 
-    packages = ("opterius", "nginx", "php8.2-fpm", "pdns-server", "systemd", "passwd")
+    packages = ("opterius", "nginx", "php[0-9]*-fpm", "pdns-server", "systemd", "passwd")
     versions = server.run("dpkg-query", "-W", "-f", "${Package} ${Version}, ", *packages).rstrip(", ")
     model = re.search(r"^model name\s*: (.*)$", read("/proc/cpuinfo"), re.M)
     memory = int(re.search(r"^MemTotal: *(\d+)", read("/proc/meminfo"), re.M)[1])
@@ -26,7 +28,7 @@ def machine(server):
         "CPU": f"{model[1] if model else 'unknown'}, {os.cpu_count()} cores",
         "Memory": f"{memory / 1024 / 1024:.0f} GiB",
         "Kernel": os.uname().release,
-        "Debian": server.run("cat", "/etc/debian_version").strip() + ", in a systemd-nspawn container on overlayfs",
+        "Server": "Debian " + server.run("sh", "-c", ". /etc/os-release; echo $(cat /etc/debian_version), $VERSION_CODENAME").strip() + ", in a systemd-nspawn container on overlayfs",
         "Versions": versions,
     }
 
@@ -64,7 +66,7 @@ def write(chosen, found):
     about["Disk"] = "fsync of 4 KB: p50 " + ", ".join(ms(one["p50"]) for one in fsyncs) + "; p99 " + ", ".join(ms(one["p99"]) for one in fsyncs)
     about["Load before each size"] = ", ".join(f"{found[size]['load']:.2f}" for size in sizes)
     about["What else ran"] = chosen.note or "nothing that we know of"
-    about["Repeat with"] = "`bench/create`, as root on Debian 12"
+    about["Repeat with"] = repeat(chosen, "bench/create")
     text += table(("", ""), about.items())
 
     text += "## Creating an account\n\n"
@@ -169,14 +171,18 @@ def write(chosen, found):
     return text
 
 
+def repeat(chosen, command):
+    return f"`{command}{'' if chosen.release == RELEASE else f' --release {chosen.release}'}`, as root on Debian 12"
+
+
 def about(chosen, command, before, beside="nothing that we know of"):
     """What the numbers of a section depend on: with how things stood `before`, and what ran `beside` it if nobody says so."""
     lines = {
         "Date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
-        **{name: chosen.machine[name] for name in ("CPU", "Versions")},
+        **{name: chosen.machine[name] for name in ("CPU", "Server", "Versions")},
         **before,
         "What else ran": chosen.note or beside,
-        "Repeat with": f"`{command}`, as root on Debian 12",
+        "Repeat with": repeat(chosen, command),
     }
     return table(("", ""), lines.items())
 

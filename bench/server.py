@@ -11,6 +11,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SANDBOX = os.path.join(ROOT, "sandbox", "sandbox")
 
+RELEASE = "trixie"
 UNITS = ("opterius-phpd", "opterius-agent", "opterius-panel")
 
 
@@ -48,10 +49,10 @@ def packages(given, *debian):
 
 
 class Server:
-    def __init__(self, name, debs):
+    def __init__(self, name, debs, release):
         self.name, self.init = name, None
         call(SANDBOX, "down", name)
-        call(SANDBOX, "up", name, "--debs", debs, "--hostname", "server1.opterius.test")
+        call(SANDBOX, "up", name, "--release", release, "--debs", debs, "--hostname", "server1.opterius.test")
         self.ip = call(SANDBOX, "ip", name).strip()
         setup = self.run(
             "opterius", "setup", "--json", "--hostname", "server1.opterius.test", "--ipv4", self.ip,
