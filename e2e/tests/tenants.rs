@@ -598,7 +598,7 @@ fn links_that_stay_show_nothing_of_others_and_odd_files_hold_up_nobody() {
     drop(stuck);
     alice.sh(&server, "rm fifo.php; mv ../index.php .");
     // Opened by somebody, the FIFOs let go of PHP.
-    server.sh(&format!("pkill -9 -u {} php-fpm8.2", alice.uid));
+    server.sh(&format!("pkill -9 -u {} php-fpm", alice.uid));
 
     // The document root, or what is above it, in every state that its owner can bring it to.
     for (breaks, mends) in [
