@@ -189,12 +189,14 @@ async fn sites(host: &dyn Host, ours: &Names, theirs: &Names) {
 }
 
 fn pool(names: &Names) -> PoolSpec {
+    // A real host has the versions that it has; who runs this on one says which.
+    let php_version = std::env::var("PHP_VERSION").unwrap_or_else(|_| "8.2".to_owned());
     PoolSpec {
         account_id: names.account,
         pool: PoolName::main(),
         username: names.username.clone(),
         uid: names.uid,
-        php_version: PhpVersion::parse("8.2").expect("a version"),
+        php_version: PhpVersion::parse(&php_version).expect("a version"),
         workers: Limit::try_from(2).expect("a limit"),
         memory_mib: Limit::try_from(64).expect("a limit"),
         generation: Generation::FIRST,
