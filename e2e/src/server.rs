@@ -30,6 +30,8 @@ pub struct Setup {
     pub machine: Machine,
     /// Small file systems: mount point and size, such as `/home:64M`. Only in a container.
     pub small: Vec<&'static str>,
+    /// The file system of `/home`, such as `xfs`. Only of a virtual machine.
+    pub home: Option<&'static str>,
 }
 
 /// A server with the packages installed, `opterius setup` run, a package "Starter" and a token for WHMCS. It ends with the test.
@@ -112,6 +114,7 @@ impl Server {
     pub fn with(test: &str, setup: &Setup) -> Self {
         let mut arguments = vec!["--debs".to_owned(), debs()];
         arguments.extend(setup.small.iter().flat_map(|small| ["--smallfs".to_owned(), (*small).to_owned()]));
+        arguments.extend(setup.home.iter().flat_map(|home| ["--home".to_owned(), (*home).to_owned()]));
         let mut server = Self::booted(test, setup.machine, &arguments);
         server.set_up();
         server

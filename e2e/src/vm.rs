@@ -14,7 +14,8 @@ pub enum Machine {
     /// A container of this machine, up in a second. A crash of it loses no write, since this machine's kernel lives on.
     #[default]
     Container,
-    /// A virtual machine with a kernel of its own, up in a quarter of a minute, whose power can be cut.
+    /// A virtual machine with a kernel of its own, up in a quarter of a minute, whose power can be cut, with quota on its file systems, and with
+    /// cgroups that have controllers.
     Virtual,
 }
 

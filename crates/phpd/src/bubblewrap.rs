@@ -18,7 +18,8 @@ use std::time::{Duration, SystemTime};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use opterius_model::{AccountId, PhpVersion, PoolName};
-use opterius_protocol::{bounded, phpd::PoolSpec};
+use opterius_protocol::bounded;
+use opterius_protocol::phpd::{CgroupLevel, PoolSpec};
 use rustix::process::Signal;
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::Instant;
@@ -150,7 +151,7 @@ impl Bubblewrap {
         let begun = self.panics.on_a_thread("the beginning of a start", move || {
             let begun = this.begin(&of, Record::new(of.clone(), bound, cookie), &path, inherited)?;
             if gave_up.load(Ordering::SeqCst) {
-                tokio::runtime::Handle::current().block_on(kill_run(&begun.run, None));
+                tokio::runtime::Handle::current().block_on(this.kill_run(&begun.run, None));
                 return Err("it was given up".to_owned());
             }
             Ok(begun)
@@ -159,7 +160,7 @@ impl Bubblewrap {
         let Begun { run, mut record, mut outer, log } = begun.map_err(|error| format!("could not begin: {error}"))??;
         let stderr = Stderr::collect(&mut outer, &self.panics);
         let Some((first, master)) = tokio::time::timeout_at(until, processes(&run, &mut outer)).await.ok().flatten() else {
-            let _ = tokio::time::timeout(CLEARING, kill_unfinished(&run)).await;
+            let _ = tokio::time::timeout(CLEARING, self.kill_unfinished(&run)).await;
             drop(outer.start_kill());
             let status = tokio::time::timeout(LAST_WORDS, outer.wait()).await.ok().and_then(Result::ok);
             run.end();
@@ -219,7 +220,7 @@ impl Bubblewrap {
         };
         let mut arguments = view.arguments();
         arguments.extend(view.fpm(&fpm_config::definitions(&self.config)));
-        let cgroups = self.cgroups.prepare(spec.account_id, &spec.pool);
+        let cgroups = self.cgroups.prepare(run);
         // This very program, also when an upgrade has put another one in its place.
         Command::new("/proc/self/exe")
             .args(Enter::arguments(run.path(), listen, &cgroups, arguments))
@@ -267,53 +268,65 @@ impl Launcher for BubblewrapLauncher {
 
     fn kill_leftovers<'a>(&'a self, account: AccountId, pool: &'a PoolName) -> BoxFuture<'a, ()> {
         async move {
+            self.0.cgroups.kill_pool(account, pool);
             for run in self.0.runs.of(account, pool) {
-                kill_run(&run, run.read().as_ref()).await;
+                self.0.kill_run(&run, run.read().as_ref()).await;
             }
             let (cgroups, pool) = (Arc::clone(&self.0.cgroups), pool.clone());
-            let _ = self.0.panics.on_a_thread("the end of a pool's cgroup", move || cgroups.forget(account, &pool)).await;
+            let _ = self.0.panics.on_a_thread("the end of a pool's cgroup", move || cgroups.forget_pool(account, &pool)).await;
         }
         .boxed()
     }
 
-    fn cgroups(&self) -> String {
-        self.0.cgroups.sentence()
+    fn cgroups(&self) -> (CgroupLevel, String) {
+        self.0.cgroups.told()
     }
 }
 
-/// Ends whatever a run may have left, and forgets it. Waits for as long as that takes.
-pub async fn kill_run(run: &Run, record: Option<&Record>) {
-    match record.and_then(|record| record.processes) {
-        Some(Processes { first, .. }) => {
-            if let Some(first) = Process::reopen(first) {
-                first.signal(Signal::KILL);
-                first.ended().await;
+impl Bubblewrap {
+    /// Ends whatever a run may have left, and forgets it. Waits for as long as that takes.
+    pub async fn kill_run(&self, run: &Run, record: Option<&Record>) {
+        match record.and_then(|record| record.processes) {
+            Some(Processes { first, .. }) => {
+                self.cgroups.kill(run);
+                if let Some(first) = Process::reopen(first) {
+                    first.signal(Signal::KILL);
+                    first.ended().await;
+                }
             }
+            None => self.kill_unfinished(run).await,
         }
-        None => kill_unfinished(run).await,
+        run.end();
+        let (cgroups, run) = (Arc::clone(&self.cgroups), run.clone());
+        let _ = self.panics.on_a_thread("the end of a run's cgroup", move || cgroups.forget(&run)).await;
     }
-    run.end();
-}
 
-/// Ends the sandbox of a start that was not finished: the first process of its namespace, and with it all others.
-async fn kill_unfinished(run: &Run) {
-    // Whoever has not written down its name by now cannot any more, and ends by itself.
-    let run = &run.moved_away();
-    if let Some(outer) = run.starter().and_then(Process::reopen) {
-        kill_with_children(&outer).await;
+    /// Ends the sandbox of a start that was not finished: the first process of its namespace, and with it all others.
+    async fn kill_unfinished(&self, run: &Run) {
+        // Whoever has not written down its name by now cannot any more, and ends by itself.
+        let run = &run.moved_away();
+        let outer = run.starter().and_then(Process::reopen);
+        if let Some(outer) = &outer {
+            // It may not have joined its cgroup yet, and then it has no child that has.
+            outer.stop().await;
+        }
+        self.cgroups.kill(run);
+        if let Some(outer) = &outer {
+            kill_with_children(outer).await;
+        }
+        if let Some(Report { child_pid, pid_namespace: Some(namespace) }) = run.report()
+            && let Ok(first) = Process::open(child_pid)
+            && process::pid_namespace(child_pid) == Some(namespace)
+            && !first.has_ended()
+        {
+            first.signal(Signal::KILL);
+            first.ended().await;
+        }
+        if run.starter().is_none() {
+            kill_by_argument(run).await;
+        }
+        run.end();
     }
-    if let Some(Report { child_pid, pid_namespace: Some(namespace) }) = run.report()
-        && let Ok(first) = Process::open(child_pid)
-        && process::pid_namespace(child_pid) == Some(namespace)
-        && !first.has_ended()
-    {
-        first.signal(Signal::KILL);
-        first.ended().await;
-    }
-    if run.starter().is_none() {
-        kill_by_argument(run).await;
-    }
-    run.end();
 }
 
 async fn kill_with_children(process: &Process) {
@@ -468,6 +481,7 @@ impl Sandbox for Bubble {
 
     fn kill(&self) {
         self.first.signal(Signal::KILL);
+        self.cgroups.kill(&self.run);
     }
 
     fn ended(&self) -> BoxFuture<'_, String> {
@@ -481,7 +495,7 @@ impl Sandbox for Bubble {
                 Some(outer) => tokio::time::timeout(LAST_WORDS, outer.wait()).await.ok().and_then(Result::ok),
                 None => None,
             };
-            self.first.signal(Signal::KILL);
+            self.kill();
             self.first.ended().await;
             let said = self.clear_away().await;
             let sentence = sentence(status);
@@ -503,10 +517,6 @@ impl Sandbox for Bubble {
 impl Bubble {
     /// What remains to be done when no process is left; the last line that PHP wrote.
     async fn clear_away(&self) -> Option<String> {
-        let (account, pool) = {
-            let record = self.record.lock().unwrap_or_else(PoisonError::into_inner);
-            (record.spec.account_id, record.spec.pool.clone())
-        };
         let (log, since, run, cgroups) = (self.log.clone(), self.since, self.run.clone(), Arc::clone(&self.cgroups));
         let clearing = self.panics.on_a_thread("the end of a sandbox", move || {
             let said = log.and_then(|log| {
@@ -514,7 +524,7 @@ impl Bubble {
                 log.log().last_line(since)
             });
             run.end();
-            cgroups.forget(account, &pool);
+            cgroups.forget(&run);
             said
         });
         tokio::time::timeout(CLEARING, clearing).await.ok()?.ok()?

@@ -102,14 +102,12 @@ impl Enter {
 /// The descriptor that FPM inherits.
 pub const SOCKET_FD: i32 = 3;
 
-/// Moves this process into `cgroup`. The end of the pool's last sandbox may have removed it since phpd made it.
+/// Moves this process into `cgroup`. The end of another sandbox of the pool may have removed it since phpd made it.
 fn join(cgroup: &Path) -> io::Result<()> {
     for _ in 0..10 {
         match fs::write(cgroup.join("cgroup.procs"), "0") {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                for directory in [cgroup.parent(), Some(cgroup)].into_iter().flatten() {
-                    drop(fs::create_dir(directory));
-                }
+                drop(fs::create_dir_all(cgroup));
             }
             done => return done,
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use opterius_model::{AccountId, PhpVersion, PoolName};
-use opterius_protocol::phpd::PoolSpec;
+use opterius_protocol::phpd::{CgroupLevel, PoolSpec};
 
 use crate::sockets::Socket;
 
@@ -21,8 +21,8 @@ pub trait Launcher: Send + Sync + 'static {
     /// dropped and asked again.
     fn kill_leftovers<'a>(&'a self, account: AccountId, pool: &'a PoolName) -> BoxFuture<'a, ()>;
 
-    /// Whether sandboxes get cgroups of their own, in a sentence.
-    fn cgroups(&self) -> String;
+    /// What cgroups can do here, and whether and where sandboxes get them, in a sentence.
+    fn cgroups(&self) -> (CgroupLevel, String);
 }
 
 /// One FPM in its sandbox.

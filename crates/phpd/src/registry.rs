@@ -169,12 +169,14 @@ impl Registry {
         let count = |state: PoolState| states.iter().filter(|one| **one == state).count() as u64;
         let backing_off = self.shown(|shown| (shown.state() == PoolState::BackingOff).then(|| shown.clone()));
         let (panics, last_panic) = self.around.panics.told();
+        let (cgroup_level, cgroups) = self.around.launcher.cgroups();
         Health {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pools: states.len() as u64,
             running: count(PoolState::Running),
             backing_off: backing_off.into_iter().map(Shown::status).collect(),
-            cgroups: self.around.launcher.cgroups(),
+            cgroups,
+            cgroup_level: Some(cgroup_level),
             unreadable: self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect(),
             panics,
             last_panic,

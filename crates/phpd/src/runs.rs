@@ -209,6 +209,13 @@ impl Run {
         }
     }
 
+    /// Its cgroup, below that of all accounts: `<account id>/<pool>/<µs>`.
+    pub fn cgroup(&self) -> PathBuf {
+        let began_as = self.began_as();
+        let name = began_as.file_name().unwrap_or_default().to_string_lossy();
+        name.splitn(3, '.').collect()
+    }
+
     /// Forgets the run.
     pub fn end(&self) {
         if let Err(error) = fs::remove_dir_all(&self.path)
@@ -256,7 +263,13 @@ mod tests {
         fs::write(run.path().join(REPORT), "{\n    \"child-pid\": 9,\n \"pid-namespace\": 11\n}\n").expect("written");
         let report = run.report().expect("it is whole");
         assert_eq!((report.child_pid, report.pid_namespace), (9, Some(11)));
+        let cgroup = run.cgroup();
+        assert!(
+            cgroup.starts_with(Path::new(&record.spec.account_id.to_string()).join("main")) && cgroup.iter().count() == 3,
+            "{cgroup:?}"
+        );
         let moved = run.moved_away();
+        assert_eq!(moved.cgroup(), cgroup);
         assert!(Run::begun_by_this_process(run.path()).is_err(), "too late");
         let found = runs.of(record.spec.account_id, &record.spec.pool);
         assert_eq!((found.len(), found[0].path(), found[0].began_as().as_path()), (1, moved.path(), run.path()));

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use opterius_model::{AccountId, PoolName};
 use opterius_protocol::phpd::PoolSpec;
 
-use crate::bubblewrap::{self, Bubble, Bubblewrap, BubblewrapLauncher};
+use crate::bubblewrap::{Bubble, Bubblewrap, BubblewrapLauncher};
 use crate::config::Config;
 use crate::fd_store;
 use crate::fpm_config;
@@ -125,7 +125,7 @@ struct Left {
 }
 
 impl Left {
-    fn gather(sockets: &Sockets, given: Vec<OwnedFd>, launcher: &Bubblewrap, runs: &Runs, panics: &Panics) -> anyhow::Result<Self> {
+    fn gather(sockets: &Sockets, given: Vec<OwnedFd>, launcher: &Arc<Bubblewrap>, runs: &Runs, panics: &Panics) -> anyhow::Result<Self> {
         let mut left = Self {
             sockets: HashMap::new(),
             sandboxes: HashMap::new(),
@@ -139,12 +139,12 @@ impl Left {
         for run in runs.all().context("could not read the records of what runs")? {
             let record = run.read();
             let adopted = record.clone().and_then(|record| Some((launcher.adopt(run.clone(), record.clone())?, record)));
-            match adopted {
-                Some((bubble, record)) => {
-                    let key = (record.spec.account_id, record.spec.pool.clone());
-                    left.sandboxes.entry(key).or_default().push((record, Arc::new(bubble)));
-                }
-                None => left.end(async move { bubblewrap::kill_run(&run, record.as_ref()).await }),
+            if let Some((bubble, record)) = adopted {
+                let key = (record.spec.account_id, record.spec.pool.clone());
+                left.sandboxes.entry(key).or_default().push((record, Arc::new(bubble)));
+            } else {
+                let launcher = Arc::clone(launcher);
+                left.end(async move { launcher.kill_run(&run, record.as_ref()).await });
             }
         }
         left.take_back(sockets);

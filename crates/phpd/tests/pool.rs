@@ -21,7 +21,7 @@ use opterius_phpd::registry::Registry;
 use opterius_phpd::sockets::{Socket, Sockets};
 use opterius_phpd::store::Store;
 use opterius_protocol::client::{CallError, Client};
-use opterius_protocol::phpd::{DeletePool, GetHealth, GetPool, ListPools, PoolSpec, PoolState, PutPool};
+use opterius_protocol::phpd::{CgroupLevel, DeletePool, GetHealth, GetPool, ListPools, PoolSpec, PoolState, PutPool};
 use opterius_protocol::{Call, WireCode};
 use serde::Serialize;
 use tokio::sync::Notify;
@@ -124,8 +124,8 @@ impl Launcher for Fake {
         async {}.boxed()
     }
 
-    fn cgroups(&self) -> String {
-        "There are none.".to_owned()
+    fn cgroups(&self) -> (CgroupLevel, String) {
+        (CgroupLevel::Tree, "There are some.".to_owned())
     }
 }
 
@@ -496,7 +496,8 @@ async fn the_control_socket_speaks_the_contract() {
     assert_eq!(client.call(&get, SOON).await.expect("it is there"), status);
     assert_eq!(client.call(&ListPools {}, SOON).await.expect("a list"), [status]);
     let health = client.call(&GetHealth {}, SOON).await.expect("health");
-    assert_eq!((health.pools, health.running, health.cgroups.as_str()), (1, 0, "There are none."));
+    assert_eq!((health.pools, health.running), (1, 0));
+    assert_eq!((health.cgroup_level, health.cgroups.as_str()), (Some(CgroupLevel::Tree), "There are some."));
     let delete = DeletePool { account: spec.account_id, pool: spec.pool.clone() };
     assert!(client.call(&delete, SOON).await.expect("it is deleted").existed);
     assert!(!client.call(&delete, SOON).await.expect("it is gone").existed);

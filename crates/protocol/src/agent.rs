@@ -9,7 +9,7 @@ use http::Method;
 use opterius_model::{AccountId, Generation, OperationId, Pages, PhpVersion, PoolName, RequestId, Spec, State, Uid, Username};
 use serde::{Deserialize, Serialize};
 
-use crate::phpd::{PoolFailure, PoolState};
+use crate::phpd::{CgroupLevel, PoolFailure, PoolState};
 use crate::{Call, Micros};
 
 /// Where the Agent listens.
@@ -647,6 +647,10 @@ pub struct Health {
     /// The server's clock when it answered; nothing from an Agent of an earlier version.
     #[serde(default)]
     pub clock: Option<Micros>,
+    /// What cgroups of the accounts can do on this server, as phpd says; nothing if phpd does not answer, or if the Agent or phpd is of an
+    /// earlier version.
+    #[serde(default)]
+    pub cgroup_level: Option<CgroupLevel>,
 }
 
 /// By how much the clocks of two machines may differ before somebody is told.
@@ -879,6 +883,19 @@ mod tests {
         }
         // An Agent of the version before has no such field without a default, and compares it with its clock.
         assert_eq!(serde_json::to_value(&without).expect("JSON")["not_after"], i64::MAX);
+    }
+
+    #[test]
+    fn the_health_of_an_earlier_version_says_nothing_of_cgroups_and_is_read() {
+        let text = r#"{"version":"1","protocol":1,"ready":true,"parts":[],"enforcement":[],"open_operations":[],"accounts":0}"#;
+        let health: Health = serde_json::from_str(text).expect("health");
+        assert_eq!(health.cgroup_level, None);
+        let text = r#"{"version":"1","pools":0,"running":0,"backing_off":[],"cgroups":"yes"}"#;
+        let health: crate::phpd::Health = serde_json::from_str(text).expect("health");
+        assert_eq!(health.cgroup_level, None);
+        for level in [CgroupLevel::None, CgroupLevel::Tree, CgroupLevel::Full] {
+            assert_eq!(serde_json::to_value(level).expect("JSON"), level.to_string());
+        }
     }
 
     #[test]

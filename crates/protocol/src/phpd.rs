@@ -178,6 +178,42 @@ impl Call for GetHealth {
     const ROUTE: &'static str = "/health";
 }
 
+/// What cgroups of the accounts can do on a server, as phpd sees it at the place where it makes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CgroupLevel {
+    /// There is no tree of version 2, or none that phpd may make cgroups in.
+    None,
+    /// There is a tree of version 2, without all of the controllers that limits need: `cpu`, `memory` and `pids`.
+    Tree,
+    /// Each account's cgroup has these controllers.
+    Full,
+}
+
+impl CgroupLevel {
+    /// What it means for the accounts, in a sentence.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::None => "Accounts have no cgroups of version 2, so their processor time, memory and processes cannot be limited.",
+            Self::Tree => {
+                "Each account has a cgroup of version 2, in which its processes end together, but without the controllers cpu, memory and pids, so \
+                 these cannot be limited."
+            }
+            Self::Full => "Each account has a cgroup of version 2 with the controllers cpu, memory and pids, so these can be limited.",
+        }
+    }
+}
+
+impl std::fmt::Display for CgroupLevel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Tree => "tree",
+            Self::Full => "full",
+        })
+    }
+}
+
 /// The state of phpd.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
@@ -189,8 +225,11 @@ pub struct Health {
     pub running: u64,
     /// Those that are backing off from a crash loop.
     pub backing_off: Vec<PoolStatus>,
-    /// Whether sandboxes go into cgroups of their own, in a sentence.
+    /// Whether sandboxes go into cgroups of their own, and where, in a sentence.
     pub cgroups: String,
+    /// What cgroups of the accounts can do on this server; nothing from a phpd of an earlier version.
+    #[serde(default)]
+    pub cgroup_level: Option<CgroupLevel>,
     /// What phpd could not read when it started, a sentence each. Those pools do not listen until they are put again.
     #[serde(default)]
     pub unreadable: Vec<String>,

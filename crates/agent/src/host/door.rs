@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use opterius_model::{AccountId, DomainName, Generation, OperationId, Pages, PasswordHash, PoolName, Uid, Username};
 use opterius_protocol::Micros;
 use opterius_protocol::agent::{Direction, Enforcement, Load, PartHealth};
-use opterius_protocol::phpd::{PoolSpec, PoolStatus};
+use opterius_protocol::phpd::{CgroupLevel, PoolSpec, PoolStatus};
 
 /// Whether somebody waits for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -478,6 +478,6 @@ door! {
     look fn parts(&self) -> Vec<PartHealth>;
     /// How busy and how full the machine is, if that can be told.
     look fn load(&self) -> Option<Load>;
-    /// Which limits this server enforces.
-    look fn enforcement(&self) -> Vec<Enforcement>;
+    /// Which limits this server enforces, and what cgroups can do here, if phpd says so.
+    look fn enforcement(&self) -> (Vec<Enforcement>, Option<CgroupLevel>);
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use opterius_model::{AccountId, DomainName, OperationId, Pages, PasswordHash, PoolName, Uid, Username};
 use opterius_protocol::Micros;
 use opterius_protocol::agent::{Enforcement, Load, PartHealth};
-use opterius_protocol::phpd::{PoolSpec, PoolState};
+use opterius_protocol::phpd::{CgroupLevel, PoolSpec, PoolState};
 
 use super::{
     DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Hook, Host, HostError, KeepsakeSeen, LogsSeen, Moment, NewUser, PoolSeen,
@@ -802,7 +802,7 @@ impl Host for FakeHost {
         Ok(None)
     }
 
-    async fn enforcement(&self) -> Result<Vec<Enforcement>, HostError> {
-        Ok(Vec::new())
+    async fn enforcement(&self) -> Result<(Vec<Enforcement>, Option<CgroupLevel>), HostError> {
+        Ok((Vec::new(), Some(CgroupLevel::Tree)))
     }
 }

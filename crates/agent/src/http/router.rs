@@ -251,7 +251,9 @@ fn internal(error: &crate::host::HostError) -> Refusal {
 
 async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusal> {
     let Tally { open, live, kept, deleting, drifted, unreadable } = engine.tally();
-    let mut parts = engine.host().parts().await.map_err(|error| internal(&error))?;
+    let (parts, limits) = tokio::join!(engine.host().parts(), engine.host().enforcement());
+    let mut parts = parts.map_err(|error| internal(&error))?;
+    let (enforcement, cgroup_level) = limits.map_err(|error| internal(&error))?;
     if !unreadable.is_empty() {
         parts.push(opterius_protocol::agent::PartHealth {
             name: "journal".to_owned(),
@@ -282,7 +284,7 @@ async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusa
         protocol: opterius_protocol::VERSION,
         ready: engine.is_ready(),
         parts,
-        enforcement: engine.host().enforcement().await.map_err(|error| internal(&error))?,
+        enforcement,
         open_operations: open,
         accounts: live as u64,
         kept: kept as u64,
@@ -294,6 +296,7 @@ async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusa
         lines_lost,
         lines_lost_unknown,
         clock: Some(Micros::now()),
+        cgroup_level,
     }))
 }
 

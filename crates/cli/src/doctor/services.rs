@@ -85,6 +85,10 @@ pub(super) fn phpd(answers: &Answers, report: &mut Report) {
         }
     };
     report.ok("phpd", format!("holds {} pools, {} of them running; {}", health.pools, health.running, health.cgroups));
+    // No warning: what cannot be enforced by that is one, with the limits.
+    if let Some(level) = health.cgroup_level {
+        report.ok("cgroups", format!("{level}: {}", level.meaning()));
+    }
     if health.panics > 0 {
         let last = health.last_panic.as_ref().map(|last| format!("; the last one in {last}")).unwrap_or_default();
         report.warning(
@@ -186,6 +190,8 @@ pub(super) fn versions(answers: &Answers, report: &mut Report) {
 mod tests {
     use serde_json::json;
 
+    use opterius_protocol::phpd::CgroupLevel;
+
     use super::super::answers::Myself;
     use super::super::report::Level;
     use super::*;
@@ -237,6 +243,22 @@ mod tests {
             traffic(&answers, Micros::now(), &mut report);
             assert!(report.0[0].level == level && report.0[0].detail.contains(said), "{report:?}");
         }
+    }
+
+    #[test]
+    fn the_level_of_cgroups_is_said_with_what_it_means_unless_phpd_is_too_old_to_say() {
+        let said = |level| {
+            let mut answers = answers();
+            answers.phpd.as_mut().expect("an answer").cgroup_level = level;
+            let mut report = Report::default();
+            phpd(&answers, &mut report);
+            report.0.into_iter().find(|finding| finding.check == "cgroups").map(|finding| finding.detail)
+        };
+        for (level, word) in [(CgroupLevel::None, "none: "), (CgroupLevel::Tree, "tree: "), (CgroupLevel::Full, "full: ")] {
+            assert_eq!(said(Some(level)), Some(format!("{word}{}", level.meaning())));
+        }
+        assert_eq!(answers().phpd.expect("an answer").cgroup_level, None, "an earlier version's answer is read");
+        assert_eq!(said(None), None);
     }
 
     #[test]

@@ -20,10 +20,12 @@ async fn the_default_server_is_there_from_the_start() {
     assert_eq!(server["hostname"], "srv1.hoster.example");
     lab.get("/api/servers/other").await.problem(404, "not_found");
     until("the Agent was asked", async || lab.get("/api/servers/default").await.data(200)["reachable"] == true).await;
-    assert_eq!(lab.get("/api/servers/default").await.data(200)["enforcement"]["php_workers"], "enforced");
+    let server = lab.get("/api/servers/default").await.data(200);
+    assert_eq!((&server["enforcement"]["php_workers"], &server["cgroups"]), (&json!("enforced"), &json!("tree")));
     lab.agent.stop().await;
     until("the Agent is missed", async || lab.get("/api/self").await.data(200)["servers"][0]["reachable"] == false).await;
-    assert_eq!(lab.get("/api/servers/default").await.data(200)["enforcement"]["php_workers"], "unknown");
+    let server = lab.get("/api/servers/default").await.data(200);
+    assert_eq!((&server["enforcement"]["php_workers"], &server["cgroups"]), (&json!("unknown"), &json!(null)));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests read what they wrote")]
 #![expect(clippy::print_stderr, reason = "a failed test shows phpd's journal")]
 
+mod cgroups;
 mod measure;
 mod older;
 mod server;

@@ -25,7 +25,7 @@ use async_trait::async_trait;
 use opterius_model::{AccountId, DomainName, OperationId, Pages, PasswordHash, PoolName, Uid, Username};
 use opterius_protocol::Micros;
 use opterius_protocol::agent::{Enforcement, Load, PartHealth};
-use opterius_protocol::phpd::PoolSpec;
+use opterius_protocol::phpd::{CgroupLevel, PoolSpec};
 use tokio::sync::Semaphore;
 
 pub use journal::farewell;
@@ -463,8 +463,10 @@ impl Host for LinuxHost {
         blocking(move || Ok(parts::load(&paths))).await
     }
 
-    async fn enforcement(&self) -> Result<Vec<Enforcement>, HostError> {
+    async fn enforcement(&self) -> Result<(Vec<Enforcement>, Option<CgroupLevel>), HostError> {
+        // Why phpd does not answer is said by its part.
+        let level = self.php.health().await.ok().and_then(|health| health.cgroup_level);
         let paths = self.paths.clone();
-        blocking(move || Ok(parts::enforcement(&paths))).await
+        blocking(move || Ok((parts::enforcement(&paths, level), level))).await
     }
 }

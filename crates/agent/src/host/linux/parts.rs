@@ -7,6 +7,7 @@ use opterius_model::{Limits, MIB};
 use opterius_protocol::agent::{Enforcement, Load, PartHealth};
 use opterius_protocol::bounded;
 use opterius_protocol::client::chain;
+use opterius_protocol::phpd::CgroupLevel;
 
 use super::{LinuxHost, Paths};
 use crate::host::HostError;
@@ -82,11 +83,12 @@ fn meminfo(text: &str, name: &str) -> Option<u64> {
 }
 
 /// Every limit, with what a probe of this server says about it. A limit counts as enforced only if this build makes it true here.
-pub(super) fn enforcement(paths: &Paths) -> Vec<Enforcement> {
+pub(super) fn enforcement(paths: &Paths, level: Option<CgroupLevel>) -> Vec<Enforcement> {
     let quota = quota_of(&paths.homes);
-    let cgroups = match bounded::text("/sys/fs/cgroup/cgroup.controllers", LONGEST_FILE) {
-        Ok(controllers) => format!("The kernel offers the controllers {}, and this version does not use them.", controllers.trim()),
-        Err(_) => "The kernel's cgroup controllers are not available here in version 2.".to_owned(),
+    let cgroups = match level {
+        Some(CgroupLevel::Full) => "Cgroups here have the level full, and this version does not limit these yet.".to_owned(),
+        Some(level) => format!("Cgroups here have the level {level}, with which these cannot be limited."),
+        None => "phpd does not say what cgroups can do here.".to_owned(),
     };
     let one = |limit: &str| {
         let (enforced, detail) = match limit {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use opterius_model::DomainName;
+use opterius_protocol::phpd::CgroupLevel;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -39,6 +40,28 @@ pub(crate) struct ServerView {
     default: bool,
     /// For every limit: `enforced`, `not enforced on this server`, or `unknown` while the server does not answer.
     enforcement: BTreeMap<String, String>,
+    /// What cgroups of the accounts can do there. `none`: there are none of version 2. `tree`: there are, without the controllers `cpu`, `memory`
+    /// and `pids`, so that these cannot be limited. `full`: with these controllers. Nothing while the server does not answer, or does not say.
+    cgroups: Option<Cgroups>,
+}
+
+/// What cgroups of the accounts can do on a server.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Cgroups {
+    None,
+    Tree,
+    Full,
+}
+
+impl From<CgroupLevel> for Cgroups {
+    fn from(level: CgroupLevel) -> Self {
+        match level {
+            CgroupLevel::None => Self::None,
+            CgroupLevel::Tree => Self::Tree,
+            CgroupLevel::Full => Self::Full,
+        }
+    }
 }
 
 impl ServerView {
@@ -54,6 +77,7 @@ impl ServerView {
             max_accounts: server.max_accounts,
             default: server.is_default,
             enforcement: core.fleet.enforcement(server.id),
+            cgroups: core.fleet.health(server.id).and_then(|health| health.cgroup_level).map(Cgroups::from),
             name: server.name,
         }
     }

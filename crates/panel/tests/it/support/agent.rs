@@ -19,7 +19,7 @@ use opterius_protocol::agent::{
     Enforcement, Failure, FailureKind, HeadPage, Health, Load, NeverAnswer, NotedHead, OperationReport, Outcome, PagesKept, PartHealth,
     Php, PhpPool, Plan, PlanAccount, PlannedChange, PutPages, StepReport, StepState, Usage, UsageReport, pages_hash, spec_hash,
 };
-use opterius_protocol::phpd::{PoolFailure, PoolState};
+use opterius_protocol::phpd::{CgroupLevel, PoolFailure, PoolState};
 use opterius_protocol::{Micros, WireCode, WireError};
 use serde::Deserialize;
 use tokio::net::UnixListener;
@@ -967,6 +967,7 @@ async fn health(State(agent): State<FakeAgent>) -> Json<Health> {
         lines_lost: None,
         lines_lost_unknown: false,
         clock,
+        cgroup_level: Some(CgroupLevel::Tree),
         load: Some(Load {
             average_hundredths: 125,
             processors: 2,
