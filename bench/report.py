@@ -4,6 +4,7 @@ import datetime
 import os
 import re
 
+from measure import DAEMONS
 from server import RELEASE
 
 # From here on `bench/lifecycle` writes, and behind it a person: what a miss comes from. Each is kept when the others are written anew.
@@ -163,7 +164,7 @@ def write(chosen, found):
             requests = found[size]["requests"]
             lines.append((plural(max(1, size), "site"), f"{requests['catch-all rss'] / 1024:.1f} MB", f"{requests['plain rss'] / 1024:.1f} MB",
                           f"{requests['plain test']:.2f} s"))  # fmt: skip
-        text += table(("", "nginx process, RSS, catch-all", "with plain blocks too", "`nginx -t` with plain blocks"), lines)
+        text += table(("", "nginx process, RSS, catch-all", "plain blocks", "`nginx -t` with plain blocks"), lines)
 
     fills = [found[size]["fill"] for size in sizes if found[size]["fill"].get("doctor")]
     if fills:
@@ -266,6 +267,40 @@ def attacks(chosen, found):
     text += table(("attack", "p50", "p95", "max", "failed", "the Panel's answers"), lines)
     slow = [what for what, took, _ in found["attacks"] if took["p95"] > 1000 or took["failures"]]
     return text + table(("aim", ""), [("every order ends, within 1 s, p95", f"**missed** under: {'; '.join(slow)}" if slow else "met")])
+
+
+def compare(chosen, found):
+    """The table of `bench/compare`: `found` by the name of the packages and the release. What could not be measured is a dash."""
+    columns = [(name, release) for release in chosen.releases for name, _ in chosen.sets]
+
+    def cells(form, *where):
+        for column in columns:
+            value = found.get(column)
+            for key in where:
+                value = value.get(key) if value else None
+            yield "–" if value is None else form(value)
+
+    def pair(form, *where):
+        return [" / ".join(both) for both in zip(cells(form, "few", *where), cells(form, "many", *where), strict=True)]
+
+    sizes = f"{thousands(chosen.few)} / {thousands(chosen.many)}"
+    at_many = f"at {thousands(chosen.many)}"
+    lines = [
+        (f"create, p50, at {sizes} accounts", *pair(ms, "create", "whole", "p50")),
+        (f"{chosen.burst} creates at once, until the last is done, {at_many}", *cells(lambda burst: f"{burst['seconds']:.1f} s, {burst['failed']} failed", "many", "burst")),
+        *((f"{change}, answered, p50, {at_many}", *cells(ms, "many", "lives", change, "p50")) for change in ("suspend", "unsuspend", "terminate")),
+        (f"PHP requests/s, catch-all against a plain block, at {plural(max(1, chosen.few), 'site')} / {thousands(chosen.many)}", *pair("{:.2f}".format, "requests", "php ratio")),
+        (f"memory of the daemons at rest, PSS, at {sizes}", *pair(lambda of: f"{sum(numbers[0] for numbers in of.values()) / 1024:.0f} MB", "memory")),
+        ("the first request of a sleeping site, p50, " + at_many, *cells(ms, "many", "php", "cold", "p50")),
+        ("load before it", *pair("{:.1f}".format, "load")),
+    ]
+    text = table(("measure", *[f"{name}, {release}" for name, release in columns]), lines)
+    for title, where in (("create", ("create", "steps")), ("suspend", ("lives", "steps", "suspend")), ("unsuspend", ("lives", "steps", "unsuspend")), ("terminate", ("lives", "steps", "terminate"))):  # fmt: skip
+        names = {step for steps in cells(lambda steps: steps, "many", *where) if steps != "–" for step in steps}
+        lines = [(f"{title}: {step}", *pair(ms, *where, step)) for step in sorted(names)]
+        text += table((f"the steps of a {title}, at {sizes}", *[""] * len(columns)), lines) if lines else ""
+    lines = [(title, *pair(lambda numbers: f"{numbers[0] / 1024:.1f} MB", "memory", title)) for title in DAEMONS.values()]
+    return text + table((f"PSS, at {sizes}", *[""] * len(columns)), lines)
 
 
 def put(section, path):

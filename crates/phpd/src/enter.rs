@@ -2,10 +2,11 @@
 //! exec needs no code between fork and exec, and no race: it writes down which process it is, joins the cgroup, lets go of every descriptor
 //! but those that are meant to be inherited, gives up the system calls that no sandbox may make, and becomes bubblewrap.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -71,8 +72,18 @@ impl Enter {
         close_the_rest()?;
         let socket = inheritable(io::stdin())?;
         let report = inheritable(io::stdout())?;
-        // Bubblewrap copies it into the empty file that it makes, and closes it.
-        let nothing = inheritable(File::open("/dev/null")?)?;
+        let mut copied = Vec::new();
+        let mut arguments = Vec::with_capacity(self.arguments.len());
+        for argument in self.arguments {
+            // Bubblewrap copies the file to where the next argument says, and closes it.
+            let Some(path) = argument.as_bytes().strip_prefix(view::OPENED.as_bytes()) else {
+                arguments.push(argument);
+                continue;
+            };
+            let file = inheritable(File::open(OsStr::from_bytes(path))?)?;
+            arguments.push(file.as_raw_fd().to_string().into());
+            copied.push(file);
+        }
         let mut command = Command::new(view::BWRAP);
         command
             .env_clear()
@@ -85,15 +96,9 @@ impl Enter {
                 sockets.push(format!("={}", socket.as_raw_fd()));
                 sockets
             })
-            .args(
-                self.arguments.into_iter().map(
-                    |argument| {
-                        if argument == view::NOTHING { nothing.as_raw_fd().to_string().into() } else { argument }
-                    },
-                ),
-            );
-        // They stay open across exec; of the three only the socket gets into the sandbox.
-        std::mem::forget((socket, report, nothing));
+            .args(arguments);
+        // They stay open across exec; of all of them only the socket gets into the sandbox.
+        std::mem::forget((socket, report, copied));
         syscalls::refuse()?;
         Ok(command)
     }

@@ -6,9 +6,9 @@
 //!
 //! On a tmpfs nothing waits for a disk, so records are also written on threads of the runtime.
 
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use opterius_model::{AccountId, PoolName};
@@ -149,11 +149,9 @@ impl Run {
         &self.path
     }
 
-    /// Puts a file into it that the sandbox may read. The directory itself stays closed; only the mount opens the file.
+    /// Puts a file into it, which the sandbox gets a copy of.
     pub fn put(&self, name: &str, text: &str) -> io::Result<()> {
-        let path = self.path.join(name);
-        fs::write(&path, text)?;
-        fs::set_permissions(&path, Permissions::from_mode(0o644))
+        fs::write(self.path.join(name), text)
     }
 
     /// Replaces the record.

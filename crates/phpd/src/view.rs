@@ -23,25 +23,22 @@ const FPM_CONF: &str = "/etc/php-fpm.conf";
 /// The bytes that fit in `/tmp`. Uploads and sessions go to the home's `tmp`, which the account's quota counts.
 const TMP_BYTES: &str = "67108864";
 
-/// What is shown of the server's `/etc`, where it exists.
-const SHARED_ETC: &[&str] = &[
-    "alternatives",
-    "ca-certificates",
-    "fonts",
+/// What is shown of the server's `/etc`, where it exists: directories, large files, and files that are edited in place on a running server.
+const SHARED_ETC: &[&str] =
+    &["alternatives", "ca-certificates", "fonts", "hosts", "ImageMagick-6", "mime.types", "resolv.conf", "ssl/certs"];
+
+/// Small files of the server's `/etc` that each sandbox gets a copy of, where they exist. A mount takes a fifth of a millisecond of each start
+/// (measured), and a copy nearly nothing.
+const COPIED_ETC: &[&str] = &[
     "gai.conf",
     "host.conf",
-    "hosts",
-    "ImageMagick-6",
     "ld.so.cache",
     "localtime",
     "magic",
-    "mime.types",
     "networks",
     "protocols",
-    "resolv.conf",
     "rpc",
     "services",
-    "ssl/certs",
     "ssl/openssl.cnf",
     "timezone",
 ];
@@ -80,8 +77,8 @@ pub const PHP_LOG: &str = "/var/log/opterius/new/php.log";
 /// The size of that file system: the kernel refuses what is written beyond it.
 pub const PHP_LOG_BYTES: u64 = 2 * 1024 * 1024;
 
-/// Stands for the descriptor of an empty file in the arguments of bubblewrap.
-pub const NOTHING: &str = "{nothing}";
+/// Stands before a path in the arguments of bubblewrap: in the place of both comes the descriptor of that file, opened for reading.
+pub const OPENED: &str = "{opened}";
 
 /// The program of a PHP.
 pub fn php_fpm(version: &PhpVersion) -> PathBuf {
@@ -135,7 +132,7 @@ impl View<'_> {
             view.mount("--ro-bind", source, &logs(self.username));
             view.add(["--perms", "0755", "--size", &PHP_LOG_BYTES.to_string(), "--tmpfs", "/var/log/opterius/new"]);
             // Root's, so that its owner cannot change its mode, move it, or take a lease on it. Nobody reads what phpd has taken away.
-            view.add(["--perms", "0222", "--file", NOTHING, PHP_LOG]);
+            view.copy("0222", Path::new("/dev/null"), Path::new(PHP_LOG));
         }
         let home = home(self.username);
         view.mount("--bind", self.home, &home);
@@ -151,10 +148,16 @@ impl View<'_> {
             let path = Path::new("/etc").join(name);
             view.mount("--ro-bind-try", &path, &path);
         }
-        for (name, _) in files(self.username, self.uid) {
-            view.mount("--ro-bind", &self.files.join(name), &Path::new("/etc").join(name));
+        for name in COPIED_ETC {
+            let path = Path::new("/etc").join(name);
+            if path.is_file() {
+                view.copy("0644", &path, &path);
+            }
         }
-        view.mount("--ro-bind", &self.files.join(FPM_CONF_FILE), Path::new(FPM_CONF));
+        for (name, _) in files(self.username, self.uid) {
+            view.copy("0644", &self.files.join(name), &Path::new("/etc").join(name));
+        }
+        view.copy("0644", &self.files.join(FPM_CONF_FILE), Path::new(FPM_CONF));
         // The pools that an operator may have in pool.d are not shown: they can hold secrets of others in their environment.
         let php = Path::new("/etc/php").join(self.php_version.as_str());
         for directory in [Path::new("/etc/php"), &php, &php.join("fpm")] {
@@ -198,6 +201,14 @@ impl Arguments {
     fn mount(&mut self, option: &str, source: &Path, target: &Path) {
         self.0.extend([option.into(), source.into(), target.into()]);
     }
+
+    /// A file on bubblewrap's own tmpfs, or on one in it, with the content that `source` has now.
+    fn copy(&mut self, mode: &str, source: &Path, target: &Path) {
+        let mut opened = OsString::from(OPENED);
+        opened.push(source);
+        self.add(["--perms", mode, "--file"]);
+        self.0.extend([opened, target.into()]);
+    }
 }
 
 #[cfg(test)]
@@ -231,6 +242,26 @@ mod tests {
     fn of_the_server_only_the_home_can_be_written() {
         assert_eq!(writable(&shown(None)), ["/home/alice"]);
         assert_eq!(writable(&shown(Some(Path::new("/logs/alice")))), ["/home/alice"]);
+    }
+
+    #[test]
+    fn only_files_of_the_servers_and_of_the_run_are_copied() {
+        let arguments = shown(Some(Path::new("/logs/alice")));
+        let copied: Vec<&str> = arguments.iter().filter_map(|argument| argument.strip_prefix(OPENED)).collect();
+        assert!(
+            ["passwd", "group", "nsswitch.conf", "php-fpm.conf"]
+                .iter()
+                .all(|name| { copied.contains(&format!("/run/opterius-phpd/runs/x/{name}").as_str()) })
+        );
+        assert!(copied.iter().all(|path| {
+            let etc = path.strip_prefix("/etc/").is_some_and(|name| COPIED_ETC.contains(&name));
+            etc || *path == "/dev/null" || path.starts_with("/run/opterius-phpd/runs/x/")
+        }));
+        // Nobody but root may write what was copied, and root is not in there; the log of PHP is the one exception.
+        let modes = arguments.windows(5).filter(|five| five[2] == "--file").map(|five| (five[1].as_str(), five[4].as_str()));
+        assert!(
+            modes.clone().count() == copied.len() && modes.clone().all(|(mode, to)| mode == "0644" || (mode == "0222" && to == PHP_LOG))
+        );
     }
 
     #[test]
