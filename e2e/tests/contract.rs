@@ -27,8 +27,6 @@ fn agent_tests() -> Vec<u8> {
 fn the_real_host_keeps_the_contract_that_the_fake_one_keeps() {
     let server = Server::new("contract");
     server.feed(&["sh", "-ec", "cat >/root/agent-tests && chmod 700 /root/agent-tests"], agent_tests());
-    let php = format!("PHP_VERSION={}", server.sh("php -r 'echo PHP_MAJOR_VERSION, \".\", PHP_MINOR_VERSION;'"));
-    let output =
-        server.run(&["env", &php, "/root/agent-tests", "--ignored", "--exact", "host::contract::the_real_host_keeps_the_contract"]);
+    let output = server.run(&["/root/agent-tests", "--ignored", "--exact", "host::contract::the_real_host_keeps_the_contract"]);
     assert!(output.status == 0 && output.stdout.contains("1 passed"), "{}{}", output.stdout, output.stderr);
 }

@@ -85,8 +85,18 @@ fn windows() -> Vec<Window> {
         new("not announced", "begin_journal.before=pause", |s, o| is(s, o, "preflight", "unchanged")),
         new("announced, nothing applied", "begin_journal.after=pause", announced),
         new("about to make the user", "add_user.before=pause", announced),
-        new("the user is made", "add_user.after=pause", has_user),
-        new("the password is set", "set_password.after=pause", |s, o| there(s, &format!("getent shadow {} | grep -q ':[$]6'", o.username))),
+        new("only gshadow has the user", "users.replace.group=pause", |s, o| {
+            there(s, &format!("grep -q ^{0}: /etc/gshadow && ! grep -q ^{0}: /etc/group", o.username))
+        }),
+        new("only gshadow and group have the user", "users.replace.shadow=pause", |s, o| {
+            there(s, &format!("grep -q ^{0}: /etc/group && ! grep -q ^{0}: /etc/shadow", o.username))
+        }),
+        new("all but passwd have the user", "users.replace.passwd=pause", |s, o| {
+            there(s, &format!("grep -q ^{0}: /etc/shadow && ! grep -q ^{0}: /etc/passwd", o.username))
+        }),
+        new("the user is made, with its password", "add_user.after=pause", |s, o| {
+            has_user(s, o) && there(s, &format!("getent shadow {} | grep -q ':[$]6'", o.username))
+        }),
         new("about to build the home", "add_home.before=pause", |s, o| is(s, o, "home", "running")),
         new("the home is there", "add_home.after=pause", has_home),
         new("the logs are there", "add_logs.after=pause", has_logs),
@@ -101,7 +111,7 @@ fn windows() -> Vec<Window> {
         new("applied, not verified", "ping.before=pause", |s, o| is(s, o, "verify site", "running")),
         new("applied, the DNS server not asked", "ask_soa.before=pause", |s, o| is(s, o, "verify dns", "running")),
         new("verified, not committed", "append_journal.before=pause", |s, o| {
-            ["verify site", "verify dns", "password"].iter().all(|step| is(s, o, step, "done"))
+            ["verify site", "verify dns"].iter().all(|step| is(s, o, step, "done"))
         }),
         whole(new("committed, the reply lost", "append_journal.after=pause", decided)),
         whole(new("committed, not recorded", "write_account.before=pause", decided)),
@@ -120,6 +130,12 @@ fn windows() -> Vec<Window> {
         gone(new("the logs are deleted", "ping.after=return;remove_logs.after=pause", |s, o| turned(s, o) && !has_logs(s, o))),
         gone(new("about to remove the user", "ping.after=return;remove_user.before=pause", |s, o| {
             turned(s, o) && !has_logs(s, o) && is(s, o, "linux user", "running")
+        })),
+        gone(new("passwd has the user no more", "ping.after=return;users.replace.shadow=1*off->pause", |s, o| {
+            turned(s, o) && there(s, &format!("grep -q ^{0}: /etc/shadow && ! grep -q ^{0}: /etc/passwd", o.username))
+        })),
+        gone(new("only gshadow has the user still", "ping.after=return;users.replace.gshadow=1*off->pause", |s, o| {
+            turned(s, o) && there(s, &format!("grep -q ^{0}: /etc/gshadow && ! grep -q ^{0}: /etc/group", o.username))
         })),
         gone(new("the user is removed", "ping.after=return;remove_user.after=pause", |s, o| turned(s, o) && !has_user(s, o))),
         gone(new("the zone is removed", "ping.after=return;remove_zone.after=pause", |s, o| turned(s, o) && !has_zone(s, o))),

@@ -99,7 +99,6 @@ fn a_call_of_the_system_that_fails_turns_everything_back_wherever_it_is() {
     let server = Server::new("calls");
     let calls = [
         ("add_user", "linux user"),
-        ("set_password", "password"),
         ("add_home", "home"),
         ("add_logs", "logs"),
         ("put_pool", "php pool"),

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::net::TcpStream;
 
-use opterius_e2e::{Server, Tenant, eventually, finish};
+use opterius_e2e::{Server, Tenant, eventually, finish, within};
 use serde_json::Value;
 
 /// A package of this name with more of its limits set.
@@ -337,4 +337,197 @@ fn deleting_a_pool_ends_what_runs_in_it() {
     );
     end(&server, &bob, "1");
     assert_eq!(finish(stays).text(), "held 1", "nobody else's is ended");
+}
+
+/// The version of PHP that the server's packages brought.
+fn packaged(server: &Server) -> String {
+    versions(server).pop().expect("the server has a PHP")
+}
+
+/// The versions that the Panel knows of the server, the newest first.
+fn versions(server: &Server) -> Vec<String> {
+    eventually("the Panel knows which PHPs there are", || {
+        let servers: Value = serde_json::from_str(&server.ok(&["opterius", "server", "list", "--json"])).ok()?;
+        let versions: Option<Vec<String>> =
+            servers[0]["php_versions"].as_array()?.iter().map(|one| one.as_str().map(str::to_owned)).collect();
+        versions
+    })
+}
+
+/// Installs the server's PHP once more as another version: a program of its own that reads a configuration of its own, side by side with the
+/// one that is there. Debian has one version a release, and its packages of two releases exclude each other.
+fn install(server: &Server, own: &str, version: &str) {
+    assert_eq!(own.len(), version.len(), "the paths within the program are replaced by others of their length");
+    server.sh(&format!(
+        "cp -a /etc/php/{own} /etc/php/{version}\n\
+         LC_ALL=C sed 's#/etc/php/{own}/#/etc/php/{version}/#g' /usr/sbin/php-fpm{own} >/usr/sbin/php-fpm{version}.new\n\
+         echo 'opterius_which = {version}' >/etc/php/{version}/fpm/conf.d/99-which.ini\n\
+         chmod 755 /usr/sbin/php-fpm{version}.new && mv /usr/sbin/php-fpm{version}.new /usr/sbin/php-fpm{version}"
+    ));
+}
+
+fn remove(server: &Server, version: &str) {
+    server.sh(&format!("rm -r /usr/sbin/php-fpm{version} /etc/php/{version}"));
+}
+
+fn wait_until_there(server: &Server, wanted: &[&str]) {
+    within(std::time::Duration::from_mins(2), "the Panel knows it", || (versions(server) == wanted).then_some(()));
+}
+
+/// Says which PHP answers.
+const WHICH: &str = "<?php echo get_cfg_var('opterius_which') ?: PHP_MAJOR_VERSION . '.' . PHP_MINOR_VERSION;";
+
+/// The PHP that answers now; a visitor always gets an answer.
+fn which(server: &Server, host: &str) -> String {
+    let reply = server.get(host, "/which.php");
+    assert_eq!(reply.status, 200, "{host}: {}", reply.text());
+    reply.text()
+}
+
+/// Waits until another PHP answers, while every request in between is answered.
+fn wait_for_php(server: &Server, host: &str, version: &str) {
+    within(std::time::Duration::from_mins(2), "another PHP answers", || (which(server, host) == version).then_some(()));
+}
+
+/// What doctor says of PHP, with the level of each finding.
+fn doctor_on_php(server: &Server) -> Vec<(String, String)> {
+    let told: Value = serde_json::from_str(&server.run(&["opterius", "doctor", "--json"]).stdout).expect("JSON");
+    let findings = told["findings"].as_array().expect("findings").iter().filter(|finding| finding["check"] == "PHP");
+    findings.map(|one| (one["level"].as_str().unwrap_or_default().to_owned(), format!("{} {}", one["detail"], one["hint"]))).collect()
+}
+
+#[test]
+fn an_account_has_the_php_that_is_chosen_and_its_site_answers_all_the_while() {
+    let server = Server::new("choice");
+    let own = packaged(&server);
+    let alice = Tenant::new(&server, "alice", "alice.test");
+    alice.put(&server, "which.php", WHICH);
+    alice.put(&server, "hold.php", HOLD);
+    let (_, account) = server.api("GET", &format!("/api/accounts/{}", alice.account), None);
+    assert_eq!((&account["data"]["php_version"], &account["data"]["php_runs"]), (&Value::from("newest"), &Value::from(own.as_str())));
+    let refused = server.run(&["opterius", "account", "php", "alice", "7.0"]);
+    assert!(refused.status == 1 && refused.stderr.contains("php_version") && refused.stderr.contains(&own), "{}", refused.stderr);
+
+    assert_eq!(which(&server, "alice.test"), own);
+    install(&server, &own, "9.9");
+    wait_until_there(&server, &["9.9", &own]);
+    // What runs gives way to it by itself, and so does what was chosen to what is chosen next. What is running is finished.
+    wait_for_php(&server, "alice.test", "9.9");
+    for (round, version) in [own.as_str(), "9.9", "newest"].into_iter().enumerate() {
+        let name = round.to_string();
+        let held = begin(&server, "alice.test", &format!("/hold.php?n={name}"));
+        wait_until_begun(&server, &alice, &name);
+        server.ok(&["opterius", "account", "php", "alice", version]);
+        let answers = if version == "newest" { "9.9" } else { version };
+        assert_eq!(which(&server, "alice.test"), answers, "the next request");
+        end(&server, &alice, &name);
+        assert_eq!(finish(held).text(), format!("held {name}"));
+        let shown = server.ok(&["opterius", "account", "show", "alice"]);
+        assert!(shown.contains(&format!("running, PHP {answers}")), "{shown}");
+    }
+    // The one that was ordered is the one that it has.
+    let order = |choice: &str| {
+        let words = ["opterius", "account", "create", "--username", "bob", "--domain", "bob.test", "--package", "Starter", "--php", choice];
+        server.run(&words)
+    };
+    let refused = order("7.0");
+    assert!(
+        refused.status == 1 && refused.stderr.contains("PHP 7.0 is not installed") && refused.stderr.contains(&own),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(order(&own).status, 0);
+    server.sh("install -o bob -g bob /home/alice/alice.test/public_html/which.php /home/bob/bob.test/public_html/which.php");
+    assert_eq!(which(&server, "bob.test"), own);
+}
+
+#[test]
+fn a_version_that_goes_away_takes_no_site_with_it() {
+    let server = Server::new("gone");
+    let own = packaged(&server);
+    let (alice, bob) = (Tenant::new(&server, "alice", "alice.test"), Tenant::new(&server, "bob", "bob.test"));
+    for tenant in [&alice, &bob] {
+        tenant.put(&server, "which.php", WHICH);
+        tenant.put(&server, "page.html", "static");
+    }
+    install(&server, &own, "7.9");
+    wait_until_there(&server, &[&own, "7.9"]);
+    server.ok(&["opterius", "account", "php", "alice", "7.9"]);
+    assert_eq!((which(&server, "alice.test").as_str(), which(&server, "bob.test")), ("7.9", own.clone()));
+    // Who could lose one is named before.
+    let told = doctor_on_php(&server);
+    assert!(told.iter().any(|(level, text)| level == "ok" && text.contains("PHP 7.9") && text.contains("alice")), "{told:?}");
+
+    remove(&server, "7.9");
+    wait_for_php(&server, "alice.test", &own);
+    let told = doctor_on_php(&server);
+    let lost = told.iter().find(|(level, _)| level == "problem").expect("it is a problem");
+    assert!(lost.1.contains("PHP 7.9 is not installed") && lost.1.contains("alice") && lost.1.contains("opterius account php"), "{told:?}");
+    assert!(server.ok(&["opterius", "account", "show", "alice"]).contains(&format!("PHP {own} in place of 7.9")));
+    // A start of it, a restart of phpd, and whatever else is done to the account: nothing of it fails.
+    server.ok(&["systemctl", "restart", "opterius-phpd"]);
+    assert_eq!(which(&server, "alice.test"), own);
+    server.ok(&["opterius", "account", "suspend", "alice", "--reason", "a test"]);
+    server.ok(&["opterius", "account", "unsuspend", "alice"]);
+    server.ok(&["opterius", "account", "repair", "alice"]);
+    assert_eq!(which(&server, "alice.test"), own);
+    // Once it is back, so is the site.
+    install(&server, &own, "7.9");
+    wait_for_php(&server, "alice.test", "7.9");
+    assert!(doctor_on_php(&server).iter().all(|(level, _)| level == "ok"));
+
+    // Without any PHP what is no PHP goes on, and all of it once there is one again.
+    remove(&server, "7.9");
+    server.sh(&format!("mv /usr/sbin/php-fpm{own} /root/ && pkill php-fpm"));
+    eventually("no PHP answers any more", || (server.get("bob.test", "/which.php").status >= 500).then_some(()));
+    assert_eq!(server.get("bob.test", "/page.html").text(), "static");
+    let told = doctor_on_php(&server);
+    assert!(told.iter().any(|(level, text)| level == "problem" && text.contains("no PHP is installed")), "{told:?}");
+    server.sh(&format!("mv /root/php-fpm{own} /usr/sbin/"));
+    for host in ["alice.test", "bob.test"] {
+        within(std::time::Duration::from_mins(2), "the site is back", || {
+            let reply = server.get(host, "/which.php");
+            (reply.status == 200 && reply.text() == own).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_server_whose_php_was_upgraded_with_accounts_on_it_serves_all_of_them() {
+    let server = Server::new("upgraded");
+    let own = packaged(&server);
+    let tenants = ["alice", "bob", "carol"].map(|name| Tenant::new(&server, name, &format!("{name}.test")));
+    for tenant in &tenants {
+        tenant.put(&server, "which.php", WHICH);
+    }
+    for name in ["bob", "carol"] {
+        server.ok(&["opterius", "account", "php", name, &own]);
+        assert_eq!(which(&server, &format!("{name}.test")), own);
+    }
+    server.ok(&["opterius", "account", "suspend", "carol", "--reason", "a test"]);
+    let told = doctor_on_php(&server);
+    assert!(told.iter().any(|(_, text)| text.contains(&format!("PHP {own} and no other is chosen for bob"))), "{told:?}");
+    assert!(!told.iter().any(|(_, text)| text.contains("alice")), "who follows the server is not named: {told:?}");
+
+    // As the upgrade of a release does it: another version is there, that of before is not, and the server is booted again.
+    install(&server, &own, "9.9");
+    server.sh(&format!("rm -r /usr/sbin/php-fpm{own} /etc/php/{own}/fpm"));
+    server.reboot();
+    server.wait_until_ready();
+    assert_eq!(versions(&server), ["9.9"]);
+    for host in ["alice.test", "bob.test"] {
+        assert_eq!(which(&server, host), "9.9", "{host}");
+    }
+    server.ok(&["opterius", "account", "unsuspend", "carol"]);
+    assert_eq!(which(&server, "carol.test"), "9.9");
+    let dave = Tenant::new(&server, "dave", "dave.test");
+    dave.put(&server, "which.php", WHICH);
+    assert_eq!(which(&server, "dave.test"), "9.9");
+    let problem = |told: &[(String, String)]| told.iter().find(|(level, _)| level == "problem").map(|(_, text)| text.clone());
+    let told = problem(&doctor_on_php(&server)).expect("it is said who has another one now");
+    assert!(told.contains("bob") && told.contains("carol") && told.contains("PHP 9.9 answers in its place"), "{told}");
+    for name in ["bob", "carol"] {
+        server.ok(&["opterius", "account", "php", name, "newest"]);
+    }
+    assert_eq!(problem(&doctor_on_php(&server)), None);
 }

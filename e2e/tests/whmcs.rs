@@ -290,7 +290,7 @@ fn what_clients_and_staff_see_in_whmcs_comes_from_the_panel() {
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     let settled = settled(&server, &order);
-    let (account, php) = (settled["id"].as_str().expect("an id").to_owned(), settled["php_version"].as_str().expect("a version"));
+    let (account, php) = (settled["id"].as_str().expect("an id").to_owned(), settled["php_runs"].as_str().expect("a version"));
     for (action, leads_to) in [("ServiceSingleSignOn", format!("/account/{account}")), ("AdminSingleSignOn", "/accounts".to_owned())] {
         let link = shop.press(action, &order, &json!({})).result;
         let url = link["redirect"].as_str().unwrap_or_else(|| panic!("{action}: {link}")).to_owned();

@@ -259,7 +259,8 @@ impl Run {
     }
 }
 
-fn failure(step: &str, taken: FailureKind, error: &HostError) -> Failure {
+/// What a caller is told of `error` in a step.
+pub(crate) fn failure(step: &str, taken: FailureKind, error: &HostError) -> Failure {
     let (kind, hint) = match error {
         HostError::Taken { .. } => (taken, Some(hint_for(taken))),
         HostError::Unavailable { hint, .. } => (FailureKind::Unavailable, Some(hint.clone())),

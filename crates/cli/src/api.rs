@@ -36,7 +36,7 @@ pub(crate) struct Account {
     pub(crate) ipv6: Vec<String>,
     #[serde(default)]
     pub(crate) nameservers: Vec<String>,
-    /// Of its site.
+    /// The PHP that its site is to run: `newest`, or a version.
     #[serde(default)]
     pub(crate) php_version: Option<String>,
     pub(crate) uid: Option<u32>,
@@ -181,6 +181,10 @@ pub(crate) struct Php {
 #[derive(Debug, Deserialize)]
 pub(crate) struct PhpPool {
     pub(crate) name: String,
+    pub(crate) php_version: String,
+    /// The version that answers. A Panel of an earlier version does not say.
+    #[serde(default)]
+    pub(crate) runs: Option<String>,
     pub(crate) state: String,
     #[serde(default)]
     pub(crate) last_failure: Option<PhpFailure>,
@@ -261,6 +265,9 @@ pub(crate) struct Server {
     pub(crate) max_accounts: u32,
     #[serde(default)]
     pub(crate) enforcement: BTreeMap<String, String>,
+    /// The versions of PHP that it has, the newest first, if that is known.
+    #[serde(default)]
+    pub(crate) php_versions: Option<Vec<String>>,
 }
 
 /// The operation that an account is, or was last, subject to.

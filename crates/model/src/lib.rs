@@ -10,6 +10,7 @@ mod micros;
 mod package_name;
 mod pages;
 mod password;
+mod php;
 mod records;
 mod spec;
 mod text;
@@ -22,13 +23,13 @@ pub use micros::Micros;
 pub use package_name::{InvalidPackageName, PackageName};
 pub use pages::{InvalidPage, PageLink, PageMessage, PageTitle, Pages, SuspensionPage, WelcomePage, style_of};
 pub use password::{InvalidPassword, InvalidPasswordHash, Password, PasswordHash};
+pub use php::{InvalidPhpChoice, InvalidPhpVersion, PhpChoice, PhpVersion};
 pub use records::{
     InvalidRecord, InvalidRecords, InvalidTtl, MAX_RECORDS, Misfit, Record, RecordName, RecordType, TTL_RANGE, Ttl, ZoneRecord,
     ZoneRecords, zone_of,
 };
 pub use spec::{
-    Addresses, Docroot, Generation, Hold, InvalidHold, InvalidPhpVersion, InvalidPoolName, InvalidSpec, PhpVersion, Pool, PoolName,
-    SPEC_VERSION, Site, Spec, State, Tls,
+    Addresses, Docroot, Generation, Hold, InvalidHold, InvalidPoolName, InvalidSpec, Pool, PoolName, SPEC_VERSION, Site, Spec, State, Tls,
 };
 pub use text::{clean, printable, printable_json};
 pub use username::{InvalidUsername, RESERVED_USERNAMES, SYSTEM_IDS, UID_RANGE, Uid, Username};

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use serde::{Deserialize, Serialize};
 
 use crate::text::{shown, text_type};
-use crate::{AccountId, DomainName, Limits, Micros, OwnerId, PasswordHash, Uid, Username, ZoneRecords};
+use crate::{AccountId, DomainName, Limits, Micros, OwnerId, PasswordHash, PhpChoice, Uid, Username, ZoneRecords};
 
 /// The version of the Spec's form that this build writes. A fixture of each version must still load.
 pub const SPEC_VERSION: u32 = 1;
@@ -96,27 +96,6 @@ impl std::fmt::Display for Hold {
     }
 }
 
-/// A version of PHP, such as `8.2`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct PhpVersion(String);
-
-/// Why a text is not a [`PhpVersion`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a PHP version: use one such as `8.2`")]
-pub struct InvalidPhpVersion(String);
-
-impl PhpVersion {
-    /// Checks `text`: one digit, a dot, one or two digits.
-    pub fn parse(text: &str) -> Result<Self, InvalidPhpVersion> {
-        let ok = text.split_once('.').is_some_and(|(major, minor)| {
-            major.len() == 1 && (1..=2).contains(&minor.len()) && [major, minor].iter().all(|n| n.bytes().all(|b| b.is_ascii_digit()))
-        });
-        if ok { Ok(Self(text.to_owned())) } else { Err(InvalidPhpVersion(shown(text))) }
-    }
-}
-
-text_type!(PhpVersion, InvalidPhpVersion);
-
 /// The name of a pool within its account: 1 to 16 lower-case letters and digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PoolName(String);
@@ -147,8 +126,8 @@ text_type!(PoolName, InvalidPoolName);
 pub struct Pool {
     /// Its name within the account.
     pub name: PoolName,
-    /// The PHP it runs.
-    pub php_version: PhpVersion,
+    /// The PHP that it is to run. Only a server that tells which versions it has is sent `newest`: an Agent of an earlier version cannot read it.
+    pub php_version: PhpChoice,
 }
 
 /// Where a site's files are.
@@ -344,6 +323,18 @@ mod tests {
         assert_eq!(spec.check(), Ok(()));
         let before: serde_json::Value = serde_json::from_str(V1).expect("the fixture is JSON");
         assert_eq!(serde_json::to_value(&spec).expect("a Spec serialises"), before);
+    }
+
+    #[test]
+    fn a_spec_with_the_newest_php_is_written_back_the_same_and_differs_in_nothing_else() {
+        let newest: Spec = serde_json::from_str(include_str!("../fixtures/spec-v1-newest-php.json")).expect("the fixture is a Spec");
+        assert_eq!((newest.check(), &newest.pools[0].php_version), (Ok(()), &PhpChoice::Newest));
+        let one: Spec = serde_json::from_str(V1).expect("the fixture is a Spec");
+        let pools = vec![Pool { php_version: PhpChoice::Newest, ..one.pools[0].clone() }];
+        assert_eq!(newest, Spec { pools, ..one });
+        let before: serde_json::Value =
+            serde_json::from_str(include_str!("../fixtures/spec-v1-newest-php.json")).expect("the fixture is JSON");
+        assert_eq!(serde_json::to_value(&newest).expect("a Spec serialises"), before);
     }
 
     #[test]

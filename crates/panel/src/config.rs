@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use opterius_model::{DomainName, PhpVersion};
+use opterius_model::{DomainName, PhpChoice};
 use opterius_protocol::bounded;
 use serde::Deserialize;
 
@@ -21,9 +21,9 @@ pub struct Config {
     /// The socket of the Agent on this machine.
     #[serde(default = "agent_socket")]
     pub agent_socket: PathBuf,
-    /// The PHP that new accounts run.
+    /// The PHP that new accounts get, if their order names none: `newest`, or a version.
     #[serde(default = "php_version")]
-    pub php_version: PhpVersion,
+    pub php_version: PhpChoice,
 }
 
 /// Why the configuration cannot be used.
@@ -82,10 +82,8 @@ fn agent_socket() -> PathBuf {
     PathBuf::from(opterius_protocol::agent::SOCKET)
 }
 
-fn php_version() -> PhpVersion {
-    // Debian 13's or Debian 12's, until the Panel knows what versions a server has.
-    let version = if Path::new("/usr/sbin/php-fpm8.4").exists() { "8.4" } else { "8.2" };
-    PhpVersion::parse(version).expect("a PHP version")
+fn php_version() -> PhpChoice {
+    PhpChoice::Newest
 }
 
 #[cfg(test)]
@@ -95,7 +93,10 @@ mod tests {
     #[test]
     fn only_the_hostnames_are_needed_and_a_misspelt_key_is_refused() {
         let config: Config = toml::from_str("hostnames = [\"panel.example.net\"]").unwrap();
-        assert_eq!(config.php_version.as_str(), "8.2");
+        assert_eq!(config.php_version, PhpChoice::Newest);
+        let one: Config = toml::from_str("hostnames = [\"panel.example.net\"]\nphp_version = \"8.2\"").unwrap();
+        assert_eq!(one.php_version.as_str(), "8.2");
+        assert!(toml::from_str::<Config>("hostnames = [\"panel.example.net\"]\nphp_version = \"latest\"").is_err());
         assert_eq!(config.database(), Path::new("/var/lib/opterius-panel/panel.db"));
         assert!(toml::from_str::<Config>("hostnames = [\"panel.example.net\"]\nstatedir = \"/x\"").is_err());
         assert!(toml::from_str::<Config>("").is_err());

@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use opterius_model::{AccountId, PhpVersion, PoolName};
+use opterius_model::{AccountId, PoolName};
 use opterius_protocol::bounded;
 use opterius_protocol::phpd::{CgroupLevel, PoolSpec};
 use rustix::process::Signal;
@@ -31,6 +31,7 @@ use crate::fpm_config;
 use crate::launch::{Launcher, Sandbox};
 use crate::panics::Panics;
 use crate::php_log::{self, News, PhpLog, SandboxLog, WrittenByPhp};
+use crate::phps::{self, Php, Phps};
 use crate::process::{self, Process};
 use crate::runs::{Processes, Record, Report, Run, Runs};
 use crate::sockets::Socket;
@@ -56,6 +57,7 @@ const CLEARING: Duration = Duration::from_secs(5);
 pub struct Bubblewrap {
     config: Arc<Config>,
     runs: Runs,
+    phps: Arc<Phps>,
     cgroups: Arc<Cgroups>,
     panics: Panics,
 }
@@ -87,10 +89,10 @@ struct Begun {
 }
 
 impl Bubblewrap {
-    /// With the directory of the runs.
-    pub fn new(config: Arc<Config>, runs: Runs, panics: Panics) -> Self {
+    /// With the directory of the runs, and the PHPs that there are.
+    pub fn new(config: Arc<Config>, runs: Runs, phps: Arc<Phps>, panics: Panics) -> Self {
         let cgroups = Arc::new(Cgroups::new(config.accounts_cgroup.clone()));
-        Self { config, runs, cgroups, panics }
+        Self { config, runs, phps, cgroups, panics }
     }
 
     /// The sandbox of an earlier phpd, if it still runs. One that runs without its master does not count, nor does a process that is not what
@@ -149,7 +151,9 @@ impl Bubblewrap {
         let given_up = GivenUp::default();
         let gave_up = Arc::clone(&given_up.0);
         let begun = self.panics.on_a_thread("the beginning of a start", move || {
-            let begun = this.begin(&of, Record::new(of.clone(), bound, cookie), &path, inherited)?;
+            let phps = this.phps.look();
+            let php = phps::pick(&of.php_version, &phps).ok_or(NO_PHP)?;
+            let begun = this.begin(&of, php, Record::new(of.clone(), php.clone(), bound, cookie), &path, inherited)?;
             if gave_up.load(Ordering::SeqCst) {
                 tokio::runtime::Handle::current().block_on(this.kill_run(&begun.run, None));
                 return Err("it was given up".to_owned());
@@ -181,7 +185,7 @@ impl Bubblewrap {
     }
 
     /// All of a start that asks a disk for something, up to the new process. Blocks.
-    fn begin(&self, spec: &PoolSpec, record: Record, listen: &std::path::Path, socket: OwnedFd) -> Result<Begun, String> {
+    fn begin(&self, spec: &PoolSpec, php: &Php, record: Record, listen: &std::path::Path, socket: OwnedFd) -> Result<Begun, String> {
         let home = self.config.homes.join(spec.username.as_str());
         // The directory above belongs to root, so the home stays what it is here until it is mounted.
         match fs::symlink_metadata(&home) {
@@ -191,13 +195,13 @@ impl Bubblewrap {
         }
         let log = self.log(spec);
         let run = self.runs.begin(&record).map_err(|error| format!("could not record the start: {error}"))?;
-        let outer = self.spawn(spec, listen, socket, &home, log.as_ref(), &run).inspect_err(|_| run.end())?;
+        let outer = self.spawn((spec, php), listen, socket, &home, log.as_ref(), &run).inspect_err(|_| run.end())?;
         Ok(Begun { run, record, outer, log })
     }
 
     fn spawn(
         &self,
-        spec: &PoolSpec,
+        (spec, php): (&PoolSpec, &Php),
         listen: &std::path::Path,
         socket: OwnedFd,
         home: &std::path::Path,
@@ -213,7 +217,7 @@ impl Bubblewrap {
         let view = View {
             username: &spec.username,
             uid: spec.uid,
-            php_version: &spec.php_version,
+            php_version: &php.version,
             home,
             logs: log.map(PhpLog::path),
             files: run.path(),
@@ -235,6 +239,9 @@ impl Bubblewrap {
     }
 }
 
+/// Why a pool does not start on a server without any PHP.
+pub const NO_PHP: &str = "no PHP is installed on this server";
+
 /// Tells the thread that begins a start that nobody waits for it any more.
 #[derive(Default)]
 struct GivenUp(Arc<AtomicBool>);
@@ -254,10 +261,6 @@ fn slow(what: &str) -> String {
 pub struct BubblewrapLauncher(pub Arc<Bubblewrap>);
 
 impl Launcher for BubblewrapLauncher {
-    fn has_php(&self, version: &PhpVersion) -> bool {
-        view::php_fpm(version).is_file()
-    }
-
     fn launch<'a>(&'a self, spec: &'a PoolSpec, socket: &'a Socket) -> BoxFuture<'a, Result<Arc<dyn Sandbox>, String>> {
         async move {
             let bubble: Arc<dyn Sandbox> = Arc::new(self.0.start(spec, socket).await?);
@@ -468,6 +471,10 @@ impl Bubble {
 impl Sandbox for Bubble {
     fn master_pid(&self) -> u32 {
         self.master.id().pid
+    }
+
+    fn php(&self) -> Option<Php> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner).php()
     }
 
     fn has_workers(&self) -> bool {

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use opterius_model::{AccountId, PhpVersion, PoolName};
+use opterius_model::{AccountId, PoolName};
 use opterius_protocol::phpd::{CgroupLevel, PoolSpec};
 
+use crate::phps::Php;
 use crate::sockets::Socket;
 
 /// Starts sandboxes.
 pub trait Launcher: Send + Sync + 'static {
-    /// Whether this PHP is installed.
-    fn has_php(&self, version: &PhpVersion) -> bool;
-
-    /// Starts a sandbox with FPM on the socket and waits until it takes connections. The error is a sentence. When this is dropped, what it began
+    /// Starts a sandbox with FPM on the socket and waits until it takes connections. The PHP is the one that is to be had now. The error is a sentence. When this is dropped, what it began
     /// is a leftover.
     fn launch<'a>(&'a self, spec: &'a PoolSpec, socket: &'a Socket) -> BoxFuture<'a, Result<Arc<dyn Sandbox>, String>>;
 
@@ -29,6 +27,9 @@ pub trait Launcher: Send + Sync + 'static {
 pub trait Sandbox: Send + Sync {
     /// FPM's master as the server sees it.
     fn master_pid(&self) -> u32;
+
+    /// The PHP that it runs; nothing if an earlier phpd started it and did not say.
+    fn php(&self) -> Option<Php>;
 
     /// Whether it has workers. A worker outlives its last request by a while, so none means that there was no request in that while, and
     /// that none is running.

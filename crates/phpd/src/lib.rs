@@ -15,6 +15,7 @@ pub mod http;
 pub mod launch;
 pub mod panics;
 pub mod php_log;
+pub mod phps;
 pub mod pool;
 pub mod process;
 pub mod registry;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use opterius_model::{PhpChoice, PhpVersion};
 use opterius_protocol::phpd::{Deleted, PoolFailure, PoolSpec, PoolState, PoolStatus};
 use opterius_protocol::{WireCode, WireError};
 use tokio::io::unix::AsyncFd;
@@ -20,6 +21,7 @@ use crate::fd_store;
 use crate::fpm_config;
 use crate::launch::{Launcher, Sandbox};
 use crate::panics::{self, Panics};
+use crate::phps::{self, Php, Phps};
 use crate::registry::Found;
 use crate::retire::Retiring;
 use crate::sockets::{self, Socket, Sockets};
@@ -53,6 +55,8 @@ pub struct Surroundings {
     pub store: Store,
     /// What runs PHP.
     pub launcher: Arc<dyn Launcher>,
+    /// The PHPs that there are.
+    pub phps: Arc<Phps>,
     /// What went wrong in phpd itself.
     pub panics: Panics,
 }
@@ -72,6 +76,8 @@ pub struct Shown {
     store: Store,
     state: PoolState,
     master_pid: Option<u32>,
+    /// The PHP that runs.
+    php: Option<PhpVersion>,
     last_failure: Option<PoolFailure>,
     socket: Option<(PathBuf, PathBuf)>,
 }
@@ -79,22 +85,28 @@ pub struct Shown {
 impl Shown {
     /// A pool of which nothing is there yet.
     pub fn new(spec: Arc<PoolSpec>, store: Store) -> Self {
-        Self { spec, store, state: PoolState::Asleep, master_pid: None, last_failure: None, socket: None }
+        Self { spec, store, state: PoolState::Asleep, master_pid: None, php: None, last_failure: None, socket: None }
     }
 
-    /// What the contract says of the pool. Blocks: it looks at the socket's files and at the pool's file, so it is asked of
-    /// a copy, for which nobody has to wait.
-    pub fn status(self) -> PoolStatus {
+    /// What the contract says of the pool, on a server with these PHPs. Blocks: it looks at the socket's files and at the pool's file, so it is
+    /// asked of a copy, for which nobody has to wait.
+    pub fn status(self, phps: &[Php]) -> PoolStatus {
         let listening =
             self.socket.as_ref().is_some_and(|(bound, path)| sockets::is_in_place(bound, path) && sockets::is_open_to_nginx_alone(path));
         PoolStatus {
             listening,
             saved: self.store.has(&self.spec),
+            runs: self.php.or_else(|| phps::pick(&self.spec.php_version, phps).map(|php| php.version.clone())),
             spec: PoolSpec::clone(&self.spec),
             state: self.state,
             master_pid: self.master_pid,
             last_failure: self.last_failure,
         }
+    }
+
+    /// What it is to be.
+    pub fn spec(&self) -> &Arc<PoolSpec> {
+        &self.spec
     }
 
     /// What it does.
@@ -312,7 +324,8 @@ impl Pool {
 
     async fn status(&self) -> Result<PoolStatus, WireError> {
         let seen = self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let looking = self.around.panics.on_a_thread("a look at a pool", || seen.status());
+        let phps = Arc::clone(&self.around.phps);
+        let looking = self.around.panics.on_a_thread("a look at a pool", move || seen.status(&phps.look()));
         tokio::time::timeout(SAVING, looking).await.map_err(std::io::Error::from).flatten().map_err(|error| {
             let PoolSpec { pool, username, .. } = &*self.spec;
             internal(&format!("could not look at pool {pool} of {username}: {error}"))
@@ -335,6 +348,7 @@ impl Pool {
         shown.spec = Arc::clone(&self.spec);
         shown.state = state;
         shown.master_pid = self.running.as_ref().map(|running| running.sandbox.master_pid());
+        shown.php = self.running.as_ref().and_then(|running| running.sandbox.php()).map(|php| php.version);
         shown.last_failure = self.backoff.last();
         let socket = self.socket.as_ref().map(Listening::socket);
         shown.socket = socket.map(|socket| (socket.bound(), socket.path()));
@@ -395,12 +409,22 @@ impl Pool {
             Ok(sandbox) => {
                 let ms = (now - before).as_millis();
                 let PoolSpec { account_id, pool, username, php_version, .. } = &*self.spec;
+                let php = named(sandbox.php().as_ref(), php_version);
                 if self.backoff.backing_off() {
-                    tracing::debug!(account.id = %account_id, pool = %pool, "started PHP {php_version} of {username} again in {ms} ms");
+                    tracing::debug!(account.id = %account_id, pool = %pool, "started {php} of {username} again in {ms} ms");
                 } else {
                     tracing::info!(
                         account.id = %account_id, account.username = %username, pool = %pool, duration_ms = u64::try_from(ms).unwrap_or(u64::MAX),
-                        "started PHP {php_version} of {username} (account {account_id}, pool {pool}) in {ms} ms"
+                        "started {php} of {username} (account {account_id}, pool {pool}) in {ms} ms"
+                    );
+                }
+                if let (Some(wanted), Some(Php { version, .. })) = (php_version.version(), sandbox.php())
+                    && *wanted != version
+                {
+                    tracing::warn!(
+                        account.id = %account_id, account.username = %username, pool = %pool,
+                        "{username} (account {account_id}, pool {pool}) is to have PHP {wanted}, which is not installed, and has PHP {version} in its \
+                         place: install php{wanted}-fpm, or choose another one with `opterius account php {username} newest`"
                     );
                 }
                 let next_look = now + self.around.config.look_every();
@@ -410,21 +434,26 @@ impl Pool {
         }
     }
 
+    fn php(&self) -> String {
+        let running = self.running.as_ref().and_then(|running| running.sandbox.php());
+        named(running.as_ref(), &self.spec.php_version)
+    }
+
     fn failed(&mut self, detail: &str) {
         let was = self.backoff.backing_off();
-        let PoolSpec { account_id, pool, username, php_version, .. } = &*self.spec;
+        let (PoolSpec { account_id, pool, username, .. }, php) = (&*self.spec, self.php());
         let first = self.backoff.count() == 0;
         self.backoff.failed(detail.to_owned(), Instant::now());
         let count = self.backoff.count();
         if first {
-            tracing::warn!(account.id = %account_id, account.username = %username, pool = %pool, "PHP {php_version} of {username} did not stay up: {detail}");
+            tracing::warn!(account.id = %account_id, account.username = %username, pool = %pool, "{php} of {username} did not stay up: {detail}");
         } else if !was && self.backoff.backing_off() {
             tracing::error!(
                 account.id = %account_id, account.username = %username, pool = %pool,
-                "PHP {php_version} of {username} (account {account_id}, pool {pool}) failed {count} times in a row; requests are turned away and it is tried less and less often: {detail}"
+                "{php} of {username} (account {account_id}, pool {pool}) failed {count} times in a row; requests are turned away and it is tried less and less often: {detail}"
             );
         } else {
-            tracing::debug!(account.id = %account_id, pool = %pool, "PHP {php_version} of {username} failed again ({count}): {detail}");
+            tracing::debug!(account.id = %account_id, pool = %pool, "{php} of {username} failed again ({count}): {detail}");
         }
     }
 
@@ -432,10 +461,10 @@ impl Pool {
         let was = self.backoff.backing_off();
         let count = self.backoff.worked();
         if was {
-            let PoolSpec { account_id, pool, username, php_version, .. } = &*self.spec;
+            let (PoolSpec { account_id, pool, username, .. }, php) = (&*self.spec, self.php());
             tracing::info!(
                 account.id = %account_id, account.username = %username, pool = %pool,
-                "PHP {php_version} of {username} (account {account_id}, pool {pool}) runs again after {count} failed starts"
+                "{php} of {username} (account {account_id}, pool {pool}) runs again after {count} failed starts"
             );
         }
     }
@@ -449,7 +478,8 @@ impl Pool {
         }
         self.recovered();
         let PoolSpec { account_id, pool, username, php_version, .. } = &*self.spec;
-        tracing::warn!(account.id = %account_id, account.username = %username, pool = %pool, "PHP {php_version} of {username} ended by itself: {how}");
+        let php = named(running.sandbox.php().as_ref(), php_version);
+        tracing::warn!(account.id = %account_id, account.username = %username, pool = %pool, "{php} of {username} ended by itself: {how}");
     }
 
     /// Looks at what runs: is it used, does it behave?
@@ -469,6 +499,8 @@ impl Pool {
             socket.nudge();
         }
         let idle = now - running.last_worked >= config.idle();
+        let PoolSpec { account_id, php_version, .. } = &*self.spec;
+        let successor = running.sandbox.php().and_then(|php| self.around.phps.successor(*account_id, php_version, &php));
         if socket.is_dead() {
             // PHP is deaf now. It ends after its requests, and a new one starts on a new socket.
             self.failed(SHUT_DOWN);
@@ -477,6 +509,11 @@ impl Pool {
         }
         if stays || idle {
             self.recovered();
+        }
+        if let Some(Php { version, .. }) = successor.filter(|_| !idle) {
+            // What it works on is finished, and the next request starts the other one.
+            self.renew_or_say(&format!("since PHP {version} is to run in its place"));
+            return;
         }
         if idle {
             let seconds = config.idle_seconds;
@@ -510,7 +547,8 @@ impl Pool {
     /// Lets one sandbox end after its requests.
     fn end(&mut self, sandbox: Arc<dyn Sandbox>, old: Option<Socket>, why: &str) {
         let PoolSpec { account_id, pool, username, php_version, .. } = &*self.spec;
-        let sentence = format!("stopped PHP {php_version} of {username} (account {account_id}, pool {pool}) {why}");
+        let php = named(sandbox.php().as_ref(), php_version);
+        let sentence = format!("stopped {php} of {username} (account {account_id}, pool {pool}) {why}");
         let account_id = *account_id;
         self.retiring.add(sandbox, old, self.around.config.grace(), move |how| {
             tracing::info!(account.id = %account_id, "{sentence}");
@@ -543,10 +581,11 @@ impl Pool {
             listening.socket().set_backlog(fpm_config::backlog(&self.spec, &self.around.config));
         }
         if changed {
-            let PoolSpec { account_id, pool, username, php_version, generation, .. } = &*self.spec;
+            let PoolSpec { account_id, pool, username, generation, php_version, .. } = &*self.spec;
+            let php = named(None, php_version);
             tracing::info!(
                 account.id = %account_id, account.username = %username, pool = %pool,
-                "pool {pool} of {username} (account {account_id}) has PHP {php_version} as of generation {generation}"
+                "pool {pool} of {username} (account {account_id}) has {php} as of generation {generation}"
             );
         }
         Ok(())
@@ -582,6 +621,15 @@ impl Pool {
         self.around.sockets.forget(account);
         tracing::info!(account.id = %account, account.username = %self.spec.username, pool = %pool, "deleted pool {pool} of {}", self.spec.username);
         Ok(Deleted { existed })
+    }
+}
+
+/// A PHP, for people: the one that runs, or else the one that is wanted.
+fn named(running: Option<&Php>, wanted: &PhpChoice) -> String {
+    match (running, wanted) {
+        (Some(php), _) => format!("PHP {}", php.version),
+        (None, PhpChoice::Version(version)) => format!("PHP {version}"),
+        (None, PhpChoice::Newest) => "the newest PHP".to_owned(),
     }
 }
 

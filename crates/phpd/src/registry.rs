@@ -1,17 +1,20 @@
 //! All pools, by account and name.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use opterius_model::{AccountId, PoolName};
-use opterius_protocol::phpd::{Deleted, Health, PoolSpec, PoolState, PoolStatus};
+use opterius_protocol::phpd::{Deleted, Health, MOST_PHP_VERSIONS, MOST_PINNED, PinnedPools, PoolSpec, PoolState, PoolStatus};
 use opterius_protocol::{WireCode, WireError};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::bubblewrap::NO_PHP;
 use crate::launch::Sandbox;
 use crate::panics::Panics;
+use crate::phps::{self, Php};
 use crate::pool::{Command, Pool, Shown, Surroundings};
 use crate::sockets::Socket;
 use crate::store::Unreadable;
@@ -89,9 +92,16 @@ impl Registry {
     /// Makes the pool as the Spec says.
     pub async fn put(&self, spec: PoolSpec) -> Result<PoolStatus, WireError> {
         let key = (spec.account_id, spec.pool.clone());
-        if !self.around.launcher.has_php(&spec.php_version) {
-            let detail = format!("PHP {} is not installed on this server", spec.php_version);
-            return Err(WireError { code: WireCode::Invalid, detail });
+        // A version that is not there gets another one in its place, so that a pool whose version was removed can still be changed.
+        let phps = Arc::clone(&self.around.phps);
+        let looking = self.around.panics.on_a_thread("a look at the PHPs", move || phps.look());
+        let there = tokio::time::timeout(PATIENCE, looking)
+            .await
+            .map_err(std::io::Error::from)
+            .flatten()
+            .map_err(|error| WireError { code: WireCode::Internal, detail: format!("could not look which PHPs there are: {error}") })?;
+        if there.is_empty() {
+            return Err(WireError { code: WireCode::Invalid, detail: NO_PHP.to_owned() });
         }
         loop {
             let handle = {
@@ -149,12 +159,13 @@ impl Registry {
     pub fn get(&self, account: AccountId, pool: &PoolName) -> Option<PoolStatus> {
         let handle = self.handle(&(account, pool.clone()))?;
         let seen = handle.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Some(seen.status())
+        Some(seen.status(&self.around.phps.look()))
     }
 
     /// Every pool, ordered by account and name. Blocks: it looks at files.
     pub fn list(&self) -> Vec<PoolStatus> {
-        self.shown(|shown| Some(shown.clone())).into_iter().map(Shown::status).collect()
+        let phps = self.around.phps.look();
+        self.shown(|shown| Some(shown.clone())).into_iter().map(|shown| shown.status(&phps)).collect()
     }
 
     fn shown<T>(&self, mut pick: impl FnMut(&Shown) -> Option<T>) -> Vec<T> {
@@ -170,17 +181,39 @@ impl Registry {
         let backing_off = self.shown(|shown| (shown.state() == PoolState::BackingOff).then(|| shown.clone()));
         let (panics, last_panic) = self.around.panics.told();
         let (cgroup_level, cgroups) = self.around.launcher.cgroups();
+        let phps = self.around.phps.look();
         Health {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pools: states.len() as u64,
             running: count(PoolState::Running),
-            backing_off: backing_off.into_iter().map(Shown::status).collect(),
+            backing_off: backing_off.into_iter().map(|shown| shown.status(&phps)).collect(),
             cgroups,
             cgroup_level: Some(cgroup_level),
             unreadable: self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect(),
             panics,
             last_panic,
+            pinned: self.pinned(&phps),
+            php_versions: Some(phps.iter().map(|php| php.version.clone()).collect()),
         }
+    }
+
+    /// The pools that are to run one version, by that version.
+    fn pinned(&self, phps: &[Php]) -> Vec<PinnedPools> {
+        let mut pinned: BTreeMap<_, PinnedPools> = BTreeMap::new();
+        for spec in self.shown(|shown| shown.spec().php_version.version().map(|_| Arc::clone(shown.spec()))) {
+            let Some(version) = spec.php_version.version() else { continue };
+            let of = pinned.entry(Reverse(version.clone())).or_insert_with(|| PinnedPools {
+                version: version.clone(),
+                runs: phps::pick(&spec.php_version, phps).map(|php| php.version.clone()),
+                pools: 0,
+                usernames: Vec::new(),
+            });
+            of.pools += 1;
+            if of.usernames.len() < MOST_PINNED {
+                of.usernames.push(spec.username.clone());
+            }
+        }
+        pinned.into_values().take(MOST_PHP_VERSIONS).collect()
     }
 }
 

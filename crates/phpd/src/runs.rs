@@ -15,6 +15,7 @@ use opterius_model::{AccountId, PoolName};
 use opterius_protocol::{Micros, bounded, phpd::PoolSpec};
 use serde::{Deserialize, Serialize};
 
+use crate::phps::Php;
 use crate::process::ProcessId;
 use crate::sockets::Socket;
 
@@ -52,6 +53,9 @@ pub struct Record {
     version: u32,
     /// What it was started for.
     pub spec: PoolSpec,
+    /// The PHP that was started. Nothing in the records of earlier versions, which started the one of the Spec.
+    #[serde(default)]
+    pub php: Option<Php>,
     /// The name its socket was bound to.
     pub bound: PathBuf,
     /// Its processes, once they exist.
@@ -88,8 +92,23 @@ pub struct Processes {
 
 impl Record {
     /// The record of a sandbox that is about to start.
-    pub fn new(spec: PoolSpec, bound: PathBuf, socket: u64) -> Self {
-        Self { version: VERSION, spec, bound, processes: None, retiring: false, socket: Some(socket), sandbox_format: SANDBOX_FORMAT }
+    pub fn new(spec: PoolSpec, php: Php, bound: PathBuf, socket: u64) -> Self {
+        Self {
+            version: VERSION,
+            spec,
+            php: Some(php),
+            bound,
+            processes: None,
+            retiring: false,
+            socket: Some(socket),
+            sandbox_format: SANDBOX_FORMAT,
+        }
+    }
+
+    /// The PHP that runs in it; nothing if that is not known.
+    pub fn php(&self) -> Option<Php> {
+        let of_the_spec = || Some(Php { version: self.spec.php_version.version()?.clone(), stamp: None });
+        self.php.clone().or_else(of_the_spec)
     }
 
     /// Whether it was made as sandboxes are made now.
@@ -229,21 +248,26 @@ mod tests {
     use super::*;
     use crate::fpm_config::tests::spec;
 
+    fn php() -> Php {
+        Php { version: opterius_model::PhpVersion::parse("8.2").expect("a version"), stamp: Some("1".to_owned()) }
+    }
+
     #[test]
     fn a_record_of_an_earlier_phpd_loads_and_is_not_current() {
-        let mut record = serde_json::to_value(Record::new(spec(), "/run/x/.main.0".into(), 7)).expect("JSON");
-        for field in ["socket", "make"] {
+        let mut record = serde_json::to_value(Record::new(spec(), php(), "/run/x/.main.0".into(), 7)).expect("JSON");
+        for field in ["socket", "make", "php"] {
             record.as_object_mut().expect("an object").remove(field);
         }
         let record: Record = serde_json::from_value(record).expect("it loads");
         assert!(!record.is_current() && record.socket.is_none());
+        assert_eq!(record.php(), Some(Php { stamp: None, ..php() }), "it ran the PHP of its Spec");
     }
 
     #[test]
     fn a_record_comes_back_and_a_torn_one_is_none() {
         let root = tempfile::tempdir().expect("a directory");
         let runs = Runs::open(root.path()).expect("it opens");
-        let mut record = Record::new(spec(), "/run/x/.main.7".into(), 7);
+        let mut record = Record::new(spec(), php(), "/run/x/.main.7".into(), 7);
         let run = runs.begin(&record).expect("it begins");
         let id = ProcessId { pid: 7, start_time: 8 };
         record.processes = Some(Processes { first: id, master: id });

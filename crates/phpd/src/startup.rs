@@ -16,6 +16,7 @@ use crate::fpm_config;
 use crate::http;
 use crate::launch::Sandbox as _;
 use crate::panics::Panics;
+use crate::phps::{Installed, Phps};
 use crate::pool::Surroundings;
 use crate::registry::{Found, Registry};
 use crate::runs::{Record, Runs};
@@ -46,13 +47,18 @@ pub async fn run(config: Config, given: Vec<OwnedFd>) -> anyhow::Result<()> {
 
     let panics = Panics::default();
     fd_store::keep_up(panics.clone()).context("could not start a thread")?;
-    let launcher = Arc::new(Bubblewrap::new(Arc::clone(&config), runs.clone(), panics.clone()));
+    let installed = Installed::default();
+    let phps = Arc::new(Phps::new(move || installed.look()));
+    phps.look();
+    tokio::spawn(Arc::clone(&phps).keep_looking(panics.clone()));
+    let launcher = Arc::new(Bubblewrap::new(Arc::clone(&config), runs.clone(), Arc::clone(&phps), panics.clone()));
     let mut left = Left::gather(&sockets, given, &launcher, &runs, &panics)?;
     let around = Arc::new(Surroundings {
         config: Arc::clone(&config),
         sockets: sockets.clone(),
         store: store.clone(),
         launcher: Arc::new(BubblewrapLauncher(Arc::clone(&launcher))),
+        phps,
         panics,
     });
     let registry = Arc::new(Registry::new(Arc::clone(&around), unreadable));

@@ -174,6 +174,19 @@ mod tests {
     }
 
     #[test]
+    fn a_file_with_the_newest_php_loads_and_is_told_from_one_with_a_version() {
+        let root = tempfile::tempdir().expect("a directory");
+        let store = Store::open(root.path()).expect("it opens");
+        let one = fixture();
+        let path = store.path(one.account_id, &one.pool);
+        fs::create_dir(path.parent().expect("it has one")).expect("made");
+        fs::write(path, include_str!("../fixtures/pool-v1-newest-php.json")).expect("written");
+        let newest = PoolSpec { php_version: opterius_model::PhpChoice::Newest, ..one.clone() };
+        assert_eq!(store.load().expect("it is read"), (vec![newest.clone()], vec![]));
+        assert!(store.has(&newest) && !store.has(&one));
+    }
+
+    #[test]
     fn bad_files_are_named_and_stop_no_other() {
         let root = tempfile::tempdir().expect("a directory");
         let store = Store::open(root.path()).expect("it opens");

@@ -221,7 +221,7 @@ mod tests {
         let view = View {
             username: &spec.username,
             uid: spec.uid,
-            php_version: &spec.php_version,
+            php_version: spec.php_version.version().expect("the fixture names one"),
             home: Path::new("/home/alice"),
             logs,
             files: Path::new("/run/opterius-phpd/runs/x"),

@@ -11,17 +11,18 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use opterius_model::{AccountId, Generation, Limit, PhpVersion, PoolName};
+use opterius_model::{AccountId, Generation, Limit, PhpChoice, PhpVersion, PoolName};
 use opterius_phpd::config::Config;
 use opterius_phpd::http;
 use opterius_phpd::launch::{Launcher, Sandbox};
 use opterius_phpd::panics::Panics;
+use opterius_phpd::phps::{self, Phps};
 use opterius_phpd::pool::Surroundings;
 use opterius_phpd::registry::Registry;
 use opterius_phpd::sockets::{Socket, Sockets};
 use opterius_phpd::store::Store;
 use opterius_protocol::client::{CallError, Client};
-use opterius_protocol::phpd::{CgroupLevel, DeletePool, GetHealth, GetPool, ListPools, PoolSpec, PoolState, PutPool};
+use opterius_protocol::phpd::{CgroupLevel, DeletePool, GetHealth, GetPool, ListPools, MOST_PINNED, PoolSpec, PoolState, PutPool};
 use opterius_protocol::{Call, WireCode};
 use serde::Serialize;
 use tokio::sync::Notify;
@@ -29,6 +30,8 @@ use tokio::sync::Notify;
 /// A stand-in for everything that runs PHP: each start is one of these.
 #[derive(Default)]
 struct Php {
+    /// What it runs.
+    version: Option<phps::Php>,
     busy: AtomicBool,
     retired: AtomicBool,
     killed: AtomicBool,
@@ -46,6 +49,10 @@ impl Php {
 impl Sandbox for Php {
     fn master_pid(&self) -> u32 {
         1
+    }
+
+    fn php(&self) -> Option<phps::Php> {
+        self.version.clone()
     }
 
     fn has_workers(&self) -> bool {
@@ -80,14 +87,38 @@ impl Sandbox for Php {
     fn tidy(&self) {}
 }
 
-#[derive(Default)]
 struct Fake {
+    /// The versions that are installed, each with the stamp of its build.
+    installed: Arc<Mutex<Vec<(&'static str, u32)>>>,
     started: Mutex<Vec<(PoolSpec, Arc<Php>)>>,
     attempts: Mutex<u32>,
     broken: AtomicBool,
     panics: AtomicBool,
     /// A tenant's copies of the sockets that its PHP got: it can keep them for as long as it likes, and hand them to others.
     stolen: Mutex<Vec<OwnedFd>>,
+}
+
+impl Fake {
+    fn new() -> Self {
+        let (started, attempts, broken, panics, stolen) = Default::default();
+        Self { installed: Arc::new(Mutex::new(vec![("8.2", 0)])), started, attempts, broken, panics, stolen }
+    }
+
+    fn phps(&self) -> Vec<phps::Php> {
+        phps_of(&self.installed.lock().expect("not poisoned"))
+    }
+
+    fn install(&self, versions: &[(&'static str, u32)]) {
+        *self.installed.lock().expect("not poisoned") = versions.to_vec();
+    }
+}
+
+fn version(text: &str) -> PhpVersion {
+    PhpVersion::parse(text).expect("a version")
+}
+
+fn phps_of(installed: &[(&str, u32)]) -> Vec<phps::Php> {
+    installed.iter().map(|(text, build)| phps::Php { version: version(text), stamp: Some(build.to_string()) }).collect()
 }
 
 /// Takes the connections that wait, as FPM would.
@@ -99,10 +130,6 @@ fn take_what_waits(socket: &Socket) {
 }
 
 impl Launcher for Fake {
-    fn has_php(&self, version: &PhpVersion) -> bool {
-        version.as_str() == "8.2"
-    }
-
     fn launch<'a>(&'a self, spec: &'a PoolSpec, socket: &'a Socket) -> BoxFuture<'a, Result<Arc<dyn Sandbox>, String>> {
         async move {
             *self.attempts.lock().expect("not poisoned") += 1;
@@ -111,8 +138,10 @@ impl Launcher for Fake {
             if self.broken.load(Ordering::SeqCst) {
                 return Err("it is broken".to_owned());
             }
+            let phps = self.phps();
+            let php = phps::pick(&spec.php_version, &phps).cloned().ok_or("no PHP is installed on this server")?;
             take_what_waits(socket);
-            let php = Arc::new(Php::default());
+            let php = Arc::new(Php { version: Some(php), ..Php::default() });
             self.started.lock().expect("not poisoned").push((spec.clone(), Arc::clone(&php)));
             let sandbox: Arc<dyn Sandbox> = php;
             Ok(sandbox)
@@ -138,14 +167,19 @@ struct World {
 impl World {
     fn new() -> Self {
         let root = tempfile::tempdir().expect("a directory");
-        let fake = Arc::new(Fake::default());
+        let fake = Arc::new(Fake::new());
+        let installed = Arc::clone(&fake.installed);
+        let phps = Arc::new(Phps::new(move || phps_of(&installed.lock().expect("not poisoned"))));
         let around = Surroundings {
             config: Arc::new(Config::default()),
             sockets: Sockets::open(&root.path().join("php"), nix::unistd::getgid().as_raw()).expect("it opens"),
             store: Store::open(&root.path().join("pools")).expect("it opens"),
             launcher: fake.clone(),
+            phps: Arc::clone(&phps),
             panics: Panics::default(),
         };
+        phps.look();
+        tokio::spawn(phps.keep_looking(Panics::default()));
         Self { root, fake, registry: Arc::new(Registry::new(Arc::new(around), Vec::new())) }
     }
 
@@ -501,8 +535,126 @@ async fn the_control_socket_speaks_the_contract() {
     let delete = DeletePool { account: spec.account_id, pool: spec.pool.clone() };
     assert!(client.call(&delete, SOON).await.expect("it is deleted").existed);
     assert!(!client.call(&delete, SOON).await.expect("it is gone").existed);
-    let missing = PoolSpec { php_version: PhpVersion::parse("7.4").expect("a version"), ..spec };
-    assert_eq!(refusal(client.call(&PutPool { spec: missing }, SOON).await.expect_err("no such PHP")), WireCode::Invalid);
+    world.fake.install(&[]);
+    assert_eq!(refusal(client.call(&PutPool { spec }, SOON).await.expect_err("no PHP")), WireCode::Invalid);
+    assert_eq!(client.call(&GetHealth {}, SOON).await.expect("health").php_versions, Some(Vec::new()));
+}
+
+#[tokio::test]
+async fn the_health_tells_the_versions_and_who_is_bound_to_one() {
+    let (world, spec) = (World::new(), spec());
+    world.fake.install(&[("8.4", 0), ("8.3", 0)]);
+    for choice in ["8.2", "8.2", "8.3", "newest"] {
+        let php_version = PhpChoice::parse(choice).expect("a choice");
+        world.registry.put(PoolSpec { account_id: AccountId::generate(), php_version, ..spec.clone() }).await.expect("it is put");
+    }
+    let health = world.registry.health();
+    assert_eq!(health.php_versions, Some(vec![version("8.4"), version("8.3")]));
+    let told: Vec<_> = health.pinned.iter().map(|of| (of.version.as_str(), of.runs.as_ref().map(PhpVersion::as_str), of.pools)).collect();
+    assert_eq!(told, [("8.3", Some("8.3"), 1), ("8.2", Some("8.3"), 2)]);
+    assert_eq!(health.pinned[1].usernames, [spec.username.clone(), spec.username.clone()]);
+    for _ in 0..2 * MOST_PINNED {
+        world.registry.put(PoolSpec { account_id: AccountId::generate(), ..spec.clone() }).await.expect("it is put");
+    }
+    let of = world.registry.health().pinned.swap_remove(1);
+    assert_eq!((of.pools, of.usernames.len()), (2 + 2 * MOST_PINNED as u64, MOST_PINNED), "all are counted, and a few are named");
+}
+
+/// What the pool runs while nobody changes anything, by the version that its status tells.
+fn runs(world: &World, spec: &PoolSpec) -> Option<String> {
+    let runs = world.registry.get(spec.account_id, &spec.pool).expect("it is there").runs;
+    runs.map(|version| version.to_string())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_whose_version_is_gone_runs_another_one_until_it_is_back() {
+    let (world, spec) = (World::new(), spec());
+    world.fake.install(&[("8.4", 0), ("8.2", 0)]);
+    world.registry.put(spec.clone()).await.expect("it is put");
+    assert_eq!(runs(&world, &spec).as_deref(), Some("8.2"));
+    let _request = world.connect(&spec);
+    world.until(&spec, PoolState::Running).await;
+    let (_, first) = world.php(0);
+    first.busy.store(true, Ordering::SeqCst);
+
+    world.fake.install(&[("8.4", 0)]);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(runs(&world, &spec).as_deref(), Some("8.2"), "a PHP that runs has all that it needs");
+    eventually("the one whose program is gone ends after its requests", || first.retired.load(Ordering::SeqCst)).await;
+    assert!(!first.killed.load(Ordering::SeqCst));
+    let _request = world.connect(&spec);
+    eventually("the next request starts another one", || world.starts() == 2).await;
+    world.until(&spec, PoolState::Running).await;
+    assert_eq!(runs(&world, &spec).as_deref(), Some("8.4"));
+    assert_eq!(world.php(1).0, spec, "what is wanted stays as it is");
+    first.end("its request is over");
+
+    world.fake.install(&[("8.4", 0), ("8.2", 0)]);
+    let (_, second) = world.php(1);
+    eventually("it ends after its requests", || second.retired.load(Ordering::SeqCst)).await;
+    let _request = world.connect(&spec);
+    eventually("the pool goes back", || world.starts() == 3).await;
+    world.until(&spec, PoolState::Running).await;
+    assert_eq!(runs(&world, &spec).as_deref(), Some("8.2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_follows_what_is_installed_and_an_update_replaces_what_runs() {
+    let (world, spec) = (World::new(), spec());
+    let spec = PoolSpec { php_version: PhpChoice::Newest, ..spec };
+    world.registry.put(spec.clone()).await.expect("it is put");
+    for (round, (installed, newest)) in
+        [(vec![("8.2", 0)], "8.2"), (vec![("8.2", 1)], "8.2"), (vec![("8.4", 0), ("8.2", 1)], "8.4")].into_iter().enumerate()
+    {
+        world.fake.install(&installed);
+        if let Some(before) = round.checked_sub(1) {
+            let (_, before) = world.php(before);
+            eventually("what ran is replaced", || before.retired.load(Ordering::SeqCst)).await;
+        }
+        let _request = world.connect(&spec);
+        eventually("a PHP is started", || world.starts() == round + 1).await;
+        world.until(&spec, PoolState::Running).await;
+        world.php(round).1.busy.store(true, Ordering::SeqCst);
+        assert_eq!(runs(&world, &spec).as_deref(), Some(newest));
+    }
+    let (_, last) = world.php(2);
+    world.fake.install(&[]);
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    assert!(!last.retired.load(Ordering::SeqCst), "there is nothing to put in its place");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_any_php_a_pool_says_so_and_starts_once_there_is_one() {
+    let (world, spec) = (World::new(), spec());
+    world.registry.put(spec.clone()).await.expect("it is put");
+    world.fake.install(&[]);
+    let _request = world.connect(&spec);
+    world.until(&spec, PoolState::BackingOff).await;
+    let status = world.registry.get(spec.account_id, &spec.pool).expect("it is there");
+    assert!(status.last_failure.expect("it failed").detail.contains("no PHP is installed") && status.runs.is_none());
+    world.fake.install(&[("8.4", 0)]);
+    eventually("it starts", || {
+        drop(world.connect(&spec));
+        world.starts() == 1
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_choice_ends_what_runs_after_its_requests_and_the_next_request_gets_it() {
+    let (world, spec) = (World::new(), spec());
+    world.fake.install(&[("8.4", 0), ("8.2", 0)]);
+    world.registry.put(spec.clone()).await.expect("it is put");
+    let _request = world.connect(&spec);
+    world.until(&spec, PoolState::Running).await;
+    let (_, old) = world.php(0);
+    old.busy.store(true, Ordering::SeqCst);
+    let other = PoolSpec { php_version: PhpChoice::Newest, generation: spec.generation.next(), ..spec.clone() };
+    assert!(world.registry.put(other.clone()).await.expect("it is put").listening);
+    assert!(old.retired.load(Ordering::SeqCst) && !old.killed.load(Ordering::SeqCst));
+    let _request = world.connect(&other);
+    eventually("the other one is started", || world.starts() == 2).await;
+    assert_eq!(world.php(1).1.version.as_ref().map(|php| php.version.as_str()), Some("8.4"));
 }
 
 /// A Spec with one field that nobody knows.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use http::Method;
-use opterius_model::{AccountId, Generation, OperationId, Pages, PhpVersion, PoolName, RequestId, Spec, State, Uid, Username};
+use opterius_model::{AccountId, Generation, OperationId, Pages, PhpChoice, PhpVersion, PoolName, RequestId, Spec, State, Uid, Username};
 use serde::{Deserialize, Serialize};
 
 use crate::phpd::{CgroupLevel, PoolFailure, PoolState};
@@ -295,8 +295,11 @@ pub struct Php {
 pub struct PhpPool {
     /// Its name within the account.
     pub name: PoolName,
-    /// The PHP that it runs.
-    pub php_version: PhpVersion,
+    /// The PHP that it is to run.
+    pub php_version: PhpChoice,
+    /// The PHP that answers ([`crate::phpd::PoolStatus::runs`]); nothing if none does, or from an Agent of an earlier version.
+    #[serde(default)]
+    pub runs: Option<PhpVersion>,
     /// What it does; nothing if phpd has no such pool, as while the account is suspended.
     pub state: Option<PoolState>,
     /// The last start that failed, if it was not followed by one that worked. Its text ends with what the tenant's PHP wrote last.
@@ -651,6 +654,10 @@ pub struct Health {
     /// earlier version.
     #[serde(default)]
     pub cgroup_level: Option<CgroupLevel>,
+    /// The versions of PHP that this server has, the newest first, at most [`crate::phpd::MOST_PHP_VERSIONS`]. Nothing if its phpd does not
+    /// answer, or if it or the Agent is of an earlier version: such a server knows no choice but a version.
+    #[serde(default)]
+    pub php_versions: Option<Vec<PhpVersion>>,
 }
 
 /// By how much the clocks of two machines may differ before somebody is told.

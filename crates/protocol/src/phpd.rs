@@ -1,7 +1,7 @@
 //! Agent → phpd.
 
 use http::Method;
-use opterius_model::{AccountId, Generation, Limit, PhpVersion, PoolName, Uid, Username};
+use opterius_model::{AccountId, Generation, Limit, PhpChoice, PhpVersion, PoolName, Uid, Username};
 use serde::{Deserialize, Serialize};
 
 use crate::{Call, Micros};
@@ -30,8 +30,8 @@ pub struct PoolSpec {
     pub username: Username,
     /// Its uid, and the number of its group.
     pub uid: Uid,
-    /// The PHP to run.
-    pub php_version: PhpVersion,
+    /// The PHP to run. Which one that is, is decided at each start.
+    pub php_version: PhpChoice,
     /// Requests at the same time.
     pub workers: Limit,
     /// Memory of one request, in MiB.
@@ -134,6 +134,10 @@ pub struct PoolStatus {
     pub master_pid: Option<u32>,
     /// The last start that failed, if it was not followed by one that worked.
     pub last_failure: Option<PoolFailure>,
+    /// The PHP that answers: the one that runs, or else the one that a start now would take. Another one than [`PoolSpec::php_version`] names
+    /// where that is not installed. Nothing if none is installed, or from a phpd of an earlier version.
+    #[serde(default)]
+    pub runs: Option<PhpVersion>,
 }
 
 /// What a phpd that does not say so yet is taken to mean.
@@ -239,4 +243,31 @@ pub struct Health {
     /// The last of them, in a sentence.
     #[serde(default)]
     pub last_panic: Option<String>,
+    /// The versions of PHP that this server has, the newest first, at most [`MOST_PHP_VERSIONS`]; nothing from a phpd of an earlier version,
+    /// which also knows no choice but a version.
+    #[serde(default)]
+    pub php_versions: Option<Vec<PhpVersion>>,
+    /// The pools that are to run one version, by that version, the newest first, at most [`MOST_PHP_VERSIONS`]; empty from a phpd of an earlier
+    /// version.
+    #[serde(default)]
+    pub pinned: Vec<PinnedPools>,
+}
+
+/// The most versions of PHP that are told of one server.
+pub const MOST_PHP_VERSIONS: usize = 32;
+
+/// The most usernames that stand in a [`PinnedPools`].
+pub const MOST_PINNED: usize = 10;
+
+/// Pools that are to run one version of PHP, and not the newest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinnedPools {
+    /// The version.
+    pub version: PhpVersion,
+    /// The version that they get when they are started now: another one if theirs is not installed, none if none is.
+    pub runs: Option<PhpVersion>,
+    /// How many there are.
+    pub pools: u64,
+    /// The Linux users of the first of them, at most [`MOST_PINNED`].
+    pub usernames: Vec<Username>,
 }

@@ -34,7 +34,7 @@ final class ClientAreaTest extends PanelTestCase
         self::assertStringContainsString('Status Active', $text);
         self::assertStringContainsString('IP addresses 192.0.2.1', $text);
         self::assertStringContainsString('Nameservers ns1.web1.test ns2.web1.test', $text);
-        self::assertStringContainsString('PHP version 8.2', $text);
+        self::assertStringContainsString('PHP version 8.4', $text);
         self::assertStringContainsString('Domain example.com', $text);
         self::assertStringNotContainsString('does not answer', $text);
     }
@@ -245,7 +245,7 @@ final class ClientAreaTest extends PanelTestCase
         $service = $this->active();
         $account = array_replace($this->panel->state()['accounts'][0], [
             'username' => self::HOSTILE, 'domain' => self::HOSTILE, 'ipv4' => [self::HOSTILE], 'ipv6' => [self::HOSTILE],
-            'nameservers' => [self::HOSTILE], 'php_version' => self::HOSTILE, 'status' => self::HOSTILE,
+            'nameservers' => [self::HOSTILE], 'php_version' => self::HOSTILE, 'php_runs' => self::HOSTILE, 'status' => self::HOSTILE,
             'holds' => [['hold' => self::HOSTILE, 'reason' => self::HOSTILE]],
         ]);
         $this->panel->script([

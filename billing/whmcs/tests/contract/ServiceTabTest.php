@@ -22,7 +22,7 @@ final class ServiceTabTest extends PanelTestCase
         self::assertSame(['Opterius', 'Account', 'Limits and Use', 'Last Operation', 'Drift'], array_keys($fields));
         self::assertSame('active', $fields['Opterius']);
         self::assertStringContainsString('Username examplec Domain example.com Package Starter Server web1 (web1.test)', $fields['Account']);
-        self::assertStringContainsString('Addresses 192.0.2.1 Nameservers ns1.web1.test, ns2.web1.test PHP version 8.2', $fields['Account']);
+        self::assertStringContainsString('Addresses 192.0.2.1 Nameservers ns1.web1.test, ns2.web1.test PHP version newest (8.4 runs)', $fields['Account']);
         self::assertStringContainsString($this->panel->account('s12')['id'], $fields['Account']);
         self::assertStringContainsString('Disk Space 2.5 GiB 10 GiB', $fields['Limits and Use']);
         self::assertStringContainsString('Traffic 1 GiB 100 GiB', $fields['Limits and Use']);
@@ -163,7 +163,7 @@ final class ServiceTabTest extends PanelTestCase
         $service = $this->active();
         $text = self::HOSTILE;
         $this->answer([
-            'username' => $text, 'domain' => $text, 'status' => $text, 'php_version' => $text, 'nameservers' => [$text],
+            'username' => $text, 'domain' => $text, 'status' => $text, 'php_version' => $text, 'php_runs' => $text . ' ', 'nameservers' => [$text],
             'ipv4' => [$text], 'ipv6' => [$text], 'package' => ['name' => $text], 'server' => ['name' => $text, 'hostname' => $text],
             'holds' => [['hold' => $text, 'reason' => $text, 'by' => $text]], 'limits' => [$text => 5],
             'enforcement' => [$text => $text], 'overrides' => [$text => 5],

@@ -771,7 +771,7 @@ class Api:
             "server": {key: server.get(key, "") for key in ("id", "name", "hostname")},
             "status": "provisioning", "holds": [], "notice": None, "ipv4": ["192.0.2.1"], "ipv6": [],
             "nameservers": ["ns1.web1.test", "ns2.web1.test"], "uid": 59999 - len(state["accounts"]),
-            "php_version": "8.2", "created_at": now(), "terminated_at": None, "restorable_until": None,
+            "php_version": "newest", "php_runs": "8.4", "created_at": now(), "terminated_at": None, "restorable_until": None,
             "generation": 0, "overrides": {}, "limits": {}, "enforcement": {limit: "enforced" for limit in LIMITS},
             "operation": None, "drift": None, "_prefix": caller.prefix,
         }

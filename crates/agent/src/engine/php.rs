@@ -17,6 +17,7 @@ impl Engine {
             pools.push(PhpPool {
                 name: pool.name,
                 php_version: pool.php_version,
+                runs: seen.as_ref().and_then(|seen| seen.runs.clone()),
                 state: seen.as_ref().map(|seen| seen.state),
                 last_failure: seen.and_then(|seen| seen.last_failure),
             });

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opterius_model::{AccountId, Hold, OperationId, Spec, State, Uid};
-use opterius_protocol::agent::{Change, FailureKind, Outcome, StepState};
+use opterius_model::{AccountId, Hold, Limits, OperationId, PhpVersion, Pool, Spec, State, Uid};
+use opterius_protocol::agent::{Change, FailureKind, OperationReport, Outcome, StepState};
 use opterius_protocol::phpd::PoolState;
 use opterius_protocol::{Micros, WireCode};
 
@@ -682,6 +682,42 @@ impl Hook for NoKeepsakeGoes {
     }
 }
 
+fn with_php(spec: &Spec, choice: &str) -> Spec {
+    let pools = vec![Pool { php_version: choice.parse().expect("a choice"), ..spec.pools[0].clone() }];
+    Spec { pools, generation: spec.generation.next(), ..spec.clone() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_of_php_that_is_chosen_must_be_there_and_one_that_was_chosen_before_need_not_be() {
+    let host = FakeHost::new();
+    let engine = engine(&host).await;
+    let refused = |report: &OperationReport| {
+        let failure = report.failure.as_ref().expect("it says why");
+        assert_eq!((report.outcome, failure.step.as_str()), (Outcome::RolledBack, "php pool"));
+        assert_eq!(failure.detail, "php_version: PHP 7.4 is not on this server, which has PHP 8.4, 8.2.");
+    };
+    let alice = with_php(&new_account("alice", "example.com"), "7.4");
+    let (plan, before) = (engine.plan(alice.clone()).await.expect("a plan"), host.world().clone());
+    assert!(plan.conflicts.iter().any(|conflict| conflict.detail.starts_with("php_version")), "{plan:?}");
+    refused(&run(&engine, change(&alice), true).await);
+    assert!(*host.world() == before, "nothing was touched");
+
+    let alice = with_php(&new_account("alice", "example.com"), "8.2");
+    assert_eq!(run(&engine, change(&alice), true).await.outcome, Outcome::Committed);
+    refused(&run(&engine, change(&with_php(&alice, "7.4")), false).await);
+
+    // Its version goes, and whatever else is done to the account goes on; also another choice.
+    host.phps().retain(|version| version.as_str() != "8.2");
+    let limits = Limits { php_workers: 9.try_into().expect("a limit"), ..alice.limits };
+    let more = Spec { generation: alice.generation.next(), limits, ..alice.clone() };
+    assert_eq!(run(&engine, change(&more), false).await.outcome, Outcome::Committed);
+    let runs = engine.php(alice.account_id).await.expect("phpd answers").expect("it is here").pools.swap_remove(0);
+    assert_eq!((runs.php_version.as_str(), runs.runs.expect("one runs").as_str()), ("8.2", "8.4"));
+    let newest = with_php(&more, "newest");
+    assert_eq!(run(&engine, change(&newest), false).await.outcome, Outcome::Committed);
+    assert_eq!(host.world().pools.values().next().expect("its pool").generation, newest.generation, "what runs is replaced");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_php_does_is_told_of_live_accounts() {
     let host = FakeHost::new();
@@ -690,6 +726,7 @@ async fn what_php_does_is_told_of_live_accounts() {
     run(&engine, change(&spec), true).await;
     let php = engine.php(spec.account_id).await.expect("phpd answers").expect("it is here");
     assert_eq!(php.pools.iter().map(|pool| (pool.name.as_str(), pool.state)).collect::<Vec<_>>(), [("main", Some(PoolState::Asleep))]);
+    assert_eq!(php.pools[0].runs.as_ref().map(PhpVersion::as_str), Some("8.2"));
     host.world().pools.clear();
     let php = engine.php(spec.account_id).await.expect("phpd answers").expect("it is here");
     assert_eq!(php.pools[0].state, None, "phpd knows nothing of it");

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use opterius_model::{AccountId, DomainName, Generation, Limit, OperationId, Pages, PhpVersion, PoolName, Uid, Username};
+use opterius_model::{AccountId, DomainName, Generation, Limit, OperationId, Pages, PhpChoice, PoolName, Uid, Username};
 use opterius_protocol::Micros;
 use opterius_protocol::phpd::PoolSpec;
 
 use super::{
-    DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, NewUser, ProcessesSeen, RecordSet, Room,
-    Stored, ZonePlan,
+    DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, ProcessesSeen, RecordSet, Room, Stored,
+    UserPlan, ZonePlan,
 };
 
 /// Two accounts that differ in everything.
@@ -46,20 +46,25 @@ async fn keeps_the_contract(host: &dyn Host) {
 }
 
 async fn users(host: &dyn Host, ours: &Names, theirs: &Names) {
-    let new = NewUser { username: ours.username.clone(), uid: ours.uid, account: ours.account };
+    let new = UserPlan { username: ours.username.clone(), uid: ours.uid, account: ours.account };
     assert_eq!(host.user(&ours.username).await.expect("a look"), None);
     assert!(!host.uid_in_use(ours.uid).await.expect("a look"));
-    host.add_user(&new).await.expect("a new user");
+    let hash = |password: &str| opterius_model::Password::parse(password.to_owned()).expect("a password").hash();
+    let first = hash("the first password");
+    host.add_user(&new, &first, true).await.expect("a new user");
     let seen = host.user(&ours.username).await.expect("a look").expect("the user");
     assert_eq!((seen.uid, seen.account, seen.group), (Some(ours.uid.get()), Some(ours.account), Some(ours.uid.get())));
-    assert_eq!(seen.shadow, Some("!".into()), "a new user is locked");
+    assert_eq!((seen.shadow, seen.expired, seen.as_made), (Some(first.expose().into()), true, true));
     assert!(host.uid_in_use(ours.uid).await.expect("a look"));
-    assert!(is_taken(&host.add_user(&NewUser { uid: theirs.uid, account: theirs.account, ..new.clone() }).await), "a name is given once");
-    let another = NewUser { username: theirs.username.clone(), account: theirs.account, ..new.clone() };
-    assert!(host.add_user(&another).await.is_err(), "a number is given once");
+    let stranger = UserPlan { uid: theirs.uid, account: theirs.account, ..new.clone() };
+    assert!(is_taken(&host.add_user(&stranger, &first, false).await), "a name is given once");
+    let another = UserPlan { username: theirs.username.clone(), account: theirs.account, ..new.clone() };
+    assert!(host.add_user(&another, &first, false).await.is_err(), "a number is given once");
+    assert_eq!(host.user(&theirs.username).await.expect("a look"), None, "and nothing is left of that");
 
-    let hash = opterius_model::Password::parse("a good password".to_owned()).expect("a password").hash();
-    host.set_password(&ours.username, &hash).await.expect("a password");
+    let hash = hash("a good password");
+    host.set_password(&new, &hash).await.expect("a password");
+    assert!(is_taken(&host.set_password(&stranger, &first).await), "another's password stays");
     let seen = host.user(&ours.username).await.expect("a look").expect("the user");
     assert_eq!(seen.shadow, Some(hash.expose().into()));
 
@@ -68,15 +73,17 @@ async fn users(host: &dyn Host, ours: &Names, theirs: &Names) {
         let seen = host.user(&ours.username).await.expect("a look").expect("the user");
         assert_eq!((seen.expired, seen.as_made, seen.shadow), (expired, true, Some(hash.expose().into())));
     }
-    assert!(is_taken(&host.mend_user(&NewUser { account: theirs.account, ..new.clone() }, false).await));
+    assert!(is_taken(&host.mend_user(&UserPlan { account: theirs.account, ..new.clone() }, false).await));
     assert_eq!(host.processes(ours.account, ours.uid).await.expect("a look"), ProcessesSeen::default());
     host.end_sessions(ours.account, ours.uid).await.expect("no sessions");
 
-    host.remove_user(&ours.username, theirs.uid).await.expect("nothing of that number");
-    assert!(host.user(&ours.username).await.expect("a look").is_some(), "another number's user stays");
+    for not_ours in [UserPlan { uid: theirs.uid, ..new.clone() }, UserPlan { account: theirs.account, ..new.clone() }] {
+        host.remove_user(&not_ours).await.expect("nothing of that number or account");
+        assert!(host.user(&ours.username).await.expect("a look").is_some(), "another's user stays");
+    }
     host.end_processes(ours.account, ours.uid).await.expect("no processes");
     for _ in 0..2 {
-        host.remove_user(&ours.username, ours.uid).await.expect("removed, also when it is gone");
+        host.remove_user(&new).await.expect("removed, also when it is gone");
     }
     assert_eq!(host.user(&ours.username).await.expect("a look"), None);
 }
@@ -189,14 +196,12 @@ async fn sites(host: &dyn Host, ours: &Names, theirs: &Names) {
 }
 
 fn pool(names: &Names) -> PoolSpec {
-    // A real host has the versions that it has; who runs this on one says which.
-    let php_version = std::env::var("PHP_VERSION").unwrap_or_else(|_| "8.2".to_owned());
     PoolSpec {
         account_id: names.account,
         pool: PoolName::main(),
         username: names.username.clone(),
         uid: names.uid,
-        php_version: PhpVersion::parse(&php_version).expect("a version"),
+        php_version: PhpChoice::Newest,
         workers: Limit::try_from(2).expect("a limit"),
         memory_mib: Limit::try_from(64).expect("a limit"),
         generation: Generation::FIRST,
@@ -210,7 +215,8 @@ async fn pools(host: &dyn Host, ours: &Names) {
         let spec = PoolSpec { generation, ..spec.clone() };
         host.put_pool(&spec).await.expect("opened");
         let seen = host.pool(ours.account, &spec.pool).await.expect("a look").expect("the pool");
-        assert_eq!((&seen.spec, seen.listening), (&spec, true));
+        let newest = host.php_versions().await.expect("a look").expect("it tells them").into_iter().next();
+        assert_eq!((&seen.spec, seen.listening, seen.runs), (&spec, true, newest));
     }
     for _ in 0..2 {
         host.remove_pool(ours.account, &spec.pool).await.expect("closed");
@@ -287,7 +293,9 @@ async fn zones(host: &dyn Host, ours: &Names, theirs: &Names) {
 async fn answers(host: &dyn Host, ours: &Names) {
     host.web_server().await.expect("the web server runs");
     assert!(host.ping(&ours.domain).await.is_err(), "no site, no answer");
-    host.add_user(&NewUser { username: ours.username.clone(), uid: ours.uid, account: ours.account }).await.expect("a new user");
+    let user = UserPlan { username: ours.username.clone(), uid: ours.uid, account: ours.account };
+    let hash = opterius_model::Password::parse("a good password".to_owned()).expect("a password").hash();
+    host.add_user(&user, &hash, false).await.expect("a new user");
     let home = HomePlan { account: ours.account, username: ours.username.clone(), uid: ours.uid, domain: ours.domain.clone() };
     host.add_home(&home).await.expect("a new home");
     host.add_logs(ours.account, &ours.username, ours.uid).await.expect("new logs");
@@ -310,7 +318,7 @@ async fn answers(host: &dyn Host, ours: &Names) {
     host.remove_home(&home).await.expect("removed");
     host.remove_logs(ours.account, &ours.username).await.expect("removed");
     host.end_processes(ours.account, ours.uid).await.expect("ended");
-    host.remove_user(&ours.username, ours.uid).await.expect("removed");
+    host.remove_user(&user).await.expect("removed");
     assert!(!host.uid_in_use(ours.uid).await.expect("a look"));
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use async_trait::async_trait;
-use opterius_model::{AccountId, DomainName, Generation, OperationId, Pages, PasswordHash, PoolName, Uid, Username};
+use opterius_model::{AccountId, DomainName, Generation, OperationId, Pages, PasswordHash, PhpVersion, PoolName, Uid, Username};
 use opterius_protocol::Micros;
 use opterius_protocol::agent::{Direction, Enforcement, Load, PartHealth};
 use opterius_protocol::phpd::{CgroupLevel, PoolSpec, PoolStatus};
@@ -79,14 +79,14 @@ impl HostError {
     }
 }
 
-/// A Linux user to make. Its group has the same name and number, its home is `/home/<username>`, its shell refuses logins.
+/// The Linux user of an account. Its group has the same name and number, its home is `/home/<username>`, its shell refuses logins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewUser {
+pub struct UserPlan {
     /// The name.
     pub username: Username,
     /// The number.
     pub uid: Uid,
-    /// The account, for the mark in GECOS.
+    /// The account, for the mark in GECOS and gshadow.
     pub account: AccountId,
 }
 
@@ -118,9 +118,9 @@ impl std::fmt::Debug for ShadowField {
 pub struct UserSeen {
     /// The uid, if there is an entry in passwd.
     pub uid: Option<u32>,
-    /// The account whose mark the GECOS field bears.
+    /// The account whose mark the GECOS field bears; without an entry in passwd, that whose mark the group bears in gshadow.
     pub account: Option<AccountId>,
-    /// The gid of the group of the same name, if there is one.
+    /// The gid of the group of the same name, if there is one. Another's may stand beside lines of ours.
     pub group: Option<u32>,
     /// The field of shadow, if there is an entry: a hash, or `!` while the user is locked.
     pub shadow: Option<ShadowField>,
@@ -331,15 +331,16 @@ door! {
     look fn user(&self, username: &Username) -> Option<UserSeen>;
     /// Whether a user, a group or a process has this number.
     look fn uid_in_use(&self, uid: Uid) -> bool;
-    /// Makes a user and its group, locked. Taken: a user or group of this name, or the number.
-    change fn add_user(&self, user: &NewUser) -> ();
-    /// Sets the field in shadow.
-    change fn set_password(&self, username: &Username, hash: &PasswordHash) -> ();
+    /// Makes a user and its group, with its password, expired or not. Taken: a user or group of this name.
+    change fn add_user(&self, user: &UserPlan, hash: &PasswordHash, expired: bool) -> ();
+    /// Sets the field in shadow. Taken: a user that is not the account's.
+    change fn set_password(&self, user: &UserPlan, hash: &PasswordHash) -> ();
     /// Gives a user back its primary group, home directory and shell, and its group no members, and makes it expired or not. Taken: a user
     /// that is not the account's.
-    change fn mend_user(&self, user: &NewUser, expired: bool) -> ();
-    /// Removes the user and its group, and what a removal or creation that was cut short left of either.
-    change fn remove_user(&self, username: &Username, uid: Uid) -> ();
+    change fn mend_user(&self, user: &UserPlan, expired: bool) -> ();
+    /// Removes the user and its group, what a removal or creation that was cut short left of either, and what other files have of its name.
+    /// Nothing of a user or group that is not the account's.
+    change fn remove_user(&self, user: &UserPlan) -> ();
     /// The processes of this uid, and those in the account's cgroup.
     look fn processes(&self, account: AccountId, uid: Uid) -> ProcessesSeen;
     /// Ends all of these; none is left.
@@ -402,6 +403,8 @@ door! {
 
     /// The pool, as phpd knows it.
     look fn pool(&self, account: AccountId, pool: &PoolName) -> Option<PoolSeen>;
+    /// The versions of PHP that the server has, the newest first; nothing if its phpd does not say.
+    look fn php_versions(&self) -> Option<Vec<PhpVersion>>;
     /// Opens a pool, or replaces it.
     change fn put_pool(&self, pool: &PoolSpec) -> ();
     /// Closes a pool and ends its processes.

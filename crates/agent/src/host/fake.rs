@@ -6,14 +6,14 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
-use opterius_model::{AccountId, DomainName, OperationId, Pages, PasswordHash, PoolName, Uid, Username};
+use opterius_model::{AccountId, DomainName, OperationId, Pages, PasswordHash, PhpVersion, PoolName, Uid, Username};
 use opterius_protocol::Micros;
 use opterius_protocol::agent::{Enforcement, Load, PartHealth};
 use opterius_protocol::phpd::{CgroupLevel, PoolSpec, PoolState};
 
 use super::{
-    DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Hook, Host, HostError, KeepsakeSeen, LogsSeen, Moment, NewUser, PoolSeen,
-    ProcessesSeen, RecordSet, Room, SiteSeen, Stored, UserSeen, ZonePlan, ZoneSeen,
+    DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Hook, Host, HostError, KeepsakeSeen, LogsSeen, Moment, PoolSeen, ProcessesSeen,
+    RecordSet, Room, SiteSeen, Stored, UserPlan, UserSeen, ZonePlan, ZoneSeen,
 };
 
 /// Everything that is on the server. What the Agent writes for itself is apart, so that two servers can be compared without it.
@@ -94,6 +94,8 @@ struct Inner {
     world: Mutex<World>,
     files: Mutex<Files>,
     services: Mutex<Services>,
+    /// The PHPs that are installed, the newest first.
+    phps: Mutex<Vec<PhpVersion>>,
 }
 
 /// A server in memory. Clones are the same server.
@@ -117,6 +119,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("no test panics with the fake host locked")
 }
 
+/// Whether the user is the account's.
+fn is_of(seen: &UserSeen, user: &UserPlan) -> bool {
+    seen.account == Some(user.account) && seen.uid == Some(user.uid.get())
+}
+
 fn taken<T>(what: impl Into<String>) -> Result<T, HostError> {
     Err(HostError::Taken { what: what.into() })
 }
@@ -124,7 +131,8 @@ fn taken<T>(what: impl Into<String>) -> Result<T, HostError> {
 impl FakeHost {
     pub(crate) fn new() -> Self {
         let services = Services { nginx: true, pdns: true, phpd: true };
-        let inner = Inner { world: Mutex::default(), files: Mutex::default(), services: Mutex::new(services) };
+        let phps = ["8.4", "8.2"].map(|text| PhpVersion::parse(text).expect("a version")).to_vec();
+        let inner = Inner { world: Mutex::default(), files: Mutex::default(), services: Mutex::new(services), phps: Mutex::new(phps) };
         Self { inner: Arc::new(inner), hook: Arc::new(Quiet) }
     }
 
@@ -143,6 +151,10 @@ impl FakeHost {
 
     pub(crate) fn services(&self) -> MutexGuard<'_, Services> {
         lock(&self.inner.services)
+    }
+
+    pub(crate) fn phps(&self) -> MutexGuard<'_, Vec<PhpVersion>> {
+        lock(&self.inner.phps)
     }
 
     async fn half(&self, call: &'static str) -> Result<(), HostError> {
@@ -176,7 +188,7 @@ impl Host for FakeHost {
             || world.users.values().any(|user| user.uid == number || user.group == number))
     }
 
-    async fn add_user(&self, user: &NewUser) -> Result<(), HostError> {
+    async fn add_user(&self, user: &UserPlan, hash: &PasswordHash, expired: bool) -> Result<(), HostError> {
         {
             let mut world = self.world();
             if world.users.contains_key(&user.username) {
@@ -186,45 +198,44 @@ impl Host for FakeHost {
             if world.users.values().any(|other| other.uid == number || other.group == number) {
                 return Err(HostError::failed(format!("make the user {}", user.username))("its number is in use"));
             }
-            // groupadd comes first, and useradd writes passwd before shadow; killed in between, it leaves this.
-            let half = UserSeen { uid: number, account: Some(user.account), group: number, shadow: None, expired: false, as_made: true };
+            // The line in passwd comes last; killed before, it leaves this.
+            let half = UserSeen { uid: None, account: Some(user.account), group: number, shadow: None, expired: false, as_made: true };
             world.users.insert(user.username.clone(), half);
         }
         self.half("add_user").await?;
         if let Some(added) = self.world().users.get_mut(&user.username) {
-            added.shadow = Some("!".into());
+            (added.uid, added.shadow, added.expired) = (Some(user.uid.get()), Some(hash.expose().into()), expired);
         }
         Ok(())
     }
 
-    async fn set_password(&self, username: &Username, hash: &PasswordHash) -> Result<(), HostError> {
+    async fn set_password(&self, user: &UserPlan, hash: &PasswordHash) -> Result<(), HostError> {
         self.half("set_password").await?;
-        match self.world().users.get_mut(username) {
-            Some(user) => user.shadow = Some(hash.expose().into()),
-            None => return Err(HostError::failed(format!("set the password of {username}"))("no such user")),
+        match self.world().users.get_mut(&user.username) {
+            Some(seen) if is_of(seen, user) => seen.shadow = Some(hash.expose().into()),
+            _ => return taken(format!("another user {}", user.username)),
         }
         Ok(())
     }
 
-    async fn remove_user(&self, username: &Username, uid: Uid) -> Result<(), HostError> {
+    async fn remove_user(&self, user: &UserPlan) -> Result<(), HostError> {
         {
             let mut world = self.world();
-            let Some(user) = world.users.get_mut(username) else { return Ok(()) };
-            if user.uid.is_some_and(|found| found != uid.get()) || user.group.is_some_and(|found| found != uid.get()) {
+            let Some(seen) = world.users.get_mut(&user.username) else { return Ok(()) };
+            let number = Some(user.uid.get());
+            let is_half = seen.uid.is_none() && seen.account == Some(user.account) && (seen.group.is_none() || seen.group == number);
+            if !is_of(seen, user) && !is_half {
                 return Ok(());
             }
-            if user.group.is_none() {
-                world.users.remove(username);
-                return Ok(());
-            }
-            (user.uid, user.account, user.shadow) = (None, None, None);
+            // The line in passwd goes first, and that in gshadow, which has the mark, last.
+            (seen.uid, seen.shadow, seen.expired) = (None, None, false);
         }
         self.half("remove_user").await?;
-        self.world().users.remove(username);
+        self.world().users.remove(&user.username);
         Ok(())
     }
 
-    async fn mend_user(&self, user: &NewUser, expired: bool) -> Result<(), HostError> {
+    async fn mend_user(&self, user: &UserPlan, expired: bool) -> Result<(), HostError> {
         let ours = |world: &World| {
             let seen = world.users.get(&user.username);
             seen.is_some_and(|seen| seen.account == Some(user.account) && seen.uid == Some(user.uid.get()))
@@ -538,7 +549,16 @@ impl Host for FakeHost {
     async fn pool(&self, account: AccountId, pool: &PoolName) -> Result<Option<PoolSeen>, HostError> {
         self.need("phpd", |services| services.phpd)?;
         let spec = self.world().pools.get(&(account, pool.clone())).cloned();
-        Ok(spec.map(|spec| PoolSeen { spec, state: PoolState::Asleep, listening: true, saved: true, master_pid: None, last_failure: None }))
+        let installed = self.phps().clone();
+        Ok(spec.map(|spec| {
+            let runs = spec.php_version.pick(&installed).cloned();
+            PoolSeen { spec, state: PoolState::Asleep, listening: true, saved: true, master_pid: None, last_failure: None, runs }
+        }))
+    }
+
+    async fn php_versions(&self) -> Result<Option<Vec<PhpVersion>>, HostError> {
+        self.need("phpd", |services| services.phpd)?;
+        Ok(Some(self.phps().clone()))
     }
 
     async fn put_pool(&self, pool: &PoolSpec) -> Result<(), HostError> {

@@ -251,7 +251,7 @@ fn internal(error: &crate::host::HostError) -> Refusal {
 
 async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusal> {
     let Tally { open, live, kept, deleting, drifted, unreadable } = engine.tally();
-    let (parts, limits) = tokio::join!(engine.host().parts(), engine.host().enforcement());
+    let (parts, limits, php_versions) = tokio::join!(engine.host().parts(), engine.host().enforcement(), engine.host().php_versions());
     let mut parts = parts.map_err(|error| internal(&error))?;
     let (enforcement, cgroup_level) = limits.map_err(|error| internal(&error))?;
     if !unreadable.is_empty() {
@@ -297,6 +297,8 @@ async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusa
         lines_lost_unknown,
         clock: Some(Micros::now()),
         cgroup_level,
+        // A phpd that does not answer is told as a part.
+        php_versions: php_versions.unwrap_or_default(),
     }))
 }
 

@@ -7,6 +7,7 @@
 use opterius_protocol::agent::{Failure, Plan};
 
 use super::verify;
+use crate::resources::php_pool::check_choice;
 use crate::resources::{DnsZone, Home, Keepsake, LinuxPassword, LinuxUser, Logs, PhpPool, Sessions, VirtualHost};
 use crate::run::Run;
 
@@ -15,20 +16,14 @@ pub(crate) async fn create(run: &Run) -> Result<(), Failure> {
     let scope = run.target.scope();
     let server = async {
         run.converge_if::<LinuxUser>(scope.login).await?;
-        // Changing the password rewrites the whole of shadow, which takes long on a server with many users, and nothing else waits for it.
-        let password = async {
-            run.converge_if::<LinuxPassword>(scope.password).await?;
-            // Who is logged in with the password from before is logged out.
-            run.converge_if::<Sessions>(run.target.replaces_password()).await
-        };
-        let site = async {
-            run.converge_if::<Home>(scope.rest).await?;
-            run.converge_if::<Logs>(scope.rest).await?;
-            run.converge_if::<PhpPool>(scope.php).await?;
-            run.converge_if::<VirtualHost>(scope.site).await?;
-            if scope.php || scope.site { verify::site(run).await } else { Ok(()) }
-        };
-        run.both(site, password).await
+        run.converge_if::<LinuxPassword>(scope.password).await?;
+        // Who is logged in with the password from before is logged out.
+        run.converge_if::<Sessions>(run.target.replaces_password()).await?;
+        run.converge_if::<Home>(scope.rest).await?;
+        run.converge_if::<Logs>(scope.rest).await?;
+        run.converge_if::<PhpPool>(scope.php).await?;
+        run.converge_if::<VirtualHost>(scope.site).await?;
+        if scope.php || scope.site { verify::site(run).await } else { Ok(()) }
     };
     let names = async {
         run.converge_if::<DnsZone>(scope.zone).await?;
@@ -47,6 +42,7 @@ pub(crate) async fn preflight(run: &Run) -> Result<(), Failure> {
         run.check_if::<Home>(scope.rest).await?;
         run.check_if::<Logs>(scope.rest).await?;
         run.check_if::<PhpPool>(scope.php).await?;
+        check_choice(run).await?;
         run.check_if::<VirtualHost>(scope.php || scope.site).await
     };
     run.both(server, run.check_if::<DnsZone>(scope.zone)).await
@@ -62,6 +58,7 @@ pub(crate) async fn plan(run: &Run) -> Plan {
     run.plan_if::<Home>(scope.rest, &mut plan).await;
     run.plan_if::<Logs>(scope.rest, &mut plan).await;
     run.plan_if::<PhpPool>(scope.php, &mut plan).await;
+    plan.conflicts.extend(check_choice(run).await.err());
     run.plan_if::<VirtualHost>(scope.php || scope.site, &mut plan).await;
     run.plan_if::<DnsZone>(scope.zone, &mut plan).await;
     run.plan_if::<Keepsake>(run.keeps_nothing(), &mut plan).await;

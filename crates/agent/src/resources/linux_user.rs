@@ -1,10 +1,10 @@
-//! The Linux user of an account, with its group. Its password is a step of its own, beside the steps that need only the user.
+//! The Linux user of an account, with its group. A new one is made with its password; another password is a step of its own.
 
 use async_trait::async_trait;
 use opterius_protocol::agent::FailureKind;
 
 use super::{Conflict, Resource, Target};
-use crate::host::{Host, HostError, NewUser, UserSeen};
+use crate::host::{Host, HostError, UserSeen};
 
 /// The Linux user.
 pub(crate) struct LinuxUser;
@@ -47,11 +47,13 @@ impl Resource for LinuxUser {
     fn diff(seen: &Self::Seen, target: &Target) -> Result<Option<Change>, Conflict> {
         let (username, uid) = (&target.spec.username, target.uid.get());
         let Some(seen) = seen else { return Ok((!target.absent()).then_some(Change::Create)) };
-        // A group without a user bears no mark but its number, which was chosen for this account and recorded before.
-        let ours = match seen.uid {
-            Some(found) => seen.account == Some(target.spec.account_id) && found == uid,
-            None => seen.group == Some(uid),
-        };
+        // Lines without one in passwd are ours by the mark in gshadow; a group of another number beside them is another's.
+        let is_number = |found: u32| found == uid;
+        let ours = seen.account == Some(target.spec.account_id)
+            && match seen.uid {
+                Some(found) => is_number(found),
+                None => seen.group.is_none_or(is_number),
+            };
         if !ours {
             return if target.absent() {
                 Ok(None)
@@ -59,7 +61,8 @@ impl Resource for LinuxUser {
                 let what = match (seen.uid, seen.account) {
                     (Some(found), Some(account)) => format!("a Linux user {username} (uid {found}) of the account {account}"),
                     (Some(found), None) => format!("a Linux user {username} (uid {found}) that is not an account's"),
-                    (None, _) => format!("a Linux group {username} without a user of that name"),
+                    (None, _) if seen.group.is_some() => format!("a Linux group {username} without a user of that name"),
+                    (None, _) => format!("a line of {username} in /etc/shadow or /etc/gshadow without a user of that name"),
                 };
                 Err(Conflict::taken(format!("There is already {what} on the server.")))
             };
@@ -75,14 +78,13 @@ impl Resource for LinuxUser {
     }
 
     async fn apply(host: &dyn Host, target: &Target, change: &Change) -> Result<(), HostError> {
-        let username = &target.spec.username;
-        let user = NewUser { username: username.clone(), uid: target.uid, account: target.spec.account_id };
+        let user = target.user();
         match change {
-            Change::Create => host.add_user(&user).await,
+            Change::Create => host.add_user(&user, &target.spec.password_hash, target.suspended()).await,
             Change::Mend | Change::Lock | Change::Unlock => host.mend_user(&user, target.suspended()).await,
             Change::Remove => {
                 host.end_processes(target.spec.account_id, target.uid).await?;
-                host.remove_user(username, target.uid).await
+                host.remove_user(&user).await
             }
         }
     }
@@ -118,12 +120,21 @@ mod tests {
             ("still locked", seen(|u| u.shadow = Some("!".into())), Ok(None), Some(Change::Remove)),
             ("killed before shadow", seen(|u| u.shadow = None), Ok(Some(Change::Remove)), Some(Change::Remove)),
             ("killed before group", seen(|u| u.group = None), Ok(Some(Change::Remove)), Some(Change::Remove)),
+            ("only the group, with our mark", seen(|u| (u.uid, u.shadow) = (None, None)), Ok(Some(Change::Remove)), Some(Change::Remove)),
             (
-                "killed while removing: only the group",
-                seen(|u| (u.uid, u.account, u.shadow) = (None, None, None)),
+                "only gshadow, with our mark",
+                seen(|u| (u.uid, u.group, u.shadow) = (None, None, None)),
                 Ok(Some(Change::Remove)),
                 Some(Change::Remove),
             ),
+            (
+                "our mark in gshadow beside a group of another number",
+                seen(|u| (u.uid, u.group, u.shadow) = (None, Some(1000), None)),
+                Err(()),
+                None,
+            ),
+            ("a group of our very number, made by hand", seen(|u| (u.uid, u.account, u.shadow) = (None, None, None)), Err(()), None),
+            ("a line of shadow, made by hand", seen(|u| (u.uid, u.account, u.group) = (None, None, None)), Err(()), None),
             ("with another shell", seen(|u| u.as_made = false), Ok(Some(Change::Mend)), Some(Change::Remove)),
             ("locked for a suspension", seen(|u| u.expired = true), Ok(Some(Change::Unlock)), Some(Change::Remove)),
             ("made by hand", seen(|u| u.account = None), Err(()), None),

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use opterius_protocol::agent::FailureKind;
 
 use super::{Conflict, Resource, Target};
-use crate::host::{Host, HostError, NewUser, UserSeen};
+use crate::host::{Host, HostError, UserSeen};
 
 /// The login. The user itself is removed last.
 pub(crate) struct Login;
@@ -39,8 +39,7 @@ impl Resource for Login {
     }
 
     async fn apply(host: &dyn Host, target: &Target, _: &Expire) -> Result<(), HostError> {
-        let user = NewUser { username: target.spec.username.clone(), uid: target.uid, account: target.spec.account_id };
-        host.mend_user(&user, true).await
+        host.mend_user(&target.user(), true).await
     }
 }
 

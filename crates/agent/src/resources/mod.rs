@@ -8,12 +8,12 @@ mod linux_user;
 mod login;
 mod logs;
 mod password;
-mod php_pool;
+pub(crate) mod php_pool;
 mod sessions;
 mod site;
 
 use async_trait::async_trait;
-use opterius_model::{Limits, Pool, Site, Spec, State, Uid};
+use opterius_model::{Limits, PhpVersion, Pool, Site, Spec, State, Uid};
 use opterius_protocol::Micros;
 use opterius_protocol::agent::FailureKind;
 
@@ -28,7 +28,7 @@ pub(crate) use php_pool::PhpPool;
 pub(crate) use sessions::Sessions;
 pub(crate) use site::VirtualHost;
 
-use crate::host::{HomePlan, Host, HostError};
+use crate::host::{HomePlan, Host, HostError, UserPlan};
 
 /// A Spec with the uid that the account has on this server.
 #[derive(Debug, Clone)]
@@ -91,6 +91,17 @@ impl Target {
     /// The account's pool, likewise.
     pub(crate) fn pool(&self) -> &Pool {
         &self.spec.pools[0]
+    }
+
+    /// The account's Linux user.
+    pub(crate) fn user(&self) -> UserPlan {
+        UserPlan { username: self.spec.username.clone(), uid: self.uid, account: self.spec.account_id }
+    }
+
+    /// The version of PHP that the account is to have and was not to have before, if it is one.
+    pub(crate) fn chosen_php(&self) -> Option<&PhpVersion> {
+        let before = self.before.as_ref().and_then(|before| before.pools.first()).map(|pool| &pool.php_version);
+        self.pool().php_version.version().filter(|_| before != Some(&self.pool().php_version))
     }
 
     /// The account's home.

@@ -33,11 +33,13 @@ impl Resource for LinuxPassword {
 
     fn diff(seen: &Self::Seen, target: &Target) -> Result<Option<Set>, Conflict> {
         let set = seen.as_ref().and_then(|user| user.shadow.as_ref()).map(ShadowField::expose);
-        Ok((!target.absent() && set != Some(target.spec.password_hash.expose())).then_some(Set))
+        // A user that is to be made is made with it.
+        let is_made_with_it = seen.is_none() && target.scope().login;
+        Ok((!target.absent() && !is_made_with_it && set != Some(target.spec.password_hash.expose())).then_some(Set))
     }
 
     async fn apply(host: &dyn Host, target: &Target, _: &Set) -> Result<(), HostError> {
-        host.set_password(&target.spec.username, &target.spec.password_hash).await
+        host.set_password(&target.user(), &target.spec.password_hash).await
     }
 }
 
@@ -51,9 +53,13 @@ mod tests {
         let user = UserSeen { uid: Some(20_001), account: None, group: Some(20_001), shadow: None, expired: false, as_made: true };
         let seen = |shadow: &str| Some(UserSeen { shadow: Some(shadow.into()), ..user.clone() });
         let hash = target().spec.password_hash.expose().to_owned();
-        for (seen, wanted) in [(None, Some(Set)), (seen("!"), Some(Set)), (seen(&hash), None)] {
+        for (seen, wanted) in [(None, None), (seen("!"), Some(Set)), (seen(&hash), None)] {
             assert_eq!(LinuxPassword::diff(&seen, &target()), Ok(wanted));
             assert_eq!(LinuxPassword::diff(&seen, &absent()), Ok(None));
         }
+        let mut before = target().spec;
+        before.password_hash = opterius_model::Password::parse("the one before".to_owned()).expect("a password").hash();
+        let another = Target { before: Some(before), ..target() };
+        assert_eq!(LinuxPassword::diff(&None, &another), Ok(Some(Set)), "which fails: a change of the password makes no user");
     }
 }

@@ -1,11 +1,13 @@
 //! The PHP of an account, as phpd holds it.
 
 use async_trait::async_trait;
-use opterius_protocol::agent::FailureKind;
+use opterius_model::PhpVersion;
+use opterius_protocol::agent::{Failure, FailureKind};
 use opterius_protocol::phpd::PoolSpec;
 
 use super::{Conflict, Resource, Target};
 use crate::host::{Host, HostError, PoolSeen};
+use crate::run::{Run, failure};
 
 /// The PHP pool. It is kept under the account's id, so nobody else's can be in its place.
 pub(crate) struct PhpPool;
@@ -37,6 +39,28 @@ fn wanted(target: &Target) -> PoolSpec {
         memory_mib: target.spec.limits.php_memory_mib,
         generation: target.spec.generation,
     }
+}
+
+/// Refuses a version of PHP that is chosen now and is not there. One that was chosen before and is gone is in no change's way: another one
+/// runs in its place.
+pub(crate) async fn check_choice(run: &Run) -> Result<(), Failure> {
+    let Some(chosen) = run.target.chosen_php() else { return Ok(()) };
+    let there = run.host().php_versions().await.map_err(|error| failure(PhpPool::NAME, PhpPool::TAKEN, &error))?;
+    match there {
+        Some(there) if !there.contains(chosen) => Err(Failure {
+            step: PhpPool::NAME.to_owned(),
+            kind: FailureKind::Failed,
+            detail: not_there(chosen, &there),
+            hint: Some(format!("Choose one that is there or `newest`, or install php{chosen}-fpm on the server.")),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn not_there(chosen: &PhpVersion, there: &[PhpVersion]) -> String {
+    let there: Vec<&str> = there.iter().map(PhpVersion::as_str).collect();
+    let has = if there.is_empty() { "no PHP".to_owned() } else { format!("PHP {}", there.join(", ")) };
+    format!("php_version: PHP {chosen} is not on this server, which has {has}.")
 }
 
 #[async_trait]
@@ -77,17 +101,18 @@ impl Resource for PhpPool {
 mod tests {
     use super::*;
     use crate::testing::{absent, suspended, target};
-    use opterius_model::{Generation, Limit};
+    use opterius_model::{Generation, Limit, PhpChoice};
     use opterius_protocol::phpd::PoolState;
 
     #[test]
     fn a_pool_is_replaced_only_when_it_differs() {
         let status = |spec, listening| {
-            Some(PoolSeen { spec, state: PoolState::Asleep, listening, saved: true, master_pid: None, last_failure: None })
+            Some(PoolSeen { spec, state: PoolState::Asleep, listening, saved: true, master_pid: None, last_failure: None, runs: None })
         };
         let spec = wanted(&target());
         let older = PoolSpec { generation: Generation::FIRST, ..spec.clone() };
         let smaller = PoolSpec { workers: Limit::try_from(1).expect("a limit"), ..spec.clone() };
+        let other_php = PoolSpec { php_version: PhpChoice::Newest, ..spec.clone() };
         let unsaved = status(spec.clone(), true).map(|status| PoolSeen { saved: false, ..status });
         let table = [
             ("nothing there", None, Some(Change::Put), None),
@@ -95,6 +120,7 @@ mod tests {
             ("of an older generation", status(older, true), None, Some(Change::Remove)),
             ("its socket lost", status(spec, false), Some(Change::Put), Some(Change::Remove)),
             ("not on the disk", unsaved, Some(Change::Put), Some(Change::Remove)),
+            ("with another choice of PHP", status(other_php, true), Some(Change::Put), Some(Change::Remove)),
             ("with other limits", status(smaller, true), Some(Change::Put), Some(Change::Remove)),
         ];
         for (case, seen, wanted, unwanted) in table {

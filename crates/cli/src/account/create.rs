@@ -1,7 +1,7 @@
 //! `opterius account create`.
 
 use clap::Args;
-use opterius_model::{DomainName, PackageName, Username};
+use opterius_model::{DomainName, PackageName, PhpChoice, Username};
 use serde_json::json;
 
 use super::change::{self, Done};
@@ -26,6 +26,9 @@ pub(crate) struct Options {
     /// The customer's e-mail address
     #[arg(long)]
     email: Option<String>,
+    /// `newest`, or a version of PHP that the server has [default: as the Panel's configuration says]
+    #[arg(long, value_parser = PhpChoice::parse)]
+    php: Option<PhpChoice>,
     /// Your own name for the account; ordering it again under the same name gives the same account
     #[arg(long = "ref", value_name = "REF")]
     external_ref: Option<String>,
@@ -48,6 +51,9 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
         if let Some(value) = value {
             order[field] = json!(value);
         }
+    }
+    if let Some(choice) = &options.php {
+        order["php_version"] = json!(choice);
     }
     let order = Order::post("/api/accounts".to_owned(), order);
     if options.plan {

@@ -6,6 +6,7 @@ mod list;
 mod name;
 mod package;
 mod password;
+mod php;
 mod plan;
 mod repair;
 mod restore;
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Package(package::Options),
     /// Give an account another password, for Linux and the Panel
     Password(password::Options),
+    /// Choose the PHP that an account's site runs
+    Php(php::Options),
     /// End an account; it can be restored while it is kept
     Terminate(terminate::Options),
     /// Bring a terminated account back as it was
@@ -58,6 +61,7 @@ pub(crate) async fn run(command: Command, panel: &Panel, format: Format) -> Resu
         Command::Unsuspend(options) => unsuspend::run(&options, panel, format).await,
         Command::Package(options) => package::run(&options, panel, format).await,
         Command::Password(options) => password::run(&options, panel, format).await,
+        Command::Php(options) => php::run(&options, panel, format).await,
         Command::Terminate(options) => terminate::run(&options, panel, format).await,
         Command::Restore(options) => restore::run(&options, panel, format).await,
         Command::Plan(options) => plan::run(&options, panel, format).await,

@@ -47,7 +47,15 @@ pub(crate) async fn run(options: &Options, panel: &Panel, format: Format) -> Res
 
 /// What a pool does, and why it did not stay up.
 fn tell_php(pool: &PhpPool, facts: &mut Facts) {
-    facts.add(format!("PHP {}", pool.name), pool.state.replace('_', " "));
+    let state = pool.state.replace('_', " ");
+    let state = match &pool.runs {
+        Some(runs) if pool.php_version != "newest" && pool.php_version != *runs => {
+            format!("{state}, PHP {runs} in place of {}, which is not installed", pool.php_version)
+        }
+        Some(runs) => format!("{state}, PHP {runs}"),
+        None => state,
+    };
+    facts.add(format!("PHP {}", pool.name), state);
     if let Some(PhpFailure { at, count, retry_at, detail }) = &pool.last_failure {
         let (times, at, retry) = (output::count(*count, "time"), output::moment(*at), output::moment(*retry_at));
         facts.add("", format!("failed {times} in a row, last at {at}, tried again at {retry}: {detail}"));

@@ -6,6 +6,7 @@ mod drift;
 mod host;
 mod operations;
 mod overrides;
+mod php;
 mod ports;
 mod report;
 mod run;

@@ -6,7 +6,7 @@ use opterius_protocol::Micros;
 use serde_json::json;
 
 use super::report::{Level, Report};
-use super::{answers, door, drift, host, operations, overrides, ports, services, tasks};
+use super::{answers, door, drift, host, operations, overrides, php, ports, services, tasks};
 use crate::failure::Failure;
 use crate::output::{self, Format};
 use crate::panel::Panel;
@@ -42,6 +42,7 @@ pub(super) async fn examine(system: &System, panel: &Panel) -> Report {
     services::agent(&answers, r);
     services::traffic(&answers, Micros::now(), r);
     services::phpd(&answers, r);
+    php::php(&answers, r);
     services::nginx(system, r).await;
     services::versions(&answers, r);
     ports::ports(system, r);

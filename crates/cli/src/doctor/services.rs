@@ -41,7 +41,8 @@ pub(super) fn agent(answers: &Answers, report: &mut Report) {
     } else {
         report.warning("Agent", "still finishing what an earlier run left open; orders wait for it", "see `journalctl -u opterius-agent`");
     }
-    for part in &health.parts {
+    // What the Agent has of its PHPs from phpd, doctor asks phpd itself.
+    for part in health.parts.iter().filter(|part| part.name != "PHP") {
         let named = part.detail.to_lowercase().starts_with(&part.name.to_lowercase());
         let detail = if named { part.detail.clone() } else { format!("{}: {}", part.name, part.detail) };
         if part.ok {

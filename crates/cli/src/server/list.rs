@@ -23,6 +23,7 @@ pub(super) async fn run(panel: &Panel, format: Format) -> Result<(), Failure> {
         ("ACCOUNTS", Align::Right),
         ("TAKES", Align::Right),
         ("ANSWERS", Align::Left),
+        ("PHP", Align::Left),
         ("ID", Align::Left),
     ]);
     for server in servers {
@@ -33,6 +34,7 @@ pub(super) async fn run(panel: &Panel, format: Format) -> Result<(), Failure> {
             server.accounts.to_string(),
             takes(server.max_accounts),
             if server.reachable { "yes" } else { "no" }.to_owned(),
+            server.php_versions.unwrap_or_default().join(", "),
             server.id,
         ]);
     }

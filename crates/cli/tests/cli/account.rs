@@ -196,7 +196,7 @@ async fn an_account_is_shown_by_id_username_or_domain() {
 
 #[tokio::test]
 async fn what_php_does_stands_beside_the_account() {
-    let pool = json!({"name": "main", "php_version": "8.2", "state": "crash_loop",
+    let pool = json!({"name": "main", "php_version": "8.2", "runs": "8.4", "state": "crash_loop",
                       "last_failure": {"at": 1_795_469_666_000_000_i64, "count": 3, "retry_at": 1_795_469_696_000_000_i64, "detail": "exit code 255"}});
     let panel = FakePanel::start()
         .on(ACCOUNT, Answer::Data(200, account()))
@@ -204,7 +204,7 @@ async fn what_php_does_stands_beside_the_account() {
     let ran = panel.opterius(&["account", "show", "0193a5e0-7c1e-7000-8000-00000000000a"]).await;
     assert!(
         ran.out.contains(
-            "  PHP main     crash loop\n               failed 3 times in a row, last at 2026-11-23 21:34:26 UTC, tried again at \
+            "  PHP main     crash loop, PHP 8.4 in place of 8.2, which is not installed\n               failed 3 times in a row, last at 2026-11-23 21:34:26 UTC, tried again at \
              2026-11-23 21:34:56 UTC: exit code 255\n"
         ),
         "{ran:?}"

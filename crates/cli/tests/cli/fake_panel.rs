@@ -191,7 +191,7 @@ pub(crate) fn operation(outcome: &str) -> Value {
 pub(crate) fn servers() -> Value {
     json!([{
         "id": "0193a5e0-7c1e-7000-8000-00000000000c", "name": "server1", "hostname": "panel.opterius.test", "ipv4": ["192.0.2.10"], "ipv6": [],
-        "nameservers": ["ns1.opterius.test", "ns2.opterius.test"], "reachable": true, "accounts": 1, "max_accounts": 0, "default": true,
+        "nameservers": ["ns1.opterius.test", "ns2.opterius.test"], "reachable": true, "accounts": 1, "max_accounts": 0, "default": true, "php_versions": ["8.4", "8.2"],
         "enforcement": {"disk_mib": "not enforced on this server", "php_workers": "enforced"}
     }])
 }

@@ -113,7 +113,7 @@ async fn a_plan_names_changes_obstacles_and_what_is_missing_and_orders_nothing()
         Answer::Data(200, json!({"action": "repair", "changes": [], "conflicts": [], "missing": [], "empty": true})),
     );
     let mut panel = panel.on("POST /api/accounts?plan=true", Answer::Data(200, plan()));
-    for what in ["POST /suspend", "POST /unsuspend", "PUT /package", "PUT /password", "POST /restore", "POST /repair"] {
+    for what in ["POST /suspend", "POST /unsuspend", "PUT /package", "PUT /php", "PUT /password", "POST /restore", "POST /repair"] {
         let (method, verb) = what.split_once(' ').expect("two words");
         panel = panel.on(&at(method, &format!("{verb}?plan=true")), Answer::Data(200, plan()));
     }
@@ -123,6 +123,7 @@ async fn a_plan_names_changes_obstacles_and_what_is_missing_and_orders_nothing()
         &["unsuspend", "alice"],
         &["package", "alice", "Gold"],
         &["password", "alice"],
+        &["php", "alice", "newest"],
         &["terminate", "alice", "--keep-days", "3"],
         &["restore", "alice"],
         &["repair", "alice"],
@@ -488,4 +489,27 @@ async fn a_part_of_what_an_account_uses_is_called_at_least() {
     assert!(out.contains("not all of its home could be counted"), "{out}");
     let out = panel.opterius(&["account", "usage"]).await.out;
     assert!(out.contains("at least 512.0 MiB"), "{out}");
+}
+
+#[tokio::test]
+async fn the_php_of_an_account_is_chosen_and_what_is_no_choice_is_not_sent() {
+    let mut newest = account();
+    newest["php_version"] = json!("newest");
+    for (choice, after, said) in
+        [("newest", newest, "It runs the newest PHP that its server has.\n"), ("8.2", account(), "It runs PHP 8.2.\n")]
+    {
+        let panel = takes_on(&at("PUT", "/php"), "php_version", &after);
+        let ran = panel.opterius(&["account", "php", "alice", choice]).await;
+        assert_eq!(panel.asked_for(&at("PUT", "/php")).body, json!({"php_version": choice}));
+        assert!(ran.out.starts_with("Changing the PHP of the account alice for example.com\n") && ran.out.ends_with(said), "{ran:?}");
+    }
+    let panel = FakePanel::start();
+    let ran = panel.opterius(&["account", "php", "alice", "latest"]).await;
+    assert!(ran.code != 0 && ran.err.contains("`latest` is not a choice of PHP") && panel.asked().is_empty(), "{ran:?}");
+
+    let problem = json!({"code": "invalid_request", "detail": "PHP 7.4 is not installed on the server `server1`: use `newest`, or one of 8.4.",
+        "errors": [{"field": "php_version", "code": "not_installed", "detail": "PHP 7.4 is not installed on the server `server1`: use `newest`, or one of 8.4"}]});
+    let panel = FakePanel::start().on(ACCOUNT, Answer::Data(200, account())).on(&at("PUT", "/php"), Answer::Problem(422, problem));
+    let ran = panel.opterius(&["account", "php", ID, "7.4"]).await;
+    assert!(ran.code == 1 && ran.err.contains("php_version") && ran.err.contains("one of 8.4"), "{ran:?}");
 }

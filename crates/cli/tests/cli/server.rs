@@ -18,8 +18,8 @@ async fn servers_are_listed_with_what_they_have_and_take() {
     let ran = panel.opterius(&["server", "list"]).await;
     assert_eq!(
         ran.out,
-        "NAME               HOST NAME            ADDRESSES   ACCOUNTS  TAKES  ANSWERS  ID\n\
-         server1 (default)  panel.opterius.test  192.0.2.10        12    500  yes      0193a5e0-7c1e-7000-8000-00000000000c\n"
+        "NAME               HOST NAME            ADDRESSES   ACCOUNTS  TAKES  ANSWERS  PHP       ID\n\
+         server1 (default)  panel.opterius.test  192.0.2.10        12    500  yes      8.4, 8.2  0193a5e0-7c1e-7000-8000-00000000000c\n"
     );
     assert_eq!(panel.opterius(&["server", "list", "--json"]).await.json(), json!([with(12, 500)]));
     let panel = FakePanel::start().on("GET /api/servers", Answer::Page(servers(), None));

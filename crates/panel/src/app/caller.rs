@@ -26,6 +26,8 @@ word_enum! {
         AccountsSuspend = "accounts.suspend",
         /// Give accounts other packages and limits.
         AccountsPackage = "accounts.package",
+        /// Give accounts another PHP.
+        AccountsPhp = "accounts.php",
         /// Give accounts other passwords.
         AccountsPassword = "accounts.password",
         /// Terminate accounts.
@@ -103,6 +105,7 @@ impl Scope {
             Self::AccountsCreate
             | Self::AccountsSuspend
             | Self::AccountsPackage
+            | Self::AccountsPhp
             | Self::AccountsPassword
             | Self::AccountsTerminate
             | Self::AccountsRestore

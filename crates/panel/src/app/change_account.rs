@@ -287,7 +287,7 @@ pub(super) async fn unfinished(core: &Core, caller: &Caller, id: OperationId, pr
 /// repair. What makes an account or ends it is not left half-way.
 pub(super) fn changes_a_live_account(kind: Kind) -> bool {
     match kind {
-        Kind::Unsuspend | Kind::Package | Kind::Password | Kind::Repair => true,
+        Kind::Unsuspend | Kind::Package | Kind::PhpVersion | Kind::Password | Kind::Repair => true,
         Kind::Create | Kind::Suspend | Kind::Terminate | Kind::Restore => false,
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opterius_model::{
-    AccountId, Addresses, Docroot, Generation, Limits, OperationId, PasswordHash, Pool, PoolName, RequestId, SPEC_VERSION, Site, Spec,
-    State, Tls,
+    AccountId, Addresses, Docroot, Generation, Limits, OperationId, PasswordHash, PhpChoice, Pool, PoolName, RequestId, SPEC_VERSION, Site,
+    Spec, State, Tls,
 };
 use opterius_protocol::client::chain;
 use tokio::time::Instant;
@@ -17,6 +17,7 @@ use super::change_account::{TRIES, change_until, unfinished};
 use super::change_password::NewPassword;
 use super::names::check_names;
 use super::packages::{offered_package, resolve_package};
+use super::php;
 use super::plan::{Plan, plan_of};
 use super::run_operation::{commit_and_begin, wait};
 use super::servers::{check_room, choose_server, server_name};
@@ -168,7 +169,8 @@ async fn prepare(
 
     let now = core.now();
     let records = setting::default_records(&mut **write).await?;
-    let spec = Spec { records, ..spec(core, caller, order, hash, &server, package.limits) };
+    let php_version = php::of_new_account(core, &server, order.php_version.as_ref())?;
+    let spec = Spec { records, ..spec(caller, order, hash, &server, package.limits, php_version) };
     check_names(write, caller, spec.account_id, &order.username, &order.domain).await?;
     let email = order.email.as_ref().map(super::EmailAddress::as_str);
     let operation = Operation {
@@ -220,7 +222,7 @@ async fn prepare(
     Ok(Some(operation))
 }
 
-fn spec(core: &Core, caller: &Caller, order: &Order, hash: &PasswordHash, server: &Server, limits: Limits) -> Spec {
+fn spec(caller: &Caller, order: &Order, hash: &PasswordHash, server: &Server, limits: Limits, php_version: PhpChoice) -> Spec {
     Spec {
         version: SPEC_VERSION,
         account_id: AccountId::generate(),
@@ -231,7 +233,7 @@ fn spec(core: &Core, caller: &Caller, order: &Order, hash: &PasswordHash, server
         uid: None,
         password_hash: hash.clone(),
         sites: vec![Site { hosts: vec![order.domain.clone()], docroot: Docroot::PublicHtml, pool: PoolName::main(), tls: Tls::None }],
-        pools: vec![Pool { name: PoolName::main(), php_version: core.config.php_version.clone() }],
+        pools: vec![Pool { name: PoolName::main(), php_version }],
         addresses: Addresses { ipv4: server.ipv4.clone(), ipv6: server.ipv6.clone() },
         limits,
         holds: Vec::new(),
@@ -276,7 +278,7 @@ async fn repeat(
     }
 }
 
-/// Username, domain, package and server are the intent of an order; the password is not.
+/// Username, domain, package and server are the intent of an order; the password and the PHP are not.
 async fn same_intent(core: &Core, caller: &Caller, order: &Order, account: &Account) -> Result<(), AppError> {
     let mut differences = Vec::new();
     if order.username != account.username {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use opterius_model::{AccountId, DomainName, PackageId, PackageName, Password, Username};
+use opterius_model::{AccountId, DomainName, PackageId, PackageName, Password, PhpChoice, Username};
 
 use crate::store::account::Client;
 
@@ -18,6 +18,8 @@ pub(crate) struct Order {
     pub(crate) email: Option<EmailAddress>,
     /// The id or the name of a server; the default one if nothing is said.
     pub(crate) server: Option<String>,
+    /// What the Panel's configuration says, if nothing is said.
+    pub(crate) php_version: Option<PhpChoice>,
     /// As it is stored, the caller's prefix in front.
     pub(crate) external_ref: Option<String>,
     pub(crate) client: Client,

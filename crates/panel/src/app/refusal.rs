@@ -85,7 +85,7 @@ pub(crate) struct Refusal {
 pub(crate) struct FieldProblem {
     /// The field's name; empty if the whole body is meant.
     pub(crate) field: String,
-    /// `missing`, `empty`, `too_long`, `wrong_type`, `invalid`, `reserved`, `unknown`.
+    /// `missing`, `empty`, `too_long`, `wrong_type`, `invalid`, `reserved`, `not_installed`, `unknown`.
     pub(crate) code: String,
     /// What is wrong, in a sentence.
     pub(crate) detail: String,
@@ -479,6 +479,7 @@ fn kind_undone(kind: Kind) -> &'static str {
         Kind::Suspend => "The account was not suspended.",
         Kind::Unsuspend => "The hold was not lifted.",
         Kind::Package => "The package was not changed.",
+        Kind::PhpVersion => "The PHP was not changed.",
         Kind::Terminate => "The account was not terminated.",
         Kind::Restore => "The account was not restored.",
         Kind::Repair => "The account was left as it was.",

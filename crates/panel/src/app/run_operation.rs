@@ -629,6 +629,10 @@ fn done(operation: &Operation, end: &End) -> String {
             let package = operation.memo.as_ref().and_then(|memo| memo.package_name.as_deref()).unwrap_or_default();
             format!("{account} has the package {package}.")
         }
+        Kind::PhpVersion => {
+            let choice = operation.spec.as_ref().and_then(|spec| spec.pools.first()).map(|pool| pool.php_version.to_string());
+            format!("{account} has the PHP {}.", choice.unwrap_or_default())
+        }
         Kind::Terminate => format!("{account} is terminated."),
         Kind::Restore => format!("{account} is restored."),
         Kind::Repair => format!("{account} is as it should be."),

@@ -6,6 +6,7 @@ use opterius_protocol::agent::{
     AccountDetail, AccountPage, Acknowledged, DriftReport, HeadPage, Health, NeverAnswer, NotedHead, OperationReport, PagesKept, Php, Plan,
     PlannedChange, StepReport, Usage, UsageReport,
 };
+use opterius_protocol::phpd::MOST_PHP_VERSIONS;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Error as _};
 use serde_json::Value;
@@ -60,6 +61,7 @@ impl Answer for Health {
         at_most("limits", self.enforcement.len(), PARTS)?;
         at_most("jobs", self.jobs.len(), PARTS)?;
         at_most("open operations", self.open_operations.len(), OPEN)?;
+        at_most("versions of PHP", self.php_versions.as_ref().map_or(0, Vec::len), MOST_PHP_VERSIONS)?;
         cleaned(self)
     }
 }

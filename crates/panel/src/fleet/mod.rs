@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use opterius_model::{AccountId, OperationId, ServerId};
+use opterius_model::{AccountId, OperationId, PhpChoice, PhpVersion, ServerId};
 use opterius_protocol::agent::{Drift, DriftReport, Health};
 
 pub(crate) use agent::Agent;
@@ -39,6 +39,17 @@ pub(crate) struct Queue {
     pub(crate) turns: Turns<OperationId>,
     /// How many are open.
     pub(crate) open: OpenOperations,
+}
+
+/// What is known of the PHPs of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ServerPhp {
+    /// Its Agent did not answer when it was last asked, or cannot tell now.
+    Unknown,
+    /// Its Agent is of an earlier version: it does not tell, and cannot read any choice but a version.
+    OnlyVersions,
+    /// These are installed, the newest first.
+    Versions(Vec<PhpVersion>),
 }
 
 /// Every server's Agent.
@@ -164,6 +175,24 @@ impl Fleet {
     /// What the Agent said of itself when it was last asked; nothing if it did not answer.
     pub(crate) fn health(&self, server: ServerId) -> Option<Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner).get(&server)?.clone()
+    }
+
+    /// What is known of the PHPs of a server.
+    pub(crate) fn php(&self, server: ServerId) -> ServerPhp {
+        match self.health.lock().unwrap_or_else(PoisonError::into_inner).get(&server) {
+            None | Some(None) => ServerPhp::Unknown,
+            Some(Some(health)) => match &health.php_versions {
+                None => ServerPhp::OnlyVersions,
+                Some(none) if none.is_empty() => ServerPhp::Unknown,
+                Some(versions) => ServerPhp::Versions(versions.clone()),
+            },
+        }
+    }
+
+    /// The version that a server runs for a choice, if that is known.
+    pub(crate) fn php_of(&self, server: ServerId, choice: &PhpChoice) -> Option<String> {
+        let ServerPhp::Versions(there) = self.php(server) else { return None };
+        choice.pick(&there).map(ToString::to_string)
     }
 
     /// What the server makes true of every limit, in words.

@@ -87,6 +87,7 @@ macro_rules! classed {
 }
 classed!(
     opterius_model::InvalidPackageName,
+    opterius_model::InvalidPhpChoice,
     opterius_model::InvalidId,
     opterius_model::InvalidHold,
     opterius_model::InvalidRecord,

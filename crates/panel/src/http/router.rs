@@ -51,6 +51,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .routes(routes!(api::accounts::unsuspend))
         .routes(routes!(api::accounts::change_package))
         .routes(routes!(api::accounts::change_password))
+        .routes(routes!(api::accounts::change_php))
         .routes(routes!(api::accounts::restore))
         .routes(routes!(api::accounts::repair))
         .routes(routes!(api::accounts::plan))

@@ -22,6 +22,8 @@ word_enum! {
         Unsuspend = "unsuspend",
         /// Gives it another package, or other limits.
         Package = "package",
+        /// Gives it another PHP.
+        PhpVersion = "php_version",
         /// Takes it off its server.
         Terminate = "terminate",
         /// Brings a terminated one back.
@@ -36,7 +38,7 @@ impl Kind {
     pub(crate) fn closes(self) -> bool {
         match self {
             Self::Suspend | Self::Terminate => true,
-            Self::Create | Self::Password | Self::Unsuspend | Self::Package | Self::Restore | Self::Repair => false,
+            Self::Create | Self::Password | Self::Unsuspend | Self::Package | Self::PhpVersion | Self::Restore | Self::Repair => false,
         }
     }
 
@@ -48,6 +50,7 @@ impl Kind {
             Self::Suspend => "account.suspend",
             Self::Unsuspend => "account.unsuspend",
             Self::Package => "account.package",
+            Self::PhpVersion => "account.php_version",
             Self::Terminate => "account.terminate",
             Self::Restore => "account.restore",
             Self::Repair => "account.repair",

@@ -81,6 +81,7 @@ async fn every_route_lets_in_exactly_who_has_its_scope() {
         "accounts.create",
         "accounts.suspend",
         "accounts.package",
+        "accounts.php",
         "accounts.password",
         "accounts.terminate",
         "accounts.restore",

@@ -29,7 +29,7 @@ fn assert_says(page: &Reply, texts: &[&str]) {
 
 /// The value that a form of the page carries.
 #[track_caller]
-fn hidden(page: &Reply, name: &str) -> String {
+pub(crate) fn hidden(page: &Reply, name: &str) -> String {
     let from = page.text.split(&format!("name=\"{name}\" value=\"")).nth(1).unwrap_or_else(|| panic!("{name}: {}", page.text));
     from.split('"').next().unwrap().to_owned()
 }

@@ -499,10 +499,16 @@ async fn a_tenant_that_shuts_its_socket_down_gets_a_new_one() {
 
 #[tokio::test]
 #[ignore = "needs root, bubblewrap and PHP-FPM"]
-async fn a_php_that_is_not_installed_is_refused() {
+async fn a_version_that_is_not_installed_is_replaced_and_that_is_told() {
     let mut server = Server::start("").await;
     let mut spec = server.account("alice");
-    spec.php_version = opterius_model::PhpVersion::parse("9.9").expect("a version");
-    let refused = server.call(&opterius_protocol::phpd::PutPool { spec }).await.expect_err("there is no such PHP");
-    assert_eq!(refused.to_string(), "PHP 9.9 is not installed on this server");
+    let there = server.health().await.php_versions.expect("it tells them");
+    for choice in ["9.9", "newest"] {
+        spec.php_version = opterius_model::PhpChoice::parse(choice).expect("a choice");
+        spec.generation = spec.generation.next();
+        assert_eq!(server.put(&spec).await.runs.as_ref(), there.first(), "before it runs");
+        let runs = server.php(&spec, "echo PHP_MAJOR_VERSION, '.', PHP_MINOR_VERSION;").await;
+        assert_eq!((runs.as_str(), server.status(&spec).await.runs.as_ref()), (there[0].as_str(), there.first()));
+    }
+    assert!(server.journal().contains("is to have PHP 9.9, which is not installed"), "{}", server.journal());
 }

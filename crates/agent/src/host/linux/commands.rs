@@ -7,12 +7,9 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use opterius_model::clean;
 use opterius_protocol::bounded;
-use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use crate::host::HostError;
-
-/// No program that the Agent runs may take longer. Debian's user tools take up to some seconds with tens of thousands of users.
+/// No program that the Agent runs may take longer.
 const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The most of a program's output that is kept for an error.
@@ -37,53 +34,33 @@ pub(super) enum CommandError {
     },
     #[error("{program} did not end within {} s and was killed", DEADLINE.as_secs())]
     Deadline { program: &'static str },
-    #[error("{program} ended with status {} and said: {said}", code.map_or("of a signal".to_owned(), |code| code.to_string()))]
-    Status { program: &'static str, code: Option<i32>, said: String },
 }
 
-impl Ended {
-    /// Success, or an error that tells what the program said.
-    pub(super) fn success(self, program: &'static str) -> Result<(), CommandError> {
-        if self.code == Some(0) { Ok(()) } else { Err(CommandError::Status { program, code: self.code, said: self.said }) }
-    }
-}
-
-/// Runs `program` to its end, with `input` on its standard input. Secrets go there, never into `arguments`.
+/// Runs `program` to its end, with nothing on its standard input. No secret goes into `arguments`.
 ///
 /// The program is in a process group of its own. Past the deadline the whole group is killed, and waited for, before this answers: a
 /// child that goes on working after we said that it failed would race whatever comes next. For the same reason this must not be dropped
 /// before it answers.
-pub(super) async fn run(program: &'static str, arguments: &[&str], input: &str) -> Result<Ended, CommandError> {
+pub(super) async fn run(program: &'static str, arguments: &[&str]) -> Result<Ended, CommandError> {
     let mut child = Command::new(program)
         .args(arguments)
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("LC_ALL", "C.UTF-8")
         .current_dir("/")
-        .stdin(Stdio::piped())
+        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .process_group(0)
         .spawn()
         .map_err(|source| CommandError::Start { program, source })?;
     let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
-    let mut stdin = child.stdin.take();
     let mut stderr = child.stderr.take();
     let talk = async {
-        let tell = async {
-            if let Some(mut stdin) = stdin.take() {
-                // A program that ends without reading its input is judged by its status.
-                let _ = stdin.write_all(input.as_bytes()).await;
-            }
+        let said = match stderr.take() {
+            Some(stderr) => bounded::drain(stderr, KEPT).await.unwrap_or_default(),
+            None => Vec::new(),
         };
-        let listen = async {
-            match stderr.take() {
-                Some(stderr) => bounded::drain(stderr, KEPT).await.unwrap_or_default(),
-                None => Vec::new(),
-            }
-        };
-        // At the same time: a program may say more than a pipe holds before it reads what it is told.
-        let ((), said) = tokio::join!(tell, listen);
         child.wait().await.map(|status| (status, said))
     };
     match tokio::time::timeout(DEADLINE, talk).await {
@@ -103,14 +80,6 @@ pub(super) async fn run(program: &'static str, arguments: &[&str], input: &str) 
     }
 }
 
-/// Runs a program for which every status but 0 is a failure.
-pub(super) async fn run_or_fail(doing: String, program: &'static str, arguments: &[&str], input: &str) -> Result<(), HostError> {
-    match run(program, arguments, input).await.and_then(|ended| ended.success(program)) {
-        Ok(()) => Ok(()),
-        Err(error) => Err(HostError::failed(doing)(error)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,13 +87,13 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_says_much_is_heard_out_and_little_of_it_is_kept() {
         let script = "head -c 300000 /dev/zero | tr '\\0' x >&2; exit 3";
-        let ended = run("/bin/sh", &["-c", script], "").await.expect("it ends by itself");
+        let ended = run("/bin/sh", &["-c", script]).await.expect("it ends by itself");
         assert_eq!((ended.code, ended.said.len()), (Some(3), KEPT));
     }
 
     #[tokio::test]
     async fn what_a_terminal_obeys_does_not_come_in_by_a_programs_words() {
-        let ended = run("/bin/sh", &["-c", "printf '\\033[31mred\\n  and more' >&2"], "").await.expect("it ends");
+        let ended = run("/bin/sh", &["-c", "printf '\\033[31mred\\n  and more' >&2"]).await.expect("it ends");
         assert_eq!(ended.said, "\u{fffd}[31mred and more");
     }
 }

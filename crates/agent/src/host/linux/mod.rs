@@ -1,4 +1,4 @@
-//! The real host: Debian's user tools, the file system, phpd, nginx and PowerDNS.
+//! The real host: the files of users and groups, the file system, phpd, nginx and PowerDNS.
 
 mod commands;
 mod disk;
@@ -22,17 +22,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use opterius_model::{AccountId, DomainName, OperationId, Pages, PasswordHash, PoolName, Uid, Username};
+use opterius_model::{AccountId, DomainName, OperationId, Pages, PasswordHash, PhpVersion, PoolName, Uid, Username};
 use opterius_protocol::Micros;
 use opterius_protocol::agent::{Enforcement, Load, PartHealth};
-use opterius_protocol::phpd::{CgroupLevel, PoolSpec};
+use opterius_protocol::phpd::{CgroupLevel, MOST_PHP_VERSIONS, PoolSpec};
 use tokio::sync::Semaphore;
 
 pub use journal::farewell;
 
 use super::{
-    DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, NewUser, PoolSeen, ProcessesSeen, Room,
-    SiteSeen, Stored, UserSeen, ZonePlan, ZoneSeen,
+    DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, PoolSeen, ProcessesSeen, Room, SiteSeen,
+    Stored, UserPlan, UserSeen, ZonePlan, ZoneSeen,
 };
 use crate::config::Config;
 
@@ -98,6 +98,8 @@ pub struct LinuxHost {
 /// Where things are. Only the contract test has them anywhere but in `docs/ARCHITECTURE.md`'s places.
 #[derive(Debug, Clone)]
 pub struct Paths {
+    /// `/etc`: passwd, shadow, group, gshadow.
+    pub etc: PathBuf,
     /// `/home`.
     pub homes: PathBuf,
     /// `/var/lib/opterius`: entries, sites, staging.
@@ -111,6 +113,7 @@ pub struct Paths {
 impl Default for Paths {
     fn default() -> Self {
         Self {
+            etc: "/etc".into(),
             homes: "/home".into(),
             web: "/var/lib/opterius".into(),
             logs: "/var/log/opterius".into(),
@@ -123,7 +126,7 @@ impl LinuxHost {
     /// A host with its services as `config` says.
     pub fn new(config: &Config, paths: Paths) -> Self {
         Self {
-            users: users::Users::default(),
+            users: users::Users::new(paths.etc.clone()),
             dns: dns::PowerDns::new(config),
             php: php::Phpd::new(config),
             web: web::Nginx::new(config),
@@ -139,27 +142,26 @@ impl Host for LinuxHost {
     }
 
     async fn user(&self, username: &Username) -> Result<Option<UserSeen>, HostError> {
-        let username = username.clone();
-        blocking(move || users::see(&username)).await
+        self.users.see(username).await
     }
 
     async fn uid_in_use(&self, uid: Uid) -> Result<bool, HostError> {
-        blocking(move || users::uid_in_use(uid)).await
+        self.users.uid_in_use(uid).await
     }
 
-    async fn add_user(&self, user: &NewUser) -> Result<(), HostError> {
-        self.users.add(user).await
+    async fn add_user(&self, user: &UserPlan, hash: &PasswordHash, expired: bool) -> Result<(), HostError> {
+        self.users.add(user, hash, expired).await
     }
 
-    async fn set_password(&self, username: &Username, hash: &PasswordHash) -> Result<(), HostError> {
-        self.users.set_password(username, hash).await
+    async fn set_password(&self, user: &UserPlan, hash: &PasswordHash) -> Result<(), HostError> {
+        self.users.set_password(user, hash).await
     }
 
-    async fn remove_user(&self, username: &Username, uid: Uid) -> Result<(), HostError> {
-        self.users.remove(username, uid).await
+    async fn remove_user(&self, user: &UserPlan) -> Result<(), HostError> {
+        self.users.remove(user).await
     }
 
-    async fn mend_user(&self, user: &NewUser, expired: bool) -> Result<(), HostError> {
+    async fn mend_user(&self, user: &UserPlan, expired: bool) -> Result<(), HostError> {
         self.users.mend(user, expired).await
     }
 
@@ -298,6 +300,11 @@ impl Host for LinuxHost {
 
     async fn pool(&self, account: AccountId, pool: &PoolName) -> Result<Option<PoolSeen>, HostError> {
         self.php.pool(account, pool).await
+    }
+
+    async fn php_versions(&self) -> Result<Option<Vec<PhpVersion>>, HostError> {
+        let versions = self.php.health().await?.php_versions;
+        Ok(versions.map(|versions| versions.into_iter().take(MOST_PHP_VERSIONS).collect()))
     }
 
     async fn put_pool(&self, pool: &PoolSpec) -> Result<(), HostError> {

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
-use opterius_model::{Limits, MIB};
+use opterius_model::{Limits, MIB, PhpVersion, Username};
 use opterius_protocol::agent::{Enforcement, Load, PartHealth};
 use opterius_protocol::bounded;
 use opterius_protocol::client::chain;
-use opterius_protocol::phpd::CgroupLevel;
+use opterius_protocol::phpd::{CgroupLevel, Health, PinnedPools};
 
 use super::{LinuxHost, Paths};
 use crate::host::HostError;
@@ -20,16 +20,45 @@ const LONGEST_FILE: u64 = 64 * bounded::MIB;
 
 pub(super) async fn all(host: &LinuxHost) -> Vec<PartHealth> {
     let (nginx, pdns, phpd) = tokio::join!(host.web.accepts(), host.dns.answers(), host.php.health());
-    let phpd = match phpd {
-        Ok(health) => Ok(format!("phpd {} holds {} pools, of which {} run PHP now.", health.version, health.pools, health.running)),
-        Err(error) => Err(error),
-    };
-    vec![
+    let php = phpd.as_ref().ok().and_then(php);
+    let phpd = phpd.map(|health| format!("phpd {} holds {} pools, of which {} run PHP now.", health.version, health.pools, health.running));
+    let mut parts = vec![
         part("nginx", nginx.map(|()| "nginx accepts connections.".to_owned())),
         part("PowerDNS", pdns.map(|()| "PowerDNS answers through its API.".to_owned())),
         part("phpd", phpd),
-        disk(&host.paths),
-    ]
+    ];
+    parts.extend(php);
+    parts.push(disk(&host.paths));
+    parts
+}
+
+/// Which PHPs there are, and who does not have the one that it is to have; nothing from a phpd of an earlier version.
+fn php(health: &Health) -> Option<PartHealth> {
+    let there = health.php_versions.as_ref()?;
+    let versions: Vec<&str> = there.iter().map(PhpVersion::as_str).collect();
+    let name = "PHP".to_owned();
+    if versions.is_empty() {
+        let detail = "No PHP is installed on this server, so that no site's PHP answers.".to_owned();
+        return Some(PartHealth { name, ok: false, detail, hint: Some("Install one: `apt install php-fpm`.".to_owned()) });
+    }
+    let gone: Vec<&PinnedPools> = health.pinned.iter().filter(|of| !there.contains(&of.version)).collect();
+    let Some(first) = gone.first() else {
+        return Some(PartHealth { name, ok: true, detail: format!("PHP {} is installed.", versions.join(", ")), hint: None });
+    };
+    let each: Vec<String> = gone.iter().map(|of| replaced(of)).collect();
+    let hint = format!(
+        "Their sites answer with that one. To keep it, choose it: `opterius account php NAME newest`; to go back, install php{}-fpm.",
+        first.version
+    );
+    Some(PartHealth { name, ok: false, detail: each.join(" "), hint: Some(hint) })
+}
+
+fn replaced(of: &PinnedPools) -> String {
+    let some: Vec<&str> = of.usernames.iter().map(Username::as_str).collect();
+    let more = of.pools.saturating_sub(some.len() as u64);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let runs = of.runs.as_ref().map_or_else(|| "no other".to_owned(), |version| format!("PHP {version}"));
+    format!("PHP {} is not installed: {}{more} have {runs} in its place.", of.version, some.join(", "))
 }
 
 fn part(name: &str, state: Result<String, HostError>) -> PartHealth {
@@ -120,5 +149,30 @@ fn quota_of(path: &Path) -> String {
         }
         Some((point, kind, _)) => format!("The file system of {point} ({kind}) is mounted without quota."),
         None => "The file system of the homes could not be found.".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(there: serde_json::Value, pinned: serde_json::Value) -> Option<PartHealth> {
+        let health = serde_json::json!({
+            "version": "1", "pools": 12, "running": 0, "backing_off": [], "cgroups": "", "php_versions": there, "pinned": pinned,
+        });
+        php(&serde_json::from_value(health).expect("health"))
+    }
+
+    #[test]
+    fn who_does_not_have_the_php_that_it_is_to_have_is_a_problem() {
+        let of = |version: &str, runs: Option<&str>| serde_json::json!({ "version": version, "runs": runs, "pools": 12, "usernames": ["alice", "bob"] });
+        let part = told(serde_json::json!(["8.4", "8.2"]), serde_json::json!([of("8.2", Some("8.2"))])).expect("it is told");
+        assert!(part.ok && part.detail == "PHP 8.4, 8.2 is installed.", "{part:?}");
+        let part = told(serde_json::json!(["8.4"]), serde_json::json!([of("8.2", Some("8.4"))])).expect("it is told");
+        assert_eq!((part.ok, part.detail.as_str()), (false, "PHP 8.2 is not installed: alice, bob and 10 more have PHP 8.4 in its place."));
+        assert!(part.hint.expect("a hint").contains("opterius account php NAME newest"));
+        let part = told(serde_json::json!([]), serde_json::json!([of("8.2", None)])).expect("it is told");
+        assert!(!part.ok && part.detail.contains("No PHP is installed"), "{part:?}");
+        assert_eq!(told(serde_json::Value::Null, serde_json::json!([])), None, "a phpd of an earlier version does not say");
     }
 }

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
-use opterius_model::{AccountId, DomainName, Hold, Limit, PackageId, PackageName, Username};
+use opterius_model::{AccountId, DomainName, Hold, Limit, PackageId, PackageName, PhpChoice, Username};
 use opterius_protocol::agent::Drift;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -19,7 +19,7 @@ use super::shape::{Data, Id, List, Page, data};
 use super::texts;
 use crate::app::{
     self, Answer, Caller, ClientChange, ClientRef, Code, EmailAddress, ExternalRef, KeptDays, NewPassword, Obstacle, Order, PackageChange,
-    PackageChoice, Plan, Reason, Reference, Repair, Restore, Suspend, Terminate, Unsuspend, Verb,
+    PackageChoice, PhpChange, Plan, Reason, Reference, Repair, Restore, Suspend, Terminate, Unsuspend, Verb,
 };
 use crate::core::Core;
 use crate::http::cursor::Cursor;
@@ -86,8 +86,10 @@ pub(crate) struct AccountView {
     ipv4: Vec<String>,
     ipv6: Vec<String>,
     nameservers: Vec<String>,
-    /// Of its site.
+    /// The PHP that its site is to run: `newest`, or a version.
     php_version: Option<String>,
+    /// The version that its server runs for it, where that is known: of `newest` the newest that is installed, and another one than was chosen where that is not.
+    php_runs: Option<String>,
     /// Of its Linux user, once it is there.
     uid: Option<u32>,
     created_at: i64,
@@ -246,12 +248,14 @@ impl AccountView {
         let drift = core.fleet.drift(account.server.id, account.id).map(DriftView::from);
         let package = account.package.map(|package| (package.id.to_string(), package.name)).unwrap_or_default();
         let (mut ipv4, mut ipv6, mut nameservers, mut limits) = (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
-        let mut php_version = None;
+        let (mut php_version, mut php_runs) = (None, None);
         if let Some(spec) = account.spec {
             ipv4 = spec.addresses.ipv4.iter().map(ToString::to_string).collect();
             ipv6 = spec.addresses.ipv6.iter().map(ToString::to_string).collect();
             nameservers = spec.nameservers.iter().map(ToString::to_string).collect();
-            php_version = spec.pools.first().map(|pool| pool.php_version.to_string());
+            let choice = spec.pools.first().map(|pool| &pool.php_version);
+            php_version = choice.map(ToString::to_string);
+            php_runs = choice.and_then(|choice| core.fleet.php_of(account.server.id, choice));
             limits = spec.limits.named().into_iter().map(|(name, limit)| (name.to_owned(), u64::from(limit))).collect();
         }
         // A terminated account remembers who held it, and is held by nobody.
@@ -285,6 +289,7 @@ impl AccountView {
             ipv6,
             nameservers,
             php_version,
+            php_runs,
             uid: account.uid,
             created_at: account.created_at.0,
             terminated_at: account.terminated_at.map(|at| at.0),
@@ -324,6 +329,8 @@ struct CreateAccountBody {
     email: Option<texts::Email>,
     /// The id or name of a server; the default one if nothing is said.
     server: Option<texts::ServerChoice>,
+    /// `newest`, or a version that the server has; what the Panel's configuration says, if nothing is said.
+    php_version: Option<texts::PhpChoice>,
     /// The caller's own name for the account, 1 to 100 of `A-Za-z0-9._:-`. With it, the same order may be sent any number of times. A token with a
     /// ref prefix orders nothing without one.
     external_ref: Option<texts::OrderRef>,
@@ -431,6 +438,7 @@ pub(crate) async fn order(core: &Core, caller: &Caller, mut fields: Fields) -> R
     let package = package_choice(&mut fields);
     let email = fields.optional("email", EmailAddress::parse);
     let server = fields.optional("server", server_choice);
+    let php_version = fields.optional("php_version", PhpChoice::parse);
     let external_ref = if caller.ref_prefix.is_some() {
         // Without one, the token that ordered the account could never see it.
         fields.required("external_ref", ExternalRef::parse)
@@ -449,6 +457,7 @@ pub(crate) async fn order(core: &Core, caller: &Caller, mut fields: Fields) -> R
             package: package?,
             email,
             server,
+            php_version,
             external_ref: external_ref.map(|external_ref| caller.stored_ref(&external_ref)),
             client,
         })
@@ -768,6 +777,41 @@ pub(crate) async fn change_password(
     let password = fields.password("password");
     let password = fields.finish(password)?;
     changed(&core, &call, &id, &NewPassword(Arc::new(password)), how, |_, view| view).await
+}
+
+/// Another PHP.
+#[derive(ToSchema)]
+#[schema(as = ChangeAccountPhp)]
+#[expect(dead_code, reason = "describes the body in the document")]
+struct ChangePhpBody {
+    /// `newest`, or a version that the server has.
+    php_version: texts::PhpChoice,
+}
+
+/// Change an account's PHP
+///
+/// Requests that are running end with the PHP that they began with; the next one is answered by the other. A version that the server does not have is refused, with those that it has.
+#[utoipa::path(
+    put, path = "/api/accounts/{id}/php", operation_id = "account.php_version", extensions(("x-refusals" = json!(CHANGE))), tag = "accounts", security(("token" = ["accounts.php"])),
+    params(("id" = inline(texts::AccountReference), Path, description = "The account's id, or `ref:` and its external_ref."), ("plan" = Option<bool>, Query, description = "With `true` nothing is done, and the answer is 200 with a plan of what would be."), ("Prefer" = Option<String>, Header, description = "`respond-async` answers 202 at once.")),
+    request_body = ChangePhpBody,
+    responses(
+        (status = 200, description = "The account with its PHP. With `plan`: the plan.", body = ChangedView),
+        (status = 202, description = "The operation goes on.", body = Data<OperationView>, headers(("Location" = String, description = "The operation."))),
+    )
+)]
+pub(crate) async fn change_php(
+    State(core): State<Arc<Core>>,
+    call: Call,
+    Id(id): Id<Reference>,
+    headers: HeaderMap,
+    QueryFields(query): QueryFields,
+    Body(mut fields): Body,
+) -> Result<Response, Problem> {
+    let how = How::asked(&core, &headers, query)?;
+    let choice = fields.required("php_version", PhpChoice::parse);
+    let choice = fields.finish(choice)?;
+    changed(&core, &call, &id, &PhpChange(choice), how, |_, view| view).await
 }
 
 /// Terminate an account

@@ -27,7 +27,10 @@ pub(crate) struct PhpView {
 #[schema(as = PhpPool)]
 struct PoolView {
     name: String,
+    /// What it is to run: `newest`, or a version.
     php_version: String,
+    /// The version that answers; null if none does, or if the server is of an earlier version. Another one than `php_version` names where that is not installed.
+    runs: Option<String>,
     /// `asleep` (the next request starts it), `running`, `ending`, `crash_loop` or `closed` (it takes no requests, as while the account is suspended).
     state: &'static str,
     /// The last start that failed, unless one worked since.
@@ -52,6 +55,7 @@ impl From<Pool> for PoolView {
         Self {
             name: pool.name.to_string(),
             php_version: pool.php_version.to_string(),
+            runs: pool.runs.map(|version| version.to_string()),
             state: pool.doing.as_str(),
             last_failure: pool.failure.map(|failure| FailureView {
                 at: failure.at.0,

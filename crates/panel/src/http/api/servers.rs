@@ -15,6 +15,7 @@ use super::shape::{Data, Id, List, ServerRef, data, whole};
 use super::texts;
 use crate::app::{self, ServerChange};
 use crate::core::Core;
+use crate::fleet::ServerPhp;
 use crate::http::fields::{Body, Fields, QueryFields};
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
@@ -43,6 +44,8 @@ pub(crate) struct ServerView {
     /// What cgroups of the accounts can do there. `none`: there are none of version 2. `tree`: there are, without the controllers `cpu`, `memory`
     /// and `pids`, so that these cannot be limited. `full`: with these controllers. Nothing while the server does not answer, or does not say.
     cgroups: Option<Cgroups>,
+    /// The versions of PHP that it has, the newest first, at most 32; null while that is not known, as while it does not answer.
+    php_versions: Option<Vec<String>>,
 }
 
 /// What cgroups of the accounts can do on a server.
@@ -78,6 +81,10 @@ impl ServerView {
             default: server.is_default,
             enforcement: core.fleet.enforcement(server.id),
             cgroups: core.fleet.health(server.id).and_then(|health| health.cgroup_level).map(Cgroups::from),
+            php_versions: match core.fleet.php(server.id) {
+                ServerPhp::Versions(versions) => Some(versions.iter().map(ToString::to_string).collect()),
+                ServerPhp::Unknown | ServerPhp::OnlyVersions => None,
+            },
             name: server.name,
         }
     }

@@ -192,6 +192,9 @@ described! {
     /// The id or the name of a server.
     ServerChoice = text(None, (1, Some(64)), &[]);
 
+    /// `newest`, or a version of PHP.
+    PhpChoice = text(Some(r"^(newest|[0-9]\.[0-9]{1,2})$"), (3, Some(6)), &["not_installed"]);
+
     /// A text that nothing else is said of.
     AnyText = text(None, (1, None), &[]);
 
@@ -380,6 +383,7 @@ mod tests {
             ("Day", by(app::day)),
             ("Reason", by(crate::app::Reason::parse)),
             ("ServerChoice", by(super::super::accounts::server_choice)),
+            ("PhpChoice", by(opterius_model::PhpChoice::parse)),
             ("AnyText", any_of(1..=usize::MAX)),
             ("WishedName", any_of(1..=1000)),
             ("TokenName", by(TokenName::parse)),

@@ -7,7 +7,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use opterius_model::{AccountId, Limit};
+use opterius_model::{AccountId, Limit, PhpChoice};
 use opterius_protocol::Micros;
 
 use super::bytes::Use;
@@ -88,18 +88,23 @@ async fn view(core: &Core, visitor: &app::Visitor, staff: bool, id: AccountId) -
     let usage = account_usage::of(core.store.read(), id).await?;
     let filter = operation::Filter { account_id: Some(id), ..operation::Filter::default() };
     let operations = operation::list(core.store.read(), &core.owner, &filter, None, OPERATIONS).await?;
-    Ok(AccountPage::new(account, &usage, operations, staff, core.now()))
+    let choice = account.spec.as_ref().and_then(|spec| spec.pools.first()).map(|pool| &pool.php_version);
+    let php = choice.map(|choice| match (core.fleet.php_of(account.server.id, choice), choice) {
+        (Some(runs), _) => runs,
+        (None, PhpChoice::Version(version)) => version.to_string(),
+        (None, PhpChoice::Newest) => "the newest".to_owned(),
+    });
+    Ok(AccountPage::new(account, php, &usage, operations, staff, core.now()))
 }
 
 impl AccountPage {
-    fn new(account: Account, usage: &AccountUsage, operations: Vec<Operation>, staff: bool, now: Micros) -> Self {
+    fn new(account: Account, php: Option<String>, usage: &AccountUsage, operations: Vec<Operation>, staff: bool, now: Micros) -> Self {
         let limits = account.spec.as_ref().map(|spec| spec.limits);
         let most = |limit: Option<Limit>, unit: u64| limit.and_then(Limit::get).map(|number| u64::from(number) * unit);
         let disk_limit = most(limits.map(|limits| limits.disk_mib), 1 << 20);
         let traffic_limit = most(limits.map(|limits| limits.bandwidth_gib), 1 << 30);
-        let (mut php, mut ipv4, mut ipv6, mut nameservers) = (None, Vec::new(), Vec::new(), Vec::new());
+        let (mut ipv4, mut ipv6, mut nameservers) = (Vec::new(), Vec::new(), Vec::new());
         if let Some(spec) = &account.spec {
-            php = spec.pools.first().map(|pool| pool.php_version.to_string());
             ipv4 = spec.addresses.ipv4.iter().map(ToString::to_string).collect();
             ipv6 = spec.addresses.ipv6.iter().map(ToString::to_string).collect();
             nameservers = spec.nameservers.iter().map(ToString::to_string).collect();
@@ -160,6 +165,7 @@ fn what(kind: Kind) -> &'static str {
         Kind::Suspend => "Suspension",
         Kind::Unsuspend => "End of a suspension",
         Kind::Package => "Change of package",
+        Kind::PhpVersion => "Change of PHP",
         Kind::Terminate => "Termination",
         Kind::Restore => "Restore",
         Kind::Repair => "Repair",

@@ -5,7 +5,7 @@ use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use opterius_model::RequestId;
+use opterius_model::{PhpChoice, RequestId};
 use opterius_protocol::Micros;
 use opterius_protocol::client::chain;
 
@@ -175,6 +175,14 @@ impl Frame {
     /// When something was, as people say it, with the exact time beside it.
     pub(super) fn moment(&self, at: Micros) -> Moment {
         Moment::in_words(at, self.now, self.texts, &self.zone)
+    }
+
+    /// A choice of PHP, as people read it.
+    pub(super) fn php(&self, choice: &PhpChoice) -> String {
+        match choice {
+            PhpChoice::Newest => self.texts.say("php-newest"),
+            PhpChoice::Version(version) => version.to_string(),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::State as Of;
 use axum::response::Response;
 use http::StatusCode;
-use opterius_model::{AccountId, Limit};
+use opterius_model::{AccountId, Limit, PhpChoice};
 use opterius_protocol::Micros;
 use opterius_protocol::agent::Drift;
 
@@ -18,6 +18,7 @@ use super::moment::Moment;
 use super::state::State;
 use crate::app::{self, AppError, Caller, Reference, Scope};
 use crate::core::Core;
+use crate::fleet::ServerPhp;
 use crate::store::account::{Account, Status};
 use crate::store::account_usage::{self, AccountUsage};
 use crate::store::activity;
@@ -57,6 +58,8 @@ struct ManagedPage {
     uses: Vec<Used>,
     measured: Option<Moment>,
     limits: Vec<LimitLine>,
+    /// Every PHP that it can have: as a form sends it, as people read it, and whether it is the one that it has.
+    phps: Vec<(String, String, bool)>,
     drift: Option<Found>,
     operations: Vec<Line>,
     activity: Vec<Happened>,
@@ -73,6 +76,7 @@ struct May {
     suspend: bool,
     package: bool,
     password: bool,
+    php: bool,
     terminate: bool,
     restore: bool,
     repair: bool,
@@ -87,6 +91,7 @@ impl May {
             suspend: caller.may(Scope::AccountsSuspend),
             package: caller.may(Scope::AccountsPackage),
             password: caller.may(Scope::AccountsPassword),
+            php: caller.may(Scope::AccountsPhp),
             terminate: caller.may(Scope::AccountsTerminate),
             restore: caller.may(Scope::AccountsRestore),
             repair: caller.may(Scope::AccountsRepair),
@@ -284,6 +289,7 @@ async fn view(core: &Core, asked: &Asked, id: AccountId, typed: Typed) -> Result
         uses: if gone { Vec::new() } else { uses(&frame, &account, &usage, core.now()) },
         measured: usage.disk.map(|disk| frame.moment(disk.measured_at)),
         limits: limits(core, &frame, &account),
+        phps: phps(core, &frame, &account),
         drift: core.fleet.drift(account.server.id, id).filter(|_| !gone).map(|drift| found(&frame, drift)),
         operations: operations.into_iter().map(|operation| Line::new(&frame, operation)).collect(),
         activity: activity.into_iter().map(|row| Happened::new(&frame, row)).collect(),
@@ -297,7 +303,7 @@ async fn view(core: &Core, asked: &Asked, id: AccountId, typed: Typed) -> Result
 
 /// What there is to know, by name. What is not known is left out.
 fn facts(frame: &Frame, caller: &Caller, account: &Account) -> Vec<(String, String)> {
-    let php = account.spec.as_ref().and_then(|spec| spec.pools.first()).map(|pool| pool.php_version.to_string());
+    let php = account.spec.as_ref().and_then(|spec| spec.pools.first()).map(|pool| frame.php(&pool.php_version));
     let named = [
         ("account-package", Some(account.package.as_ref().map_or_else(|| frame.texts.say("none"), |package| package.name.clone()))),
         ("account-server", Some(account.server.name.clone())),
@@ -312,6 +318,18 @@ fn facts(frame: &Frame, caller: &Caller, account: &Account) -> Vec<(String, Stri
         ("account-id", Some(account.id.to_string())),
     ];
     named.into_iter().filter_map(|(name, value)| Some((frame.texts.say(name), value?))).collect()
+}
+
+/// The newest, what the server has, and what the account has.
+fn phps(core: &Core, frame: &Frame, account: &Account) -> Vec<(String, String, bool)> {
+    let has = account.spec.as_ref().and_then(|spec| spec.pools.first()).map(|pool| pool.php_version.clone());
+    let there = match core.fleet.php(account.server.id) {
+        ServerPhp::Versions(versions) => versions,
+        ServerPhp::Unknown | ServerPhp::OnlyVersions => Vec::new(),
+    };
+    let mut choices: Vec<PhpChoice> = [PhpChoice::Newest].into_iter().chain(there.into_iter().map(PhpChoice::Version)).collect();
+    choices.extend(has.clone().filter(|has| !choices.contains(has)));
+    choices.into_iter().map(|choice| (choice.to_string(), frame.php(&choice), has.as_ref() == Some(&choice))).collect()
 }
 
 fn uses(frame: &Frame, account: &Account, usage: &AccountUsage, now: Micros) -> Vec<Used> {

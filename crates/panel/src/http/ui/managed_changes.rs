@@ -7,14 +7,15 @@ use askama::Template;
 use axum::extract::State as Of;
 use axum::response::Response;
 use http::StatusCode;
-use opterius_model::{AccountId, DomainName, Hold, Username};
+use opterius_model::{AccountId, DomainName, Hold, PhpChoice, Username};
 
 use super::assets;
 use super::form::{Given, Id, Typed, Wrong, checked};
 use super::frame::{Asked, Frame, shown, to};
 use super::managed;
 use crate::app::{
-    self, Answer, AppError, AsSeen, KeptDays, NewPassword, Reason, Reference, Repair, Restore, Suspend, Terminate, Unsuspend, Verb, Version,
+    self, Answer, AppError, AsSeen, KeptDays, NewPassword, PhpChange, Reason, Reference, Repair, Restore, Suspend, Terminate, Unsuspend,
+    Verb, Version,
 };
 use crate::core::Core;
 use crate::http::fields::Fields;
@@ -92,6 +93,10 @@ pub(super) async fn unsuspend(Of(core): Of<Arc<Core>>, asked: Asked, id: Id<Acco
         hold.map(|hold| Unsuspend::by(&asked.caller, Some(hold))).transpose()
     })
     .await
+}
+
+pub(super) async fn php(Of(core): Of<Arc<Core>>, asked: Asked, id: Id<AccountId>, given: Given) -> Response {
+    take(&core, &asked, &id, "php", given, async |fields| Ok(fields.required("php_version", PhpChoice::parse).map(PhpChange))).await
 }
 
 pub(super) async fn repair(Of(core): Of<Arc<Core>>, asked: Asked, id: Id<AccountId>, given: Given) -> Response {

@@ -30,6 +30,10 @@ struct PhpPage {
 struct Pool {
     name: String,
     php_version: String,
+    /// The version that answers, where that is not the one that is wanted.
+    runs: Option<String>,
+    /// Whether the one that is wanted is not installed.
+    replaced: bool,
     state: State,
     /// A sentence of what that means.
     means: String,
@@ -56,7 +60,9 @@ impl Pool {
         };
         Self {
             name: pool.name.to_string(),
-            php_version: pool.php_version.to_string(),
+            replaced: pool.php_version.version().is_some() && pool.runs.is_some() && pool.php_version.version() != pool.runs.as_ref(),
+            runs: pool.runs.as_ref().filter(|runs| Some(*runs) != pool.php_version.version()).map(ToString::to_string),
+            php_version: frame.php(&pool.php_version),
             state: State { word: frame.texts.say(&format!("php-{word}")), class },
             means: frame.texts.say(&format!("php-{word}-means")),
             failure: pool.failure.map(|failure| Failure {

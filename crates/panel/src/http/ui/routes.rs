@@ -52,6 +52,7 @@ fn lines() -> Vec<Line> {
         get("/accounts/{id}/package", Who::Staff(Scope::AccountsPackage), managed_package::form),
         post("/accounts/{id}/package", Who::Staff(Scope::AccountsPackage), managed_package::change),
         post("/accounts/{id}/password", Who::Staff(Scope::AccountsPassword), managed_changes::password),
+        post("/accounts/{id}/php", Who::Staff(Scope::AccountsPhp), managed_changes::php),
         post("/accounts/{id}/repair", Who::Staff(Scope::AccountsRepair), managed_changes::repair),
         post("/accounts/{id}/terminate", Who::Staff(Scope::AccountsTerminate), managed_changes::terminate),
         post("/accounts/{id}/restore", Who::Staff(Scope::AccountsRestore), managed_changes::restore),

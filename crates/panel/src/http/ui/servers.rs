@@ -7,7 +7,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
-use opterius_model::DomainName;
+use opterius_model::{DomainName, PhpVersion};
 use opterius_protocol::agent::{Health, PartHealth};
 
 use super::assets;
@@ -112,6 +112,12 @@ impl View {
             memory: used(load.memory_bytes, load.memory_available_bytes),
             disk: used(load.disk_bytes, load.disk_available_bytes),
         })
+    }
+
+    /// The PHPs that it has, the newest first, if its Agent tells.
+    fn php(&self) -> Option<String> {
+        let versions = self.health.as_ref()?.php_versions.as_ref().filter(|versions| !versions.is_empty())?;
+        Some(versions.iter().map(PhpVersion::as_str).collect::<Vec<_>>().join(", "))
     }
 
     /// Whether its Agent is of another version than this Panel.

@@ -179,7 +179,7 @@ pub(super) async fn welcome(State(core): State<Arc<Core>>, asked: Asked) -> Resp
         let time = jiff::Timestamp::from_microsecond(core.now().0).map(|at| at.strftime("%Y-%m-%d %H:%M:%S").to_string());
         Ok::<_, AppError>(match pages {
             Pages { welcome: Some(page), .. } => page.html(&domain),
-            _ => WelcomePage::built_in_as_shown(&domain, core.config.php_version.as_str(), &time.unwrap_or_default()),
+            _ => WelcomePage::built_in_as_shown(&domain, &app::php_of_new_accounts(&core).await?, &time.unwrap_or_default()),
         })
     };
     match html.await {

@@ -44,7 +44,7 @@ async fn an_order_makes_an_account_that_is_on_the_server_as_ordered() {
     assert!(spec.password_hash.matches(&Password::parse("correct horse".to_owned()).unwrap()));
     assert_eq!(spec.sites[0].hosts[0].as_str(), "alice.example");
     assert_eq!(spec.sites[0].docroot, Docroot::PublicHtml);
-    assert_eq!(spec.pools[0].php_version.as_str(), "8.2");
+    assert_eq!(spec.pools[0].php_version.as_str(), "newest");
     assert_eq!(spec.limits.disk_mib.stored(), 10240);
 
     let arrived = lab.agent.arrived("alice");

@@ -13,7 +13,7 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use opterius_model::{AccountId, OperationId, Pages, Spec, State as SpecState, Uid};
+use opterius_model::{AccountId, OperationId, Pages, PhpVersion, Spec, State as SpecState, Uid};
 use opterius_protocol::agent::{
     AccountDetail, AccountPage, AccountSummary, AccountUsage, Acknowledged, ActivityHead, Change, Direction, DiskUsage, Drift, DriftReport,
     Enforcement, Failure, FailureKind, HeadPage, Health, Load, NeverAnswer, NotedHead, OperationReport, Outcome, PagesKept, PartHealth,
@@ -118,6 +118,8 @@ struct Inside {
     php: HashMap<String, (PoolState, Option<PoolFailure>)>,
     /// An Agent of an earlier version does not tell.
     knows_no_php: bool,
+    /// The PHPs that its server has; an Agent of an earlier version does not tell.
+    php_versions: Option<Vec<PhpVersion>>,
     /// What it was told of the Activity.
     heads: Vec<NotedHead>,
     /// An Agent of an earlier version is told of none.
@@ -156,7 +158,13 @@ pub(crate) struct FakeAgent {
 impl FakeAgent {
     pub(crate) fn start(socket: &Path) -> Self {
         let agent = Self {
-            inside: Arc::new(Mutex::new(Inside { next_uid: 20_000, has_measured: true, month: "2026-01".to_owned(), ..Inside::default() })),
+            inside: Arc::new(Mutex::new(Inside {
+                next_uid: 20_000,
+                has_measured: true,
+                month: "2026-01".to_owned(),
+                php_versions: Some(["8.4", "8.2"].map(|text| text.parse().unwrap()).to_vec()),
+                ..Inside::default()
+            })),
             changed: watch::Sender::new(0),
             socket: socket.to_owned(),
             serving: Arc::default(),
@@ -397,6 +405,11 @@ impl FakeAgent {
     /// What the PHP of the account with this username does.
     pub(crate) fn php_is(&self, username: &str, state: PoolState, failure: Option<PoolFailure>) {
         self.inside.lock().unwrap().php.insert(username.to_owned(), (state, failure));
+    }
+
+    /// The PHPs that its server has; nothing for an Agent of an earlier version, which does not tell.
+    pub(crate) fn has_phps(&self, versions: Option<&[&str]>) {
+        self.inside.lock().unwrap().php_versions = versions.map(|texts| texts.iter().map(|text| text.parse().unwrap()).collect());
     }
 
     pub(crate) fn knows_no_php(&self) {
@@ -818,6 +831,7 @@ async fn php(State(agent): State<FakeAgent>, UrlPath(id): UrlPath<AccountId>) ->
     let state = (one.spec.state == SpecState::Active).then_some(state);
     let pools = one.spec.pools.iter().map(|pool| PhpPool {
         name: pool.name.clone(),
+        runs: pool.php_version.pick(inside.php_versions.iter().flatten()).cloned(),
         php_version: pool.php_version.clone(),
         state,
         last_failure: last_failure.clone(),
@@ -945,6 +959,7 @@ async fn health(State(agent): State<FakeAgent>) -> Json<Health> {
     };
     let enforcement = |limit: &str, enforced| Enforcement { limit: limit.to_owned(), enforced, detail: "probed".to_owned() };
     let clock = Some(Micros(Micros::now().0 + agent.inside.lock().unwrap().ahead_by));
+    let php_versions = agent.inside.lock().unwrap().php_versions.clone();
     let (version, open_operations) = {
         let inside = agent.inside.lock().unwrap();
         let open = |report: &OperationReport| !matches!(report.outcome, Outcome::Committed | Outcome::RolledBack);
@@ -968,6 +983,7 @@ async fn health(State(agent): State<FakeAgent>) -> Json<Health> {
         lines_lost_unknown: false,
         clock,
         cgroup_level: Some(CgroupLevel::Tree),
+        php_versions,
         load: Some(Load {
             average_hundredths: 125,
             processors: 2,

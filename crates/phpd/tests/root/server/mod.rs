@@ -1,4 +1,4 @@
-//! A server with nothing on it but phpd, in a directory of its own. Needs root, bubblewrap and PHP-FPM 8.2.
+//! A server with nothing on it but phpd, in a directory of its own. Needs root, bubblewrap and PHP-FPM.
 
 pub(crate) mod fastcgi;
 
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use opterius_model::{AccountId, Generation, Limit, PhpVersion, PoolName, Uid, Username};
+use opterius_model::{AccountId, Generation, Limit, PhpChoice, PoolName, Uid, Username};
 use opterius_protocol::Call;
 use opterius_protocol::client::{CallError, Client};
 use opterius_protocol::phpd::{DeletePool, GetHealth, GetPool, Health, PoolSpec, PoolState, PoolStatus, PutPool};
@@ -119,7 +119,7 @@ impl Server {
             pool: PoolName::main(),
             username: Username::parse(username).expect("a username"),
             uid: Uid::try_from(uid).expect("a uid"),
-            php_version: PhpVersion::parse("8.2").expect("a version"),
+            php_version: PhpChoice::Newest,
             workers: Limit::try_from(4).expect("a limit"),
             memory_mib: Limit::try_from(128).expect("a limit"),
             generation: Generation::FIRST,

@@ -36,6 +36,7 @@ return [
     'addresses' => 'IP addresses',
     'nameservers' => 'Nameservers',
     'php_version' => 'PHP version',
+    'php_newest' => 'the newest',
 
     'note.former' => 'The server does not answer just now. This is how things stood {when}.',
     'note.nothing' => 'The server does not answer just now. Your website is not affected by this message; please look '

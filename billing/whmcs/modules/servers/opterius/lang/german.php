@@ -31,6 +31,7 @@ return [
     'addresses' => 'IP-Adressen',
     'nameservers' => 'Nameserver',
     'php_version' => 'PHP-Version',
+    'php_newest' => 'die neueste',
 
     'note.former' => 'Der Server antwortet gerade nicht. Dies ist der Stand vom {when}.',
     'note.nothing' => 'Der Server antwortet gerade nicht. Ihre Website ist von dieser Meldung nicht betroffen; bitte '

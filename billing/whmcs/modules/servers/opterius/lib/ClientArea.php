@@ -215,6 +215,18 @@ final class ClientArea
         ];
     }
 
+    /** The version that runs; what was chosen, while a server does not say. */
+    private static function php(Language $language, array $account): ?string
+    {
+        $runs = self::text($account['php_runs'] ?? null);
+        $choice = self::text($account['php_version'] ?? null);
+        return match (true) {
+            $runs !== '' => $runs,
+            $choice === 'newest' => $language->say('php_newest'),
+            default => $choice,
+        };
+    }
+
     private function rows(Language $language, array $account): array
     {
         $values = [
@@ -222,7 +234,7 @@ final class ClientArea
             'username' => [$account['username'] ?? null],
             'addresses' => [...self::list($account['ipv4'] ?? null), ...self::list($account['ipv6'] ?? null)],
             'nameservers' => self::list($account['nameservers'] ?? null),
-            'php_version' => [$account['php_version'] ?? null],
+            'php_version' => [self::php($language, $account)],
         ];
         $rows = [];
         foreach ($values as $key => $texts) {

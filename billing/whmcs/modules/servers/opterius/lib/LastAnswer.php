@@ -18,7 +18,8 @@ final class LastAnswer
 
     /** What of an account is shown to its owner, and so may be in their session. */
     private const FIELDS = [
-        'status', 'holds', 'domain', 'username', 'ipv4', 'ipv6', 'nameservers', 'php_version', 'limits',
+        'status', 'holds', 'domain', 'username', 'ipv4', 'ipv6', 'nameservers', 'php_version', 'php_runs',
+        'limits',
     ];
 
     private const ROOM = 'opterius_last_answers';

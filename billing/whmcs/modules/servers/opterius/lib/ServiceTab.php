@@ -109,10 +109,18 @@ final class ServiceTab
             'Server' => self::text($server, 'name') . ' (' . self::text($server, 'hostname') . ')',
             'Addresses' => implode(', ', $addresses),
             'Nameservers' => implode(', ', self::texts($account, 'nameservers')),
-            'PHP version' => self::text($account, 'php_version'),
+            'PHP version' => self::php($account),
             'Created' => self::time($account['created_at'] ?? null),
             'Account id' => self::text($account, 'id'),
         ]));
+    }
+
+    /** What is chosen, and what runs where that is not the same, as for `newest`. */
+    private static function php(array $account): string
+    {
+        $choice = self::text($account, 'php_version');
+        $runs = self::text($account, 'php_runs');
+        return $runs === '' || $runs === $choice ? $choice : $choice . ' (' . $runs . ' runs)';
     }
 
     private static function limits(array $account, ?array $usage): string

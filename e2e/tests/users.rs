@@ -1,0 +1,170 @@
+//! Linux users, whose files the Agent writes beside every other tool of the server: no line of anybody's is lost, and nothing of anybody's
+//! is changed.
+
+use std::time::{Duration, Instant};
+
+use opterius_e2e::{Debris, Order, Server, Standing, Tenant, eventually};
+use serde_json::json;
+
+/// Loops of what administrators and packages run, each of which notes what it made, until the file `enough` is there. The editor is a script, as
+/// an administrator's would be that adds a line in `vipw`.
+const TOOLS: &str = r#"
+mkdir -p /run/tools && cd /run/tools
+printf '#!/bin/sh\necho "$LINE" >>"$1"\n' >editor && chmod +x editor
+repeat() { # NAME COMMAND...: the number of each round that succeeded
+    local name=$1 n=0
+    shift
+    while [ ! -e enough ]; do
+        n=$((n + 1))
+        if N=$n "$@" >"$name.said" 2>&1; then echo $n >>"$name.made"; else echo "$n: $(cat "$name.said")" >>"$name.failed"; fi
+    done
+}
+add_user() { useradd -M "hand$N"; }
+add_and_delete() { useradd -M "short$N" && userdel "short$N"; }
+add_group() { groupadd "team$N"; }
+set_password() { echo "root-made:hash$N" | chpasswd -e; }
+edit() { LINE="edited$N:x:$((61000 + N)):65534::/nonexistent:/usr/sbin/nologin" VISUAL=/run/tools/editor vipw -q && pwconv; }
+package() { echo "u package$N - - -" >package.conf && systemd-sysusers /run/tools/package.conf; }
+useradd -M root-made
+for loop in add_user add_and_delete add_group set_password edit package; do repeat $loop $loop & done
+wait
+"#;
+
+/// The numbers that a loop noted.
+fn made(server: &Server, of: &str) -> Vec<u32> {
+    let noted = server.run(&["cat", &format!("/run/tools/{of}.made")]).stdout;
+    noted.lines().map(|line| line.parse().expect("a number")).collect()
+}
+
+#[test]
+fn beside_every_tool_of_the_server_no_line_is_lost_for_a_minute() {
+    let server = Server::new("users");
+    let whole = "pwck -q -r && grpck -r";
+    server.sh(whole);
+    let mut tools = server.spawn(&["bash", "-c", TOOLS]);
+    server.until("the tools are at work", "test -s /run/tools/edit.made && test -s /run/tools/package.made");
+    let begun = Instant::now();
+    let (mut stay, mut gone) = (Vec::new(), Vec::new());
+    for round in 0.. {
+        if begun.elapsed() > Duration::from_mins(1) {
+            break;
+        }
+        let names: Vec<String> = (0..4).map(|n| format!("user{round}x{n}")).collect();
+        let of_these =
+            |n: usize| Order::new(&server, u32::try_from(10 * round + n).expect("few"), &names[n], &format!("{}.example", names[n]));
+        std::thread::scope(|scope| {
+            for n in 0..names.len() {
+                let order = of_these(n);
+                let server = &server;
+                scope.spawn(move || order.succeed(server));
+            }
+        });
+        // At the same time: another password, a suspension and its end, a termination.
+        std::thread::scope(|scope| {
+            let (server, id) = (&server, |n: usize| server.account_id(&names[n]));
+            let (password, hold, end) = (id(0), id(1), id(2));
+            scope.spawn(move || {
+                server.done("PUT", &format!("/api/accounts/{password}/password"), Some(&json!({ "password": "another good one" })))
+            });
+            scope.spawn(move || {
+                server.done("POST", &format!("/api/accounts/{hold}/suspend"), Some(&json!({ "reason": "a test" })));
+                server.done("POST", &format!("/api/accounts/{hold}/unsuspend"), None)
+            });
+            scope.spawn(move || server.terminate(&end));
+        });
+        gone.push(names[2].clone());
+        stay.extend([&names[0], &names[1], &names[3]].map(Clone::clone));
+    }
+    server.ok(&["touch", "/run/tools/enough"]);
+    assert!(tools.wait().expect("the tools end").success());
+
+    let failed = server.sh("cat /run/tools/*.failed 2>/dev/null || true");
+    assert_eq!(failed, "", "every tool got its turn within its patience");
+    for (of, file, name) in [
+        ("add_user", "passwd", "hand"),
+        ("add_user", "shadow", "hand"),
+        ("add_group", "group", "team"),
+        ("add_group", "gshadow", "team"),
+        ("edit", "passwd", "edited"),
+        ("package", "passwd", "package"),
+    ] {
+        let there = server.sh(&format!("cut -d: -f1 /etc/{file}"));
+        let numbers = made(&server, of);
+        assert!(numbers.len() > 3, "{of} came to its turn");
+        for n in numbers {
+            assert!(there.lines().any(|line| line == format!("{name}{n}")), "{name}{n} is in {file}");
+        }
+    }
+    let last = made(&server, "set_password").into_iter().max().expect("passwords were set");
+    assert!(server.ok(&["getent", "shadow", "root-made"]).starts_with(&format!("root-made:hash{last}:")));
+    assert_eq!(server.sh("grep -c ^short /etc/passwd /etc/shadow /etc/group /etc/gshadow | grep -v ':0$' || true"), "");
+    for name in &stay {
+        assert_eq!(Standing::of(&server, name, &format!("{name}.example")), Standing::Whole, "{name}");
+    }
+    for name in &gone {
+        Debris::assert_none(&server, name, &format!("{name}.example"));
+    }
+    assert!(stay.len() > 5, "{stay:?}");
+    server.sh(whole);
+    assert_eq!(server.sh("ls /etc | grep -E '^(passwd|shadow|group|gshadow|subuid|subgid)[+]' || true"), "");
+}
+
+#[test]
+fn a_group_that_a_stranger_made_in_the_same_instant_under_the_same_name_and_number_stays() {
+    let server = Server::new("same-instant");
+    let order = Order::new(&server, 1, "alice", "alice.example");
+    server.fail_at("add_user.before=pause");
+    let look = "grep -h '^alice:' /etc/passwd /etc/shadow /etc/group /etc/gshadow || true";
+    std::thread::scope(|scope| {
+        let pressed = scope.spawn(|| order.create(&server));
+        eventually("the Agent is about to make the user", || {
+            (server.step("alice", "linux user").as_deref() == Some("running")).then_some(())
+        });
+        let operation = server.newest_operation("alice").expect("it was put down");
+        let (_, report) = server.agent("GET", &format!("/operations/{operation}?seen=0&wait_ms=0"), None);
+        let uid = report["uid"].as_u64().expect("its number was chosen");
+        server.sh(&format!("groupadd -g {uid} alice"));
+        let theirs = server.sh(look);
+        server.fail_at("");
+        // The pause goes on until the Agent is started again, which finds the stranger's group.
+        server.kill("opterius-agent.service");
+        let answer = pressed.join().expect("it is answered");
+        assert!(!answer.is_success() && answer.text().contains("username"), "{}", answer.text());
+        assert_eq!(server.sh(look), theirs, "it is as its owner made it");
+        server.sh("groupdel alice");
+    });
+    Debris::assert_none(&server, "alice", "alice.example");
+    order.succeed(&server);
+}
+
+#[test]
+fn with_no_room_in_etc_an_order_is_refused_and_nothing_is_changed_or_left() {
+    let server = Server::new("full-etc");
+    let tenant = Tenant::new(&server, "bob", "bob.test");
+    let files = "sha256sum /etc/passwd /etc/shadow /etc/group /etc/gshadow; ls /etc | grep -E '^(passwd|shadow|group|gshadow)[+]' || true";
+    let before = server.sh(files);
+    // Another file system with the same files, and no room.
+    server.sh("mkdir /run/small && mount -t tmpfs -o size=16m small /run/small && cp -a /etc/. /run/small/ && mount --bind /run/small /etc
+         head -c 16M /dev/zero >/etc/filler 2>/dev/null || true; systemctl restart opterius-agent.service");
+    server.wait_until_ready();
+    let order = Order::new(&server, 1, "alice", "alice.example");
+    let answer = order.create(&server);
+    assert!(!answer.is_success(), "there is no room");
+    assert_eq!(server.sh(files), before);
+    let url = format!("/api/accounts/{}/password", tenant.account);
+    server.refused("PUT", &url, Some(&json!({ "password": "another good one" })), 502, "provisioning_failed");
+    assert_eq!(server.sh(files), before);
+    Debris::assert_none(&server, "alice", "alice.example");
+    // What closes an account waits for room, and then is done.
+    let suspend = format!("/api/accounts/{}/suspend", tenant.account);
+    std::thread::scope(|scope| {
+        let closing = scope.spawn(|| server.api("POST", &suspend, Some(&json!({ "reason": "a test" }))));
+        eventually("its site says so at once", || (server.visit("bob.test", "/").0 == 503).then_some(()));
+        server.sh("rm /etc/filler");
+        let (status, answer) = closing.join().expect("it is answered");
+        assert!(matches!(status, 200 | 202), "{answer}");
+    });
+    eventually("nobody logs in as the user any more", || (!server.lets_in("bob", "login")).then_some(()));
+    order.succeed(&server);
+    server.sh("pwck -q -r && grpck -r");
+}
