@@ -2,11 +2,11 @@
 
 use opterius_e2e::{Server, Setup, Standing, Tenant, eventually};
 
-/// Answers FastCGI on the listening socket that PHP's workers pass on to what they start. `$ARGV[0]` says with what.
+/// Answers FastCGI on the listening socket, one of the descriptors from 100. `$ARGV[0]` says with what.
 const IMPOSTOR: &str = r#"
 use Socket;
 my $socket;
-for my $fd (3 .. 30) {
+for my $fd (100 .. 163) {
     open(my $open, '+<&=', $fd) or next;
     my $listens = getsockopt($open, SOL_SOCKET, 30) or next;
     $socket = $open if unpack('i', $listens);
@@ -35,7 +35,8 @@ while (1) {
 /// Has a program of the customer's answer for the account's PHP, which stands still.
 fn impersonate(server: &Server, tenant: &Tenant, how: &str) {
     tenant.put(server, "impostor.pl", IMPOSTOR);
-    tenant.inside(server, &format!("setsid perl {}/impostor.pl {how} </dev/null >/dev/null 2>&1 &", tenant.docroot()));
+    let script = "setpriv --reuid $1 --regid $1 --clear-groups setsid perl $2/impostor.pl $3 </dev/null >/dev/null 2>&1 &";
+    tenant.with_its_socket(server, &["/bin/sh", "-c", script, "sh", &tenant.uid, &tenant.docroot(), how]);
     let fpm = |signal: &str| format!("pkill {signal} -u {} php-fpm", tenant.uid);
     server.until("the program waits", &format!("pgrep -u {} -x perl", tenant.uid));
     server.sh(&fpm("-STOP"));

@@ -28,16 +28,7 @@ while True:
     giver.send(b"x")
 "#;
 
-/// Passes the listening socket of a process of PHP to whoever waits for it. PHP 8.2 leaves the socket to the programs that a customer starts;
-/// from later ones it takes a break-in. So root takes it, as one who broke in would, and passes it on. Its arguments are the process and GIVE.
-const TAKE: &str = r"
-$c = FFI::cdef('long syscall(long, long, long, long); int dup2(int, int);', 'libc.so.6');
-$process = $c->syscall(434, (int) $argv[1], 0, 0);
-for ($number = 0; $number < 64; $number++) {
-    $copy = $c->syscall(438, $process, $number, 0);
-    if ($copy >= 0) { $c->dup2($copy, 100 + $number); }
-}
-pcntl_exec('/usr/bin/python3', ['-c', $argv[2]]);";
+/// Passes the listening socket, one of the descriptors from 100, to whoever waits for it.
 const GIVE: &str = r#"
 import os, socket
 def listens(fd):
@@ -75,13 +66,11 @@ fn customers_who_pass_their_sockets_on_and_make_them_blocking_hold_nobody_up() {
     let (status, said) = carol.inside(&server, "python3 ~/carol.test/public_html/taker.py >/dev/null 2>&1 &");
     assert_eq!(status, 0, "{said}");
     for tenant in [&alice, &bob] {
-        tenant.put(&server, "hello.php", HELLO);
         tenant.put(&server, "crash.php", CRASH);
     }
     let pass = |tenant: &Tenant| {
         eventually("the socket is passed", || {
-            server.get(&tenant.domain, "/hello.php");
-            server.run(&["php", "-r", TAKE, "--", &master(&server, tenant), GIVE]).stdout.contains("passed").then_some(())
+            tenant.with_its_socket(&server, &["/usr/bin/python3", "-c", GIVE]).stdout.contains("passed").then_some(())
         });
     };
     let backs_off = |tenant: &Tenant| {
@@ -181,7 +170,6 @@ fn after_a_stop_and_a_start_what_runs_is_known_again_and_a_neighbours_name_gets_
     let server = Server::new("taken-back");
     let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| {
         let tenant = Tenant::new(&server, name, &format!("{name}.test"));
-        tenant.put(&server, "hello.php", HELLO);
         assert_eq!(server.get(&tenant.domain, "/hello.php").text(), format!("hello from {name}"));
         tenant
     });
