@@ -82,8 +82,8 @@ def steps_of(server, operation):
     return {step["name"]: step["duration_us"] / 1000 for step in answer["data"]["steps"]}
 
 
-# One after the other; the zone and the password are made beside them, and removed here from no sum.
-ON_THE_PATH = ("preflight", "linux user", "home", "logs", "php pool", "site", "verify site")
+# One after the other; the zone is made beside them, and removed here from no sum.
+ON_THE_PATH = ("preflight", "linux user", "password", "home", "logs", "php pool", "site", "verify site")
 
 
 def creates(server, names, warm_up=3):

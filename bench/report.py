@@ -99,7 +99,7 @@ def write(chosen, found):
     for verb, title in (("create", "Where a create spends its time"), ("remove", "Where a removal spends its time")):
         text += f"### {title}\n\nThe median of each step, as its operation tells it, and its share of the p50.\n\n"
         names = sorted(found[least][verb]["steps"], key=lambda name: -found[most][verb]["steps"].get(name, 0))
-        beside = {"create": ("dns zone", "verify dns", "password"), "remove": ("dns zone",)}[verb]
+        beside = {"create": ("dns zone", "verify dns"), "remove": ("dns zone",)}[verb]
         lines = []
         for name in names:
             cells = []

@@ -709,7 +709,7 @@ async fn a_version_of_php_that_is_chosen_must_be_there_and_one_that_was_chosen_b
     // Its version goes, and whatever else is done to the account goes on; also another choice.
     host.phps().retain(|version| version.as_str() != "8.2");
     let limits = Limits { php_workers: 9.try_into().expect("a limit"), ..alice.limits };
-    let more = Spec { generation: alice.generation.next(), limits, ..alice.clone() };
+    let more = Spec { generation: alice.generation.next().next(), limits, ..alice.clone() };
     assert_eq!(run(&engine, change(&more), false).await.outcome, Outcome::Committed);
     let runs = engine.php(alice.account_id).await.expect("phpd answers").expect("it is here").pools.swap_remove(0);
     assert_eq!((runs.php_version.as_str(), runs.runs.expect("one runs").as_str()), ("8.2", "8.4"));

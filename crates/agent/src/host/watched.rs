@@ -29,7 +29,8 @@ impl<H> Watched<H> {
 }
 
 /// Stops, fails or kills the Agent where the environment variable `FAILPOINTS` or the file `/run/opterius/failpoints` says, at
-/// `<call>.before`, `<call>.after`, `step.<forward|back>.<step>.before` and `….after`. The file is heeded at once, without a restart; beside
+/// `<call>.before`, `<call>.after`, `step.<forward|back>.<step>.before` and `….after`, and at the steps of whoever writes the files of users
+/// (`users.write.passwd`, `users.flush.all`, `users.replace.passwd`, `users.flush.directory`, `users.done.all`). The file is heeded at once, without a restart; beside
 /// the actions of the crate `fail` it takes `kill`, which removes the file and ends the process as `kill -9` does.
 #[cfg(feature = "failpoints")]
 pub fn with_failpoints<H>(inner: H) -> Watched<H> {

@@ -83,7 +83,10 @@ impl Resource for LinuxUser {
             Change::Create => host.add_user(&user, &target.spec.password_hash, target.suspended()).await,
             Change::Mend | Change::Lock | Change::Unlock => host.mend_user(&user, target.suspended()).await,
             Change::Remove => {
-                host.end_processes(target.spec.account_id, target.uid).await?;
+                // Half a user has no processes, and its number may be another's by now.
+                if super::sessions::is_its_own(host, target).await? {
+                    host.end_processes(target.spec.account_id, target.uid).await?;
+                }
                 host.remove_user(&user).await
             }
         }

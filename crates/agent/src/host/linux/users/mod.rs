@@ -92,10 +92,9 @@ impl Users {
     /// As userdel does, not while the user has processes: its number must not look free.
     pub(super) async fn remove(&self, user: &UserPlan) -> Result<(), HostError> {
         let doing = format!("remove the user {}", user.username);
-        if self.see(&user.username).await?.is_none() {
-            return Ok(());
-        }
-        if self.has_processes(user.uid).await? {
+        let Some(seen) = self.see(&user.username).await? else { return Ok(()) };
+        let is_whole = seen.account == Some(user.account) && seen.uid == Some(user.uid.get());
+        if is_whole && self.has_processes(user.uid).await? {
             return Err(HostError::failed(doing)("it has processes"));
         }
         self.make(doing, Change::Remove { user: user.clone() }).await

@@ -57,9 +57,12 @@ struct Waiting {
     done: oneshot::Sender<Result<(), Refusal>>,
 }
 
+/// Whom to tell what became of a change.
+type Answer = (oneshot::Sender<Result<(), Refusal>>, Result<(), Refusal>);
+
 /// What became of a batch.
 struct Written {
-    answers: Vec<(oneshot::Sender<Result<(), Refusal>>, Result<(), Refusal>)>,
+    answers: Vec<Answer>,
     /// Whether a name or a number became another's.
     touches_names: bool,
 }
@@ -130,7 +133,7 @@ async fn serve(inner: Arc<Inner>) {
 }
 
 impl Inner {
-    fn refuse_all(&self, why: &str) -> Vec<(oneshot::Sender<Result<(), Refusal>>, Result<(), Refusal>)> {
+    fn refuse_all(&self, why: &str) -> Vec<Answer> {
         let waiting = std::mem::take(&mut locked(&self.queue).waiting);
         waiting.into_iter().map(|waiting| (waiting.done, Err(Refusal::Failed(why.to_owned())))).collect()
     }
@@ -262,10 +265,7 @@ fn replace(new: &Path, path: &Path) -> io::Result<()> {
 
 /// Flushes all at once: a file system writes its journal once for those that it is asked for together.
 fn flush(files: &[Opened]) -> io::Result<()> {
-    let (last, others) = match files.split_last() {
-        Some(split) => split,
-        None => return Ok(()),
-    };
+    let Some((last, others)) = files.split_last() else { return Ok(()) };
     std::thread::scope(|scope| {
         let others: Vec<_> = others.iter().map(|file| scope.spawn(|| file.sync_all())).collect();
         let mut result = last.sync_all();
@@ -355,6 +355,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Stops, fails or kills the Agent at a step, where a test of the whole chain says so.
 #[cfg_attr(not(feature = "failpoints"), expect(clippy::unnecessary_wraps, reason = "with failpoints it fails"))]
 fn failpoint(step: &str) -> io::Result<()> {
+    let _ = step;
     fail::fail_point!(step, |_| Err(io::Error::other(format!("the failpoint {step} says so"))));
     Ok(())
 }
