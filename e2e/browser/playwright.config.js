@@ -18,7 +18,7 @@ export default defineConfig({
         trace: "retain-on-failure",
         screenshot: "only-on-failure",
         launchOptions: {
-            executablePath: process.env.OPTERIUS_CHROMIUM ?? "/usr/bin/chromium",
+            executablePath: new URL("chromium", import.meta.url).pathname,
             args: [
                 "--no-sandbox",
                 "--disable-gpu",

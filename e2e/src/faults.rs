@@ -107,10 +107,38 @@ impl Server {
         self.run(&["cat", &format!("/var/lib/opterius-agent/operations/{id}.jsonl")]).stdout
     }
 
-    /// Has the Agent fail at these points from now on, without a restart, until this is called with nothing.
+    /// Has the Agent fail or pause at these points from now on, without a restart, until this is called with others or nothing.
     pub fn fail_at(&self, points: &str) {
         let write = "if [ -n \"$1\" ]; then printf %s \"$1\" >/run/opterius/failpoints; else rm -f /run/opterius/failpoints; fi";
         self.ok(&["sh", "-ec", write, "sh", points]);
+    }
+
+    /// kill -9 of the main processes of these units at the same moment, and waits until they are gone. An Agent that pauses where [`Self::fail_at`]
+    /// said goes no further, and the one that starts in its place knows no such point.
+    pub fn kill_at_once(&self, units: &[&str]) {
+        // Stopped first, since the Agent goes on as soon as the file no longer has it pause. Programs that it has started come to their end:
+        // systemd would kill them too, and what userdel leaves between two of its files is not found again.
+        let script = "pids=; for unit; do pid=$(systemctl show -P MainPID $unit); [ $pid -gt 1 ]; pids=\"$pids $pid\"; done; kill -STOP $pids\n\
+             case \" $* \" in *' opterius-agent '*)\n\
+                 while pgrep -r R,S,D -x 'useradd|userdel|usermod|groupadd|groupdel' >/dev/null; do sleep 0.01; done\n\
+                 rm -f /run/opterius/failpoints;;\n\
+             esac\n\
+             kill -9 $pids; for pid in $pids; do while [ -e /proc/$pid ]; do sleep 0.01; done; done";
+        self.ok(&[&["sh", "-ec", script, "sh"], units].concat());
+    }
+
+    /// Adds lines to the Agent's configuration, and starts it again.
+    pub fn configure_agent(&self, lines: &str) {
+        self.ok(&["sh", "-ec", "printf '%s\\n' \"$1\" >>/etc/opterius/agent.toml; systemctl restart opterius-agent", "sh", lines]);
+        self.wait_until_ready();
+    }
+
+    /// Has systemd start a unit again 50 ms after it was killed, and not after seconds, for a test that kills it again and again.
+    pub fn restart_soon(&self, unit: &str) {
+        self.sh(&format!(
+            "mkdir -p /run/systemd/system/{unit}.service.d\n\
+             printf '[Service]\\nRestartSec=50ms\\n' >/run/systemd/system/{unit}.service.d/quick.conf\nsystemctl daemon-reload"
+        ));
     }
 
     /// Ends an account, and waits until nothing of it is kept.

@@ -91,8 +91,8 @@ fn fill_homes(server: &Server, tenant: &Tenant) {
 
 /// Takes every inode.
 fn take_inodes(server: &Server, tenant: &Tenant) {
-    tenant.run(server, &format!("mkdir -p {0}/many; cd {0}/many; i=0; while touch $i 2>/dev/null; do i=$((i+1)); done", tenant.home()), "");
-    server.sh("mkdir -p /home/many || true; i=0; while touch /home/many/$i 2>/dev/null; do i=$((i+1)); done");
+    tenant.run(server, &format!("mkdir -p {0}/many; cd {0}/many; seq 100000 | xargs touch 2>/dev/null || true", tenant.home()), "");
+    server.sh("mkdir -p /home/many || true; cd /home/many && seq 100000 | xargs touch 2>/dev/null || true");
     assert_ne!(server.run(&["mkdir", "/home/probe"]).status, 0, "no inode is left");
 }
 
@@ -173,7 +173,7 @@ fn a_home_of_any_shape_is_counted_and_deleted() {
 fn a_site_is_closed_on_a_full_disk_that_has_no_inode_left() {
     let server = Server::with("full-entries", &Setup { small: vec!["/var/lib/opterius:8M"], ..Setup::default() });
     let alice = Tenant::new(&server, "alice", "alice.test");
-    server.sh("mkdir /var/lib/opterius/filler; n=0; while touch /var/lib/opterius/filler/$n 2>/dev/null; do n=$((n + 1)); done
+    server.sh("mkdir /var/lib/opterius/filler; cd /var/lib/opterius/filler; seq 0 100000 | xargs touch 2>/dev/null || true
          dd if=/dev/zero of=/var/lib/opterius/filler/0 bs=1k 2>/dev/null || true");
     assert_ne!(server.run(&["touch", "/var/lib/opterius/one-more"]).status, 0, "nothing can be made any more");
     server.done("POST", &format!("/api/accounts/{}/suspend", alice.account), Some(&serde_json::json!({ "reason": "spam" })));

@@ -48,7 +48,8 @@ fn the_hosts_people_work_in_a_browser() {
     let tried = npm(&["exec", "--no", "--", "playwright", "test"])
         .env("OPTERIUS_SANDBOX", std::env::var("OPTERIUS_SANDBOX").expect("OPTERIUS_SANDBOX is set by ./test"))
         .env("OPTERIUS_SERVER", &server.name)
-        .env("OPTERIUS_PANEL", format!("https://127.0.0.1:{}", server.panel_port))
+        // Where both Chromium, in the server's network, and this machine reach it.
+        .env("OPTERIUS_PANEL", format!("https://{}:8443", server.ip))
         .env("OPTERIUS_SITE_ADDRESS", &server.ip)
         .env("OPTERIUS_ADMIN_PASSWORD", &server.admin_password)
         .env("OPTERIUS_MADE", made.to_string())

@@ -5,11 +5,11 @@ use std::process::Command;
 use opterius_e2e::{Server, repository};
 use opterius_protocol::bounded::{self, MIB};
 
-/// The unit tests of the Agent as a program.
+/// The unit tests of the Agent as a program, built as `./test` builds all unit tests, so that it is there already.
 fn agent_tests() -> Vec<u8> {
     #[expect(clippy::disallowed_methods, reason = "the program is cargo")]
     let output = Command::new(env!("CARGO"))
-        .args(["test", "--locked", "-p", "opterius-agent", "--lib", "--no-run", "--message-format", "json"])
+        .args(["test", "--locked", "--workspace", "--all-features", "--lib", "--no-run", "--message-format", "json"])
         .current_dir(repository::path())
         .output()
         .expect("cargo runs");
@@ -18,6 +18,7 @@ fn agent_tests() -> Vec<u8> {
     let program = messages
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == "opterius_agent" && message["profile"]["test"] == true)
         .find_map(|message| message["executable"].as_str().map(str::to_owned))
         .expect("cargo names the program");
     bounded::file(program, 1024 * MIB).expect("the program can be read")

@@ -119,30 +119,42 @@ fn windows() -> Vec<Window> {
             decided(s, o) && there(s, &format!("grep -q '\"{}\"' /var/lib/opterius-agent/accounts/*.json", o.username))
         })),
         new("failed, not turned back", "ping.after=return;append_journal.before=pause", |s, o| is(s, o, "verify site", "failed")),
-        gone(new("turned back, nothing undone", "ping.after=return;append_journal.after=pause", turned)),
-        gone(new("about to unlink the site", "ping.after=return;remove_site.before=pause", turned)),
-        gone(new("the site is unlinked", "ping.after=return;remove_site.after=pause", |s, o| turned(s, o) && !has_site(s, o))),
-        gone(new("the pool is closed", "ping.after=return;remove_pool.after=pause", |s, o| turned(s, o) && !has_site(s, o))),
-        gone(new("about to delete the home", "ping.after=return;remove_home.before=pause", |s, o| {
+        gone(new("turned back, nothing undone", "step.forward.verify_site.before=return;append_journal.after=pause", turned)),
+        gone(new("about to unlink the site", "step.forward.verify_site.before=return;remove_site.before=pause", turned)),
+        gone(new("the site is unlinked", "step.forward.verify_site.before=return;remove_site.after=pause", |s, o| {
+            turned(s, o) && !has_site(s, o)
+        })),
+        gone(new("the pool is closed", "step.forward.verify_site.before=return;remove_pool.after=pause", |s, o| {
+            turned(s, o) && !has_site(s, o)
+        })),
+        gone(new("about to delete the home", "step.forward.verify_site.before=return;remove_home.before=pause", |s, o| {
             turned(s, o) && is(s, o, "home", "running")
         })),
-        gone(new("the home is deleted", "ping.after=return;remove_home.after=pause", |s, o| turned(s, o) && !has_home(s, o))),
-        gone(new("the logs are deleted", "ping.after=return;remove_logs.after=pause", |s, o| turned(s, o) && !has_logs(s, o))),
-        gone(new("about to remove the user", "ping.after=return;remove_user.before=pause", |s, o| {
+        gone(new("the home is deleted", "step.forward.verify_site.before=return;remove_home.after=pause", |s, o| {
+            turned(s, o) && !has_home(s, o)
+        })),
+        gone(new("the logs are deleted", "step.forward.verify_site.before=return;remove_logs.after=pause", |s, o| {
+            turned(s, o) && !has_logs(s, o)
+        })),
+        gone(new("about to remove the user", "step.forward.verify_site.before=return;remove_user.before=pause", |s, o| {
             turned(s, o) && !has_logs(s, o) && is(s, o, "linux user", "running")
         })),
-        gone(new("passwd has the user no more", "ping.after=return;users.replace.shadow=1*off->pause", |s, o| {
+        gone(new("passwd has the user no more", "step.forward.verify_site.before=return;users.replace.shadow=1*off->pause", |s, o| {
             turned(s, o) && there(s, &format!("grep -q ^{0}: /etc/shadow && ! grep -q ^{0}: /etc/passwd", o.username))
         })),
-        gone(new("only gshadow has the user still", "ping.after=return;users.replace.gshadow=1*off->pause", |s, o| {
+        gone(new("only gshadow has the user still", "step.forward.verify_site.before=return;users.replace.gshadow=1*off->pause", |s, o| {
             turned(s, o) && there(s, &format!("grep -q ^{0}: /etc/gshadow && ! grep -q ^{0}: /etc/group", o.username))
         })),
-        gone(new("the user is removed", "ping.after=return;remove_user.after=pause", |s, o| turned(s, o) && !has_user(s, o))),
-        gone(new("the zone is removed", "ping.after=return;remove_zone.after=pause", |s, o| turned(s, o) && !has_zone(s, o))),
-        gone(new("undone, not decided", "ping.after=return;append_journal.before=1*off->pause", |s, o| {
+        gone(new("the user is removed", "step.forward.verify_site.before=return;remove_user.after=pause", |s, o| {
+            turned(s, o) && !has_user(s, o)
+        })),
+        gone(new("the zone is removed", "step.forward.verify_site.before=return;remove_zone.after=pause", |s, o| {
+            turned(s, o) && !has_zone(s, o)
+        })),
+        gone(new("undone, not decided", "step.forward.verify_site.before=return;append_journal.before=1*off->pause", |s, o| {
             turned(s, o) && !has_user(s, o) && !has_zone(s, o)
         })),
-        gone(new("undone and decided, the reply lost", "ping.after=return;write_account.before=pause", decided)),
+        gone(new("undone and decided, the reply lost", "step.forward.verify_site.before=return;write_account.before=pause", decided)),
     ]
 }
 
@@ -172,16 +184,10 @@ fn again(server: &Server, order: &Order, window: &str) {
 }
 
 /// kill -9 of a unit's main process, which then starts without failpoints.
-fn kill_and_start(server: &Server, units: &[&str]) {
-    for unit in units {
-        server.arm(unit, "");
-    }
-    for unit in units {
-        server.kill(&format!("{unit}.service"));
-    }
-    for unit in units {
-        server.sh(&format!("systemctl start {unit}.service"));
-    }
+fn kill_and_start(server: &Server, unit: &str) {
+    server.arm(unit, "");
+    server.kill_at_once(&[unit]);
+    server.ok(&["systemctl", "start", unit]);
 }
 
 fn order(server: &Server, n: usize) -> Order {
@@ -191,11 +197,12 @@ fn order(server: &Server, n: usize) -> Order {
 fn kill_the_agent_at(server: &Server, windows: Vec<Window>, first: usize) {
     for (n, window) in (first..).zip(windows) {
         let order = order(server, n);
-        server.set_failpoints(window.failpoints);
+        server.fail_at(window.failpoints);
         std::thread::scope(|scope| {
             let pressed = scope.spawn(|| order.create(server));
             eventually(window.name, || (window.reached)(server, &order).then_some(()));
-            kill_and_start(server, &["opterius-agent"]);
+            server.kill_at_once(&["opterius-agent"]);
+            server.ok(&["systemctl", "start", "opterius-agent"]);
             settled(server, &order, window.name, window.ends.as_ref());
             let answer = pressed.join().expect("the order is answered");
             assert!(!answer.text().is_empty(), "{}", window.name);
@@ -213,26 +220,27 @@ fn an_agent_killed_at_any_moment_of_a_create_leaves_all_or_nothing_within_ten_se
 #[test]
 fn an_agent_killed_again_while_it_recovers_still_leaves_all_or_nothing() {
     let server = Server::new("killed-again");
+    server.restart_soon("opterius-agent");
     for (n, (failpoints, reached)) in [
         ("add_home.after=pause", has_home as Reached),
-        ("ping.after=return;remove_home.before=pause", turned),
-        ("ping.after=return;remove_user.before=pause", turned),
+        ("step.forward.verify_site.before=return;remove_home.before=pause", turned),
+        ("step.forward.verify_site.before=return;remove_user.before=pause", turned),
     ]
     .into_iter()
     .enumerate()
     {
         let order = order(&server, n);
-        server.set_failpoints(failpoints);
+        server.fail_at(failpoints);
         std::thread::scope(|scope| {
             let pressed = scope.spawn(|| order.create(&server));
             eventually(failpoints, || reached(&server, &order).then_some(()));
             for _ in 0..2 {
+                // The failpoints are still there.
                 server.kill("opterius-agent.service");
-                server.sh("systemctl start opterius-agent.service");
                 let recovering = || server.step(&order.username, "home").is_some().then_some(());
                 eventually("the Agent goes on where it was", recovering);
             }
-            kill_and_start(&server, &["opterius-agent"]);
+            server.kill_at_once(&["opterius-agent"]);
             settled(&server, &order, failpoints, None);
             pressed.join().expect("the order is answered");
         });
@@ -266,7 +274,7 @@ fn a_panel_killed_at_any_moment_of_a_create_finishes_by_itself() {
         // Nobody asks again: what follows is the Panel's own doing.
         whmcs.kill().expect("php can be ended");
         whmcs.wait().expect("php ends");
-        kill_and_start(&server, &["opterius-panel"]);
+        kill_and_start(&server, "opterius-panel");
         settled(&server, &order, name, Some(&Standing::Whole));
         eventually("the outcome is recorded and acknowledged", || (recorded(&server, &order) == "committed 1").then_some(()));
         again(&server, &order, name);
@@ -276,7 +284,7 @@ fn a_panel_killed_at_any_moment_of_a_create_finishes_by_itself() {
 #[test]
 fn a_panel_killed_while_an_order_fails_frees_the_names_by_itself() {
     let server = Server::new("panel-undoes");
-    server.set_failpoints("ping.after=return");
+    server.fail_at("step.forward.verify_site.before=return");
     for (n, failpoints) in ["reserved=return", "sent=return", "decided=return"].into_iter().enumerate() {
         let order = order(&server, n);
         server.set_panel_failpoints(failpoints);
@@ -284,11 +292,11 @@ fn a_panel_killed_while_an_order_fails_frees_the_names_by_itself() {
         eventually(failpoints, || (recorded(&server, &order) == "running 0" && (n == 0 || decided(&server, &order))).then_some(()));
         whmcs.kill().expect("php can be ended");
         whmcs.wait().expect("php ends");
-        kill_and_start(&server, &["opterius-panel"]);
+        kill_and_start(&server, "opterius-panel");
         eventually("the outcome is recorded", || recorded(&server, &order).starts_with("rolled_back").then_some(()));
         settled(&server, &order, failpoints, Some(&Standing::Gone));
     }
-    server.set_failpoints("");
+    server.fail_at("");
     for n in 0..3 {
         again(&server, &order(&server, n), "it had failed before");
     }
@@ -302,15 +310,16 @@ fn panel_and_agent_killed_at_once_leave_all_or_nothing() {
         ("add_user.after=pause", has_user),
         ("put_site.after=pause", has_site),
         ("append_journal.after=pause", decided),
-        ("ping.after=return;remove_home.after=pause", |s, o| turned(s, o) && !has_home(s, o)),
+        ("step.forward.verify_site.before=return;remove_home.after=pause", |s, o| turned(s, o) && !has_home(s, o)),
     ];
     for (n, (failpoints, reached)) in windows.into_iter().enumerate() {
         let order = order(&server, n);
-        server.set_failpoints(failpoints);
+        server.fail_at(failpoints);
         std::thread::scope(|scope| {
             let pressed = scope.spawn(|| order.create(&server));
             eventually(failpoints, || reached(&server, &order).then_some(()));
-            kill_and_start(&server, &["opterius-agent", "opterius-panel"]);
+            // systemd starts both again by itself.
+            server.kill_at_once(&["opterius-agent", "opterius-panel"]);
             settled(&server, &order, failpoints, None);
             pressed.join().expect("the order is answered");
         });
@@ -329,11 +338,11 @@ fn a_server_that_ends_all_at_once_has_whole_accounts_and_no_halves_after_its_boo
         ("put_pool.after=pause", |s, o| is(s, o, "php pool", "running")),
         ("put_site.after=pause", has_site),
         ("append_journal.after=pause", decided),
-        ("ping.after=return;remove_home.after=pause", |s, o| turned(s, o) && !has_home(s, o)),
+        ("step.forward.verify_site.before=return;remove_home.after=pause", |s, o| turned(s, o) && !has_home(s, o)),
     ];
     for (n, (failpoints, reached)) in windows.into_iter().enumerate() {
         let order = order(&server, n);
-        server.set_failpoints(failpoints);
+        server.fail_at(failpoints);
         std::thread::scope(|scope| {
             let pressed = scope.spawn(|| order.create(&server));
             eventually(failpoints, || reached(&server, &order).then_some(()));
@@ -352,14 +361,14 @@ fn a_server_that_ends_all_at_once_has_whole_accounts_and_no_halves_after_its_boo
 fn a_connection_that_is_cut_does_not_stop_the_account() {
     let server = Server::new("cut");
     let order = order(&server, 0);
-    server.set_failpoints("add_home.before=sleep(3000)");
+    server.fail_at("add_home.before=pause");
     let mut whmcs = order.begin(&server);
     eventually("the home is being built", || is(&server, &order, "home", "running").then_some(()));
     whmcs.kill().expect("php can be ended");
     whmcs.wait().expect("php ends");
+    server.fail_at("");
     eventually("the account is there by itself", || {
         (Standing::of(&server, &order.username, &order.domain) == Standing::Whole).then_some(())
     });
-    server.set_failpoints("");
     again(&server, &order, "the connection was cut");
 }

@@ -270,10 +270,8 @@ fn the_agent_finds_drift_by_itself_and_mends_it_only_where_it_is_set_to() {
     let mends = Street::new("mends");
     let damage = "usermod -s /bin/bash $user; chmod 777 $home";
     for (street, mend) in [(&tells, false), (&mends, true)] {
-        street.server.sh(&format!(
-            "printf 'drift_minutes = 1\\nmend_drift = {mend}\\n' >>/etc/opterius/agent.toml; systemctl restart opterius-agent"
-        ));
-        street.server.wait_until_ready();
+        // Longer than the 15 seconds after which the Panel asks again: what was mended is forgotten at the next look.
+        street.server.configure_agent(&format!("drift_seconds = 20\nmend_drift = {mend}"));
         street.sh(damage);
     }
     let waits = |what: &str, condition: &dyn Fn() -> bool| within(std::time::Duration::from_mins(4), what, || condition().then_some(()));

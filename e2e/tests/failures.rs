@@ -63,16 +63,18 @@ fn a_service_that_stops_in_the_middle_turns_everything_back() {
     // What can be undone without the service is gone at once. What cannot be looked at without it is not known to be gone, so the
     // names stay reserved until it runs again.
     for (service, unit, failpoint, begun, needed) in [
-        (1, "nginx", "put_site.before=sleep(8000)", "site", false),
-        (2, "pdns", "add_zone.before=sleep(8000)", "dns zone", true),
-        (3, "opterius-phpd", "put_pool.before=sleep(8000)", "php pool", true),
+        (1, "nginx", "put_site.before=pause", "site", false),
+        (2, "pdns", "add_zone.before=pause", "dns zone", true),
+        (3, "opterius-phpd", "put_pool.before=pause", "php pool", true),
     ] {
-        server.set_failpoints(failpoint);
+        server.fail_at(failpoint);
         let order = Order::new(&server, service, &format!("user{service}"), &format!("user{service}.example"));
         let answer = std::thread::scope(|scope| {
-            let pressed = scope.spawn(|| order.create(&server));
+            // It goes on until the service is back, and nobody is to wait for that longer than needed.
+            let pressed = scope.spawn(|| order.create_at_a_browser(&server));
             eventually("the step has begun", || (server.step(&order.username, begun)? == "running").then_some(()));
             server.sh(&format!("systemctl stop {unit}.service"));
+            server.fail_at("");
             pressed.join().expect("the order is answered")
         });
         let text = answer.text();
@@ -89,7 +91,6 @@ fn a_service_that_stops_in_the_middle_turns_everything_back() {
         }
         server.sh(&format!("systemctl start {unit}.service"));
         eventually("everything is undone", || (Standing::of(&server, &order.username, &order.domain) == Standing::Gone).then_some(()));
-        server.set_failpoints("");
         succeed(&server, &order);
     }
 }
@@ -111,18 +112,18 @@ fn a_call_of_the_system_that_fails_turns_everything_back_wherever_it_is() {
     let order = Order::new(&server, 1, "alice", "alice.example");
     for (call, step) in calls {
         for moment in ["before", "after"] {
-            server.set_failpoints(&format!("{call}.{moment}=return"));
+            server.fail_at(&format!("{call}.{moment}=return"));
             fail(&server, &order, step);
         }
     }
     // What fails while it is undone is tried again.
     for call in ["remove_site", "remove_pool", "remove_home", "remove_logs", "end_processes", "remove_user", "remove_zone"] {
         for moment in ["before", "after"] {
-            server.set_failpoints(&format!("ping.after=return;{call}.{moment}=1*return->off"));
+            server.fail_at(&format!("step.forward.verify_site.before=return;{call}.{moment}=1*return->off"));
             fail(&server, &order, "verify site");
         }
     }
-    server.set_failpoints("");
+    server.fail_at("");
     succeed(&server, &order);
 }
 
@@ -130,11 +131,11 @@ fn a_call_of_the_system_that_fails_turns_everything_back_wherever_it_is() {
 fn an_order_that_cannot_even_be_announced_is_refused_and_leaves_nothing() {
     let server = Server::new("announce");
     let order = Order::new(&server, 1, "alice", "alice.example");
-    server.set_failpoints("begin_journal.before=return");
+    server.fail_at("begin_journal.before=return");
     let answer = order.create(&server);
     assert!(!answer.is_success() && answer.text().contains("Everything was undone"), "{}", answer.text());
     Debris::assert_none(&server, "alice", "alice.example");
-    server.set_failpoints("");
+    server.fail_at("");
     succeed(&server, &order);
 }
 
@@ -168,7 +169,7 @@ fn homes_that_cannot_be_written_and_full_homes_fail_the_order_and_leave_nothing(
 
     // A disk without room for another inode says so at another place.
     let order = Order::new(&server, 3, "carol", "carol.example");
-    server.sh("mkdir /home/filler.d; i=0; while touch /home/filler.d/$i 2>/dev/null; do i=$((i+1)); done; [ $i -gt 100 ]");
+    server.sh("mkdir /home/filler.d; cd /home/filler.d; seq 100000 | xargs touch 2>/dev/null || true; [ $(df --output=iavail /home | tail -1) -eq 0 ]");
     fail(&server, &order, "home");
     server.sh("rm -r /home/filler.d");
     succeed(&server, &order);
@@ -200,28 +201,29 @@ fn a_full_disk_under_sites_or_journals_fails_the_order_and_leaves_nothing() {
 #[test]
 fn a_disk_that_fills_up_in_the_middle_loses_nothing_that_was_promised() {
     let server = Server::with("fills-up", &Setup { small: vec!["/var/lib/opterius-agent:16M"], ..Setup::default() });
-    let halt = |order: &Order, failpoints: &str, reached: &str| {
-        server.set_failpoints(failpoints);
+    let halt = |order: &Order, pauses: &str, then: &str, reached: &str| {
+        server.fail_at(&format!("{pauses}=pause"));
         std::thread::scope(|scope| {
             let pressed = scope.spawn(|| order.create(&server));
             eventually("the journal says so", || server.operation_journal(&order.username).contains(reached).then_some(()));
             fill(&server, "/var/lib/opterius-agent");
+            server.fail_at(then);
             pressed.join().expect("the order is answered")
         })
     };
     // Announced: there is room for the rest of the journal, in either direction.
     let order = Order::new(&server, 1, "alice", "alice.example");
-    assert_failed(&halt(&order, "add_user.before=sleep(5000);ping.after=return", "announced"), "verify site");
+    assert_failed(&halt(&order, "add_user.before", "ping.after=return", "announced"), "verify site");
     Debris::assert_none(&server, "alice", "alice.example");
     make_room(&server, "/var/lib/opterius-agent");
 
     // Decided: the account is there, and stays known, although its record finds no room, also to an Agent that starts on the full disk.
     // Another name, since the journal of the first order says "decided" too.
     let order = Order::new(&server, 2, "bob", "bob.example");
-    let answer = halt(&order, "write_account.before=sleep(5000)", "decided");
+    let answer = halt(&order, "write_account.before", "", "decided");
     assert!(answer.is_success(), "{}", answer.text());
     WholeAccount::assert(&server, "bob", "bob.example");
-    server.set_failpoints("");
+    server.ok(&["systemctl", "restart", "opterius-agent"]);
     let account = server.account_id("bob");
     assert_eq!(server.agent("GET", &format!("/accounts/{account}"), None).0, 200);
     WholeAccount::assert(&server, "bob", "bob.example");

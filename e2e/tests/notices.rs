@@ -37,12 +37,13 @@ fn an_operation_that_needs_attention_is_told_by_mail() {
     assert_eq!(status, 200, "{answer}");
 
     // What was to be undone in the DNS server cannot be looked at while it is stopped.
-    server.set_failpoints("add_zone.before=sleep(8000)");
+    server.fail_at("add_zone.before=pause");
     let order = Order::new(&server, 1, "alice", "alice.example");
     let answer = std::thread::scope(|scope| {
-        let pressed = scope.spawn(|| order.create(&server));
+        let pressed = scope.spawn(|| order.create_at_a_browser(&server));
         eventually("the step has begun", || (server.step(&order.username, "dns zone")? == "running").then_some(()));
         server.sh("systemctl stop pdns.service");
+        server.fail_at("");
         pressed.join().expect("the order is answered")
     });
     assert!(!answer.is_success(), "{}", answer.text());

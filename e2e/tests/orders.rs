@@ -405,8 +405,7 @@ fn what_is_made_by_hand_in_the_middle_of_an_order_stays_and_the_order_is_undone(
     let server = Server::new("between");
     for (service, stranger) in (100..).zip(&STRANGERS) {
         // Everything was looked at, and the Agent waits right before it makes its own.
-        server.set_failpoints(&format!("{}.before=1*sleep(6000)->off", stranger.call));
-        server.wait_until_ready();
+        server.fail_at(&format!("{}.before=pause", stranger.call));
         let order = Order::new(&server, service, &stranger.username("2"), &stranger.domain("2"));
         let (answer, theirs) = std::thread::scope(|scope| {
             let placed = scope.spawn(|| order.create(&server));
@@ -417,6 +416,7 @@ fn what_is_made_by_hand_in_the_middle_of_an_order_stays_and_the_order_is_undone(
             });
             stranger.sh(&server, "2", stranger.make);
             let theirs = stranger.sh(&server, "2", stranger.look);
+            server.fail_at("");
             (placed.join().unwrap(), theirs)
         });
         stranger.assert_survived(&server, "2", &order, &answer, &theirs);
@@ -429,8 +429,7 @@ fn what_is_made_by_hand_in_the_middle_of_an_order_stays_and_the_order_is_undone(
 fn one_request_id_finds_the_whole_story_of_a_success_and_of_a_failure() {
     let server = Server::new("request-id");
     let made = Order::new(&server, 12, "alice", "alice.example").succeed(&server);
-    server.set_failpoints("add_home.before=return");
-    server.wait_until_ready();
+    server.fail_at("add_home.before=return");
     let failed = Order::new(&server, 13, "bob", "bob.example").create(&server);
     assert_refused(&failed, &["home", "Everything was undone"]);
     Debris::assert_none(&server, "bob", "bob.example");

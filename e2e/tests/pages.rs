@@ -61,14 +61,13 @@ fn sign_in(server: &Server, link: &str) -> (String, String) {
 fn a_customer_sees_what_the_account_uses_and_nothing_of_the_neighbours() {
     let server = Server::new("pages");
     // Measured again soon, should it have been before there was anything to measure.
-    server.sh("echo 'usage_minutes = 1' >>/etc/opterius/agent.toml; systemctl restart opterius-agent");
-    server.wait_until_ready();
+    server.configure_agent("usage_seconds = 2");
     let (alice, bob) = (Tenant::new(&server, "alice", "alice.test"), Tenant::new(&server, "bob", "bob.test"));
     alice.sh(&server, "head -c 5242880 /dev/urandom >large.bin");
     for _ in 0..3 {
         assert_eq!(server.get("alice.test", "/large.bin").status, 200);
     }
-    // The Agent measures a new account within a minute. A Panel asks every few minutes, and one that starts at once.
+    // A Panel asks every few minutes, and one that starts at once.
     within(Duration::from_mins(3), "the Agent has measured it", || {
         let (status, usage) = server.agent("GET", "/usage", None);
         let mut accounts = usage["accounts"].as_array().into_iter().flatten().filter(|_| status == 200);

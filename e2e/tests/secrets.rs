@@ -83,13 +83,11 @@ fn no_secret_is_in_any_log_table_file_or_list_of_processes() {
     place(&with(PASSWORDS[5], Order { package: "none".to_owned(), ..Order::new(&server, 15, "bob", "bob.example") }), false);
     // Failures, with all that is logged of them, before and after the user was made with its password, and in between.
     for (call, service) in [("users.replace.shadow", 20), ("add_user.before", 21), ("add_user.after", 22), ("ask_soa.before", 23)] {
-        server.set_failpoints(&format!("{call}=return"));
-        server.wait_until_ready();
+        server.fail_at(&format!("{call}=return"));
         place(&with(PASSWORDS[4], Order::new(&server, service, "carol", "carol.example")), false);
         Debris::assert_none(&server, "carol", "carol.example");
     }
-    server.set_failpoints("");
-    server.wait_until_ready();
+    server.fail_at("");
     place(&with(PASSWORDS[3], Order::new(&server, 23, "carol", "carol.example")), true);
     // Mistakes in the field itself and beside it.
     for body in [

@@ -194,6 +194,7 @@ fn whatever_happens_to_a_request_the_next_press_brings_the_account_to_what_was_w
 #[test]
 fn a_killed_agent_and_a_lost_answer_together_leave_nothing_in_doubt() {
     let server = server("killed");
+    server.restart_soon("opterius-agent");
     let shop = Shop::new(&server);
     for button in &BUTTONS {
         for faults in ["pass", "before", "after", "late"] {
@@ -270,6 +271,7 @@ fn a_hold_of_the_host_outlasts_the_end_of_a_suspension_for_billing() {
 #[test]
 fn what_clients_and_staff_see_in_whmcs_comes_from_the_panel() {
     let server = server("looks");
+    server.configure_agent("usage_seconds = 2");
     let shop = Shop::direct(&server);
     let order = Order::new(&server, 1, "alice", "alice.example");
     let text = |pressed: &Pressed| pressed.result.as_str().map_or_else(|| pressed.result.to_string(), str::to_owned);

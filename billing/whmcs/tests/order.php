@@ -3,11 +3,13 @@
 /**
  * Does with one service what WHMCS does, from the command line, and calls the module for it.
  *
- *   php order.php ACTION [--log FILE] [--params FILE] [--database FILE] [--url URL] [--directory DIRECTORY] < params
+ *   php order.php ACTION [--log FILE] [--params FILE] [--database FILE] [--url URL] [--directory DIRECTORY]
+ *       [--sapi NAME] < params
  *
  * Reads the parameters that WHMCS would hand over as one JSON object, from FILE or standard input, never from the
  * command line, which everybody on a machine can read. With --database the rows of WHMCS are kept in that file, so that
- * the next call goes on with the same service; --url and --directory say which installation it is.
+ * the next call goes on with the same service; --url and --directory say which installation it is. The module takes
+ * the command line for WHMCS's cron, in which nobody waits; with --sapi fpm-fcgi somebody waits at a browser.
  *
  * The actions are the functions of the module, done by the stand-in with what belongs to them: CreateAccount,
  * SuspendAccount, UnsuspendAccount, TerminateAccount, Renew, ChangePackage, ChangePassword, TestConnection,
@@ -34,13 +36,13 @@ use Opterius\Whmcs\StandIn\Whmcs;
 
 $refuse = static function (string $problem): never {
     fwrite(STDERR, "order.php: $problem\nusage: php order.php ACTION [--log FILE] [--params FILE] [--database FILE]"
-        . " [--url URL] [--directory DIRECTORY] < params.json\n");
+        . " [--url URL] [--directory DIRECTORY] [--sapi NAME] < params.json\n");
     exit(2);
 };
 
 $options = [
     '--log' => null, '--params' => 'php://stdin', '--database' => ':memory:', '--url' => 'https://billing.example.com',
-    '--directory' => '/srv/whmcs',
+    '--directory' => '/srv/whmcs', '--sapi' => PHP_SAPI,
 ];
 $arguments = array_slice($argv, 1);
 $action = array_shift($arguments);
@@ -54,6 +56,8 @@ while ($arguments !== []) {
 }
 // WHMCS defines it before anything else runs.
 define('ROOTDIR', rtrim($options['--directory'], '/'));
+// The module's own namespace is where it looks for the name first.
+define('WHMCS\\Module\\Server\\Opterius\\PHP_SAPI', $options['--sapi']);
 require __DIR__ . '/bootstrap.php';
 
 if ($action !== 'Script' && !in_array($action, CommandLine::ACTIONS, true)) {

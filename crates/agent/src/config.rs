@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use opterius_model::SYSTEM_IDS;
 use opterius_protocol::bounded;
@@ -43,6 +44,12 @@ pub struct Config {
     /// background; 0 for no such measuring.
     #[serde(default = "default_usage_minutes")]
     pub usage_minutes: u32,
+    /// In place of `drift_minutes`, in the build for fault tests alone: a test does not wait for minutes.
+    #[cfg(feature = "failpoints")]
+    pub drift_seconds: Option<u32>,
+    /// In place of `usage_minutes`, in the build for fault tests alone.
+    #[cfg(feature = "failpoints")]
+    pub usage_seconds: Option<u32>,
 }
 
 fn default_usage_minutes() -> u32 {
@@ -134,6 +141,24 @@ impl Config {
         let text = bounded::text(path, bounded::MIB).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         toml::from_str(&text).map_err(|error| ConfigError::Parse { path: path.to_owned(), reason: error.message().to_owned() })
     }
+
+    /// How long the Agent rests between two looks at every account; zero for no looks.
+    pub fn drift_every(&self) -> Duration {
+        #[cfg(feature = "failpoints")]
+        if let Some(seconds) = self.drift_seconds {
+            return Duration::from_secs(seconds.into());
+        }
+        Duration::from_mins(self.drift_minutes.into())
+    }
+
+    /// How old a measurement of what an account uses may get; zero for no measuring.
+    pub fn usage_every(&self) -> Duration {
+        #[cfg(feature = "failpoints")]
+        if let Some(seconds) = self.usage_seconds {
+            return Duration::from_secs(seconds.into());
+        }
+        Duration::from_mins(self.usage_minutes.into())
+    }
 }
 
 #[cfg(test)]
@@ -171,5 +196,21 @@ mod tests {
         }
         let unknown = "pdns_api_key = \"0123456789abcdef\"\nprobe_secret = \"fedcba9876543210\"\nshell = \"sh\"\n";
         assert!(load(unknown).unwrap_err().to_string().contains("shell"));
+    }
+
+    #[test]
+    fn intervals_are_minutes_and_seconds_only_in_the_build_for_fault_tests() {
+        let text = |more: &str| format!("pdns_api_key = \"0123456789abcdef\"\nprobe_secret = \"fedcba9876543210\"\n{more}");
+        let hour = Duration::from_hours(1);
+        let config = load(&text("")).unwrap();
+        assert_eq!((config.drift_every(), config.usage_every()), (hour, hour));
+        let config = load(&text("drift_minutes = 2\nusage_minutes = 0\n")).unwrap();
+        assert_eq!((config.drift_every(), config.usage_every()), (Duration::from_mins(2), Duration::ZERO));
+        match load(&text("drift_seconds = 3\nusage_seconds = 4\n")) {
+            Ok(config) if cfg!(feature = "failpoints") => {
+                assert_eq!((config.drift_every(), config.usage_every()), (Duration::from_secs(3), Duration::from_secs(4)));
+            }
+            other => assert!(!cfg!(feature = "failpoints") && other.unwrap_err().to_string().contains("drift_seconds")),
+        }
     }
 }

@@ -30,8 +30,9 @@ impl<H> Watched<H> {
 
 /// Stops, fails or kills the Agent where the environment variable `FAILPOINTS` or the file `/run/opterius/failpoints` says, at
 /// `<call>.before`, `<call>.after`, `step.<forward|back>.<step>.before` and `….after`, and at the steps of whoever writes the files of users
-/// (`users.write.passwd`, `users.flush.all`, `users.replace.passwd`, `users.flush.directory`, `users.done.all`). The file is heeded at once, without a restart; beside
-/// the actions of the crate `fail` it takes `kill`, which removes the file and ends the process as `kill -9` does.
+/// (`users.write.passwd`, `users.flush.all`, `users.replace.passwd`, `users.flush.directory`, `users.done.all`). The file is heeded at once, without
+/// a restart, also by what pauses at a point that it no longer names; beside the actions of the crate `fail` it takes `kill`, which removes the file
+/// and ends the process as `kill -9` does.
 #[cfg(feature = "failpoints")]
 pub fn with_failpoints<H>(inner: H) -> Watched<H> {
     #[derive(Default)]
@@ -75,7 +76,7 @@ pub fn with_failpoints<H>(inner: H) -> Watched<H> {
         async fn reach(&self, call: &str, _: bool, moment: Moment) -> Result<(), HostError> {
             let name = format!("{call}.{}", if moment == Moment::Before { "before" } else { "after" });
             self.heed_the_file();
-            // A pause blocks its thread until the process is killed, so it gets a thread of its own.
+            // A pause blocks its thread until its point is gone, so it gets a thread of its own.
             let passed = tokio::task::spawn_blocking(move || {
                 fail::fail_point!(&name, |_| Err(HostError::failed(format!("pass the failpoint {name}"))("it says so")));
                 Ok(())
@@ -87,5 +88,15 @@ pub fn with_failpoints<H>(inner: H) -> Watched<H> {
 
     // The failpoints stay as configured for as long as the process lives.
     std::mem::forget(fail::FailScenario::setup());
-    Watched::new(inner, Arc::new(Configured::default()))
+    let configured = Arc::new(Configured::default());
+    let watching = configured.clone();
+    // Where everything pauses, no call comes that would look at the file.
+    std::thread::spawn(move || {
+        loop {
+            watching.heed_the_file();
+            #[expect(clippy::disallowed_methods, reason = "a thread of its own, in the build for fault tests")]
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    });
+    Watched::new(inner, configured)
 }

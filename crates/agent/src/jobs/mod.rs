@@ -51,8 +51,7 @@ pub fn start(engine: &Engine, config: &Config, paths: &Paths) {
     tokio::spawn(async move { jobs.run_with_pauses_up_to(logs::PAUSE, "logs", || splitting.round()).await });
     spawn(engine, "operations", true, |engine| async move { engine.forget_acknowledged().await });
     spawn(engine, "trash", true, |engine| async move { engine.empty_the_trash().await });
-    let minutes = |minutes: u32| Duration::from_secs(u64::from(minutes) * 60);
-    let (looks_every, mends, measures_every) = (minutes(config.drift_minutes), config.mend_drift, minutes(config.usage_minutes));
+    let (looks_every, mends, measures_every) = (config.drift_every(), config.mend_drift, config.usage_every());
     if !looks_every.is_zero() {
         engine.say_whether_drift_is_mended(mends);
         spawn(engine, "drift", true, move |engine| async move {
