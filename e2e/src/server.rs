@@ -163,6 +163,7 @@ impl Server {
     }
 
     /// Writes in the test's output which Debian this is, and holds it to OPTERIUS_RELEASE where that is set.
+    #[expect(clippy::print_stderr, reason = "a test's output is where it is read")]
     fn tell_release(&self) {
         let system = self.sh(". /etc/os-release; echo \"$VERSION_CODENAME $PRETTY_NAME\"");
         let (codename, name) = system.trim().split_once(' ').expect("a codename and a name");

@@ -142,9 +142,11 @@ fn windows() -> Vec<Window> {
         gone(new("passwd has the user no more", "step.forward.verify_site.before=return;users.replace.shadow=1*off->pause", |s, o| {
             turned(s, o) && there(s, &format!("grep -q ^{0}: /etc/shadow && ! grep -q ^{0}: /etc/passwd", o.username))
         })),
-        gone(new("only gshadow has the user still", "step.forward.verify_site.before=return;users.replace.gshadow=1*off->pause", |s, o| {
-            turned(s, o) && there(s, &format!("grep -q ^{0}: /etc/gshadow && ! grep -q ^{0}: /etc/group", o.username))
-        })),
+        gone(new(
+            "only gshadow has the user still",
+            "step.forward.verify_site.before=return;users.replace.gshadow=1*off->pause",
+            |s, o| turned(s, o) && there(s, &format!("grep -q ^{0}: /etc/gshadow && ! grep -q ^{0}: /etc/group", o.username)),
+        )),
         gone(new("the user is removed", "step.forward.verify_site.before=return;remove_user.after=pause", |s, o| {
             turned(s, o) && !has_user(s, o)
         })),

@@ -293,14 +293,14 @@ fn removed_in_the_middle_of_an_order_purged_and_installed_again_nothing_of_a_cus
 }
 
 /// Makes a package as the one of another PHP's FPM is: its unit begins to run when it is configured.
-const OTHER_PHP: &str = r#"
+const OTHER_PHP: &str = r"
     p=/root/php9.9-fpm; mkdir -p $p/DEBIAN $p/usr/lib/php/9.9 $p/usr/lib/systemd/system
     touch $p/usr/lib/php/9.9/php.ini-production
     printf '[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n' >$p/usr/lib/systemd/system/php9.9-fpm.service
     printf 'Package: php9.9-fpm\nVersion: 1\nArchitecture: all\nMaintainer: a <a@b.test>\nDescription: d\n' >$p/DEBIAN/control
     printf '#!/bin/sh\nset -e\ndeb-systemd-helper unmask php9.9-fpm.service\ndeb-systemd-helper enable php9.9-fpm.service
     systemctl daemon-reload\ndeb-systemd-invoke start php9.9-fpm.service\nsystemctl is-active php9.9-fpm.service || true\n' >$p/DEBIAN/postinst
-    chmod 0755 $p/DEBIAN/postinst; dpkg-deb -b $p /root/php9.9-fpm.deb"#;
+    chmod 0755 $p/DEBIAN/postinst; dpkg-deb -b $p /root/php9.9-fpm.deb";
 
 #[test]
 fn the_stock_pool_of_every_php_is_masked_also_of_one_that_is_installed_later_until_a_purge() {

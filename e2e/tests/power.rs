@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use opterius_e2e::{Dice, Machine, Server, Setup, Standing, VolatileDisk, eventually};
+use opterius_e2e::{Dice, Machine, Server, Setup, Standing, VolatileDisk, within};
 use serde_json::{Value, json};
 
 /// How often the power is cut.
@@ -180,7 +180,8 @@ impl Customer {
     fn rests(&self, server: &Server) {
         let query =
             format!("select count(*) from operation where username = '{}' and outcome in ('running', 'needs_attention')", self.username);
-        eventually("every operation has its outcome", || (server.panel_database(&query) == "0").then_some(()));
+        // Three customers' PHP starts at once on an emulated processor: minutes, where others use this machine, too.
+        within(Duration::from_mins(5), "every operation has its outcome", || (server.panel_database(&query) == "0").then_some(()));
     }
 
     /// What must hold after the power is back.

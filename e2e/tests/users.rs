@@ -51,7 +51,7 @@ fn beside_every_tool_of_the_server_no_line_is_lost_for_a_minute() {
         }
         let names: Vec<String> = (0..4).map(|n| format!("user{round}x{n}")).collect();
         let of_these =
-            |n: usize| Order::new(&server, u32::try_from(10 * round + n).expect("few"), &names[n], &format!("{}.example", names[n]));
+            |n: usize| Order::new(&server, u32::try_from(10 * round + n + 1).expect("few"), &names[n], &format!("{}.example", names[n]));
         std::thread::scope(|scope| {
             for n in 0..names.len() {
                 let order = of_these(n);

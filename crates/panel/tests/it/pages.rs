@@ -193,7 +193,7 @@ async fn an_account_page_says_what_there_is_to_say() {
         ">active<",
         "<dd>alice</dd>",
         "<dd>Starter</dd>",
-        "<dd>8.2</dd>",
+        "<dd>8.4</dd>",
         "192.0.2.10",
         "2001:db8::10",
         "ns1.names.example",
