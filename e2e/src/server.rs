@@ -32,6 +32,8 @@ pub struct Setup {
     pub small: Vec<&'static str>,
     /// The file system of `/home`, such as `xfs`. Only of a virtual machine.
     pub home: Option<&'static str>,
+    /// The release of Debian, by its name; without one, OPTERIUS_RELEASE says which. Only in a container.
+    pub release: Option<&'static str>,
 }
 
 /// A server with the packages installed, `opterius setup` run, a package "Starter" and a token for WHMCS. It ends with the test.
@@ -115,7 +117,9 @@ impl Server {
         let mut arguments = vec!["--debs".to_owned(), debs()];
         arguments.extend(setup.small.iter().flat_map(|small| ["--smallfs".to_owned(), (*small).to_owned()]));
         arguments.extend(setup.home.iter().flat_map(|home| ["--home".to_owned(), (*home).to_owned()]));
+        arguments.extend(setup.release.iter().flat_map(|release| ["--release".to_owned(), (*release).to_owned()]));
         let mut server = Self::booted(test, setup.machine, &arguments);
+        server.tell_release(setup.release);
         server.set_up();
         server
     }
@@ -126,6 +130,7 @@ impl Server {
     /// When it cannot be booted.
     pub fn bare(test: &str) -> Self {
         let server = Self::booted(test, Machine::Container, &[]);
+        server.tell_release(None);
         #[expect(clippy::disallowed_methods, reason = "tests read what they have built")]
         let packed = Command::new("tar").args(["-C", &debs(), "-cf", "-", "."]).output().expect("tar runs");
         assert!(packed.status.success(), "{}", String::from_utf8_lossy(&packed.stderr));
@@ -158,17 +163,16 @@ impl Server {
             Machine::Container => server.at.clone(),
             Machine::Virtual => "10.0.2.15".to_owned(),
         };
-        server.tell_release();
         server
     }
 
-    /// Writes in the test's output which Debian this is, and holds it to OPTERIUS_RELEASE where that is set.
+    /// Writes in the test's output which Debian this is, and holds it to what is wanted: this one, or what OPTERIUS_RELEASE says.
     #[expect(clippy::print_stderr, reason = "a test's output is where it is read")]
-    fn tell_release(&self) {
+    fn tell_release(&self, wanted: Option<&str>) {
         let system = self.sh(". /etc/os-release; echo \"$VERSION_CODENAME $PRETTY_NAME\"");
         let (codename, name) = system.trim().split_once(' ').expect("a codename and a name");
         eprintln!("the server {} is {name}", self.name);
-        let wanted = std::env::var("OPTERIUS_RELEASE").unwrap_or_else(|_| "trixie".to_owned());
+        let wanted = wanted.map_or_else(|| std::env::var("OPTERIUS_RELEASE").unwrap_or_else(|_| "trixie".to_owned()), str::to_owned);
         assert_eq!(codename, wanted, "the release of {}", self.name);
     }
 
@@ -242,6 +246,12 @@ impl Server {
     /// Shuts the server down in order and boots it again.
     pub fn reboot(&self) {
         self.machine.ok(&["reboot", &self.name]);
+    }
+
+    /// Shuts the server down in order, puts the files of another release and the packages for it in place, and boots it again.
+    pub fn upgrade(&self, release: &str) {
+        self.machine.ok(&["upgrade", &self.name, release, "--debs", &debs()]);
+        self.tell_release(Some(release));
     }
 
     /// Ends everything in the server at once and boots it again.

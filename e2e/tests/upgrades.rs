@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use opterius_e2e::{Call, Order, Page, Server, Standing, Tenant, WholeAccount, eventually, within};
+use opterius_e2e::{Call, Order, Page, Server, Setup, Standing, Tenant, WholeAccount, eventually, within};
 use opterius_protocol::bounded::{self, MIB};
 use serde_json::{Value, json};
 
@@ -356,4 +356,58 @@ fn a_panel_put_back_to_yesterday_takes_over_from_its_server_whatever_has_happene
     }
     assert!(server.has_password("password", "quite another one"), "the newest password");
     assert_eq!(outcomes(&server), "");
+}
+
+/// The findings of doctor that are problems, each in a line.
+fn problems(server: &Server) -> Vec<String> {
+    let told: Value = serde_json::from_str(&server.run(&["opterius", "doctor", "--json"]).stdout).expect("JSON");
+    let findings = told["findings"].as_array().expect("findings").iter().filter(|finding| finding["level"] == "problem");
+    findings.map(|one| format!("{}: {} {}", one["check"], one["detail"], one["hint"])).collect()
+}
+
+#[test]
+fn a_server_goes_from_debian_12_to_13_with_accounts_on_it() {
+    let server = Server::with("release", &Setup { release: Some("bookworm"), ..Setup::default() });
+    let own = || server.sh("php -r 'echo PHP_MAJOR_VERSION, \".\", PHP_MINOR_VERSION;'");
+    let before = own();
+    let tenants = ["alice", "bob", "carol", "dave"].map(|name| Tenant::new(&server, name, &format!("{name}.test")));
+    let [alice, _, carol, dave] = &tenants;
+    for tenant in &tenants {
+        tenant.put(&server, "which.php", "<?php echo PHP_MAJOR_VERSION . '.' . PHP_MINOR_VERSION;");
+        assert_eq!(server.get(&tenant.domain, "/which.php").text(), before);
+    }
+    server.ok(&["opterius", "account", "php", "alice", &before]);
+    server.ok(&["opterius", "account", "suspend", "carol", "--reason", "a test"]);
+    server.ok(&["opterius", "account", "terminate", "dave", "--yes"]);
+    let told = server.ok(&["opterius", "doctor"]);
+    assert!(told.contains(&format!("PHP {before} and no other is chosen for alice:")), "who has a version that goes is named: {told}");
+    let uid = |tenant: &Tenant| server.ok(&["id", "-u", &tenant.username]).trim().to_owned();
+
+    server.upgrade("trixie");
+    server.wait_until_ready();
+    let after = own();
+    assert_ne!(after, before);
+    for host in ["alice.test", "bob.test"] {
+        let reply = server.get(host, "/which.php");
+        assert_eq!((reply.status, reply.text()), (200, after.clone()), "{host}");
+        assert_eq!(server.dig(host, "A"), [server.ip.clone()]);
+    }
+    assert_eq!(uid(alice), alice.uid);
+    assert_eq!(server.get("carol.test", "/which.php").status, 503, "who was suspended is");
+    server.ok(&["opterius", "account", "unsuspend", "carol"]);
+    server.ok(&["opterius", "account", "restore", &dave.account]);
+    for tenant in [carol, dave] {
+        assert_eq!(server.get(&tenant.domain, "/which.php").text(), after, "{}", tenant.username);
+    }
+    let erin = Tenant::new(&server, "erin", "erin.test");
+    assert_eq!(server.get(&erin.domain, "/inside.php").status, 200);
+    // That alice has another one than was chosen is all that there is to say.
+    let found = problems(&server);
+    assert!(found.len() == 1 && found[0].contains("alice") && found[0].contains(&format!("PHP {after} answers")), "{found:?}");
+    for name in ["alice", "bob", "carol", "dave", "erin"] {
+        let plan: Value = serde_json::from_str(&server.ok(&["opterius", "account", "plan", name, "--json"])).expect("JSON");
+        assert_eq!(plan["empty"], true, "{name}: {plan}");
+    }
+    server.ok(&["opterius", "account", "php", "alice", "newest"]);
+    assert_eq!(problems(&server), Vec::<String>::new());
 }
