@@ -10,7 +10,8 @@ use serde_json::json;
 /// an administrator's would be that adds a line in `vipw`.
 const TOOLS: &str = r#"
 mkdir -p /run/tools && cd /run/tools
-printf '#!/bin/sh\necho "$LINE" >>"$1"\n' >editor && chmod +x editor
+# vipw takes a file for unchanged whose time is in the second in which passwd was last changed.
+printf '#!/bin/sh\necho "$LINE" >>"$1" && touch -d "1 minute" "$1"\n' >editor && chmod +x editor
 repeat() { # NAME COMMAND...: the number of each round that succeeded
     local name=$1 n=0
     shift

@@ -224,7 +224,12 @@ fn beside(line: &str) -> Option<PathBuf> {
 mod tests {
     use super::*;
     use crate::fpm_config::tests::spec;
+    use crate::phps::Php;
     use crate::runs::{Record, Runs};
+
+    fn php() -> Php {
+        Php { version: opterius_model::PhpVersion::parse("8.2").expect("a version"), stamp: Some("1".to_owned()) }
+    }
 
     #[test]
     fn the_delegated_unit_is_looked_for_beside_phpds_own() {
@@ -243,7 +248,7 @@ mod tests {
         assert_eq!(level, CgroupLevel::None);
         assert_eq!(sentence, "Sandboxes share phpd's cgroup and its limit of memory: /nowhere is not there.");
         let runs = tempfile::tempdir().expect("a directory");
-        let run = Runs::open(runs.path()).and_then(|runs| runs.begin(&Record::new(spec(), "/run/x".into(), 7))).expect("it begins");
+        let run = Runs::open(runs.path()).and_then(|runs| runs.begin(&Record::new(spec(), php(), "/run/x".into(), 7))).expect("it begins");
         assert!(cgroups.prepare(&run).is_empty() && !Path::new("/nowhere").exists());
     }
 

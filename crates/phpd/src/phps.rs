@@ -169,7 +169,6 @@ fn told(phps: &[Php]) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "tests write what is looked at")]
 mod tests {
     use super::*;
 

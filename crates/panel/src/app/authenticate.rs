@@ -140,7 +140,8 @@ pub(super) async fn stored_password(core: &Arc<Core>, password: Password) -> Res
         .ok_or(AppError::Broken("hash a password"))
 }
 
-/// The memory that one hash takes, 19 MiB. It is kept for the next one: what is allocated and freed on many threads stays with each of them.
+/// The memory that one hash takes, 19 MiB. It is kept for the next one for a while: what is allocated and freed on many threads stays with each
+/// of them.
 pub(super) type Memory = Vec<Block>;
 
 /// What the password of a name that is not there is compared with: any hash, which no password has.

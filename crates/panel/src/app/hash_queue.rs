@@ -1,10 +1,11 @@
 //! Turns at something that is expensive, one after another. Whoever asks from many addresses of one range does not push others back: ranges are
 //! served in turn, and only so many may wait.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError, Weak};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::origin::Origin;
 
@@ -21,10 +22,21 @@ const LONGEST: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Busy;
 
+/// What was not worked with for so long is thrown away, and made anew for the next turn: 19 MiB once in so long cost nobody anything.
+const KEPT: Duration = Duration::from_mins(10);
+
 /// Turns at hashing, and what whoever has the turn works with.
 pub(super) struct HashQueue<T> {
     queue: Mutex<Queue<T>>,
-    tool: Mutex<T>,
+    tool: Mutex<Tool<T>>,
+}
+
+/// What is worked with.
+struct Tool<T> {
+    made: T,
+    last_used: Instant,
+    /// Whether somebody waits to throw it away.
+    watched: bool,
 }
 
 struct Queue<T> {
@@ -52,6 +64,7 @@ pub(super) struct Ticket<T>(oneshot::Receiver<Turn<T>>);
 impl<T> HashQueue<T> {
     pub(super) fn new(tool: T) -> Arc<Self> {
         let queue = Queue { under_way: None, waiting: Vec::new(), round: 0, arrivals: 0 };
+        let tool = Tool { made: tool, last_used: Instant::now(), watched: false };
         Arc::new(Self { queue: Mutex::new(queue), tool: Mutex::new(tool) })
     }
 
@@ -106,10 +119,44 @@ impl<T> HashQueue<T> {
     }
 }
 
-impl<T> Turn<T> {
-    /// Works with what there is for whoever has the turn.
+impl<T: Default + Send + 'static> Turn<T> {
+    /// Works with what there is for whoever has the turn. Must be called in the runtime, on a thread that may block.
     pub(super) fn work<R>(self, work: impl FnOnce(&mut T) -> R) -> R {
-        work(&mut self.0.tool.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut tool = self.0.tool.lock().unwrap_or_else(PoisonError::into_inner);
+        if !tool.watched {
+            tool.watched = true;
+            tokio::spawn(throw_away_when_unused(Arc::downgrade(&self.0)));
+        }
+        let done = work(&mut tool.made);
+        tool.last_used = Instant::now();
+        done
+    }
+}
+
+impl<T: Default> HashQueue<T> {
+    /// Throws away what is worked with, if it was not used for [`KEPT`]; else for how long to wait before the next look.
+    fn throw_away(&self, now: Instant) -> Option<Duration> {
+        let mut tool = match self.tool.try_lock() {
+            Ok(tool) => tool,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // Somebody works with it at this moment.
+            Err(TryLockError::WouldBlock) => return Some(KEPT),
+        };
+        let left = KEPT.saturating_sub(now.saturating_duration_since(tool.last_used));
+        if !left.is_zero() {
+            return Some(left);
+        }
+        tool.made = T::default();
+        tool.watched = false;
+        None
+    }
+}
+
+async fn throw_away_when_unused<T: Default>(queue: Weak<HashQueue<T>>) {
+    let mut wait = Some(KEPT);
+    while let Some(time) = wait {
+        tokio::time::sleep(time).await;
+        wait = queue.upgrade().and_then(|queue| queue.throw_away(Instant::now()));
     }
 }
 
@@ -179,6 +226,21 @@ mod tests {
         assert!(tickets.remove(MOST_OF_A_RANGE - 1).turn().await.is_err());
         drop(new);
         drop(turn);
+    }
+
+    #[tokio::test]
+    async fn what_nobody_works_with_for_ten_minutes_is_thrown_away() {
+        let queue = HashQueue::new(Vec::new());
+        for _ in 0..2 {
+            let turn = queue.ask(&origin("a", "a")).unwrap().turn().await.unwrap();
+            turn.work(|memory: &mut Vec<u8>| memory.resize(1000, 0));
+            let used = queue.tool.lock().unwrap().last_used;
+            let minutes = Duration::from_mins;
+            assert_eq!(queue.throw_away(used + minutes(9)), Some(minutes(1)));
+            assert!(queue.tool.lock().unwrap().watched && queue.tool.lock().unwrap().made.len() == 1000);
+            assert_eq!(queue.throw_away(used + minutes(10)), None);
+            assert!(!queue.tool.lock().unwrap().watched && queue.tool.lock().unwrap().made.capacity() == 0);
+        }
     }
 
     #[tokio::test]

@@ -156,7 +156,7 @@ fn quota_of(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    fn told(there: serde_json::Value, pinned: serde_json::Value) -> Option<PartHealth> {
+    fn told(there: &serde_json::Value, pinned: &serde_json::Value) -> Option<PartHealth> {
         let health = serde_json::json!({
             "version": "1", "pools": 12, "running": 0, "backing_off": [], "cgroups": "", "php_versions": there, "pinned": pinned,
         });
@@ -166,13 +166,13 @@ mod tests {
     #[test]
     fn who_does_not_have_the_php_that_it_is_to_have_is_a_problem() {
         let of = |version: &str, runs: Option<&str>| serde_json::json!({ "version": version, "runs": runs, "pools": 12, "usernames": ["alice", "bob"] });
-        let part = told(serde_json::json!(["8.4", "8.2"]), serde_json::json!([of("8.2", Some("8.2"))])).expect("it is told");
+        let part = told(&serde_json::json!(["8.4", "8.2"]), &serde_json::json!([of("8.2", Some("8.2"))])).expect("it is told");
         assert!(part.ok && part.detail == "PHP 8.4, 8.2 is installed.", "{part:?}");
-        let part = told(serde_json::json!(["8.4"]), serde_json::json!([of("8.2", Some("8.4"))])).expect("it is told");
+        let part = told(&serde_json::json!(["8.4"]), &serde_json::json!([of("8.2", Some("8.4"))])).expect("it is told");
         assert_eq!((part.ok, part.detail.as_str()), (false, "PHP 8.2 is not installed: alice, bob and 10 more have PHP 8.4 in its place."));
         assert!(part.hint.expect("a hint").contains("opterius account php NAME newest"));
-        let part = told(serde_json::json!([]), serde_json::json!([of("8.2", None)])).expect("it is told");
+        let part = told(&serde_json::json!([]), &serde_json::json!([of("8.2", None)])).expect("it is told");
         assert!(!part.ok && part.detail.contains("No PHP is installed"), "{part:?}");
-        assert_eq!(told(serde_json::Value::Null, serde_json::json!([])), None, "a phpd of an earlier version does not say");
+        assert_eq!(told(&serde_json::Value::Null, &serde_json::json!([])), None, "a phpd of an earlier version does not say");
     }
 }

@@ -70,6 +70,12 @@ struct Written {
 impl Writer {
     /// Of the files in `etc`.
     pub(super) fn new(etc: PathBuf) -> Self {
+        // Stops, fails or kills the Agent at a step, where a test of the whole chain says so.
+        let failpoint = |step: &str| {
+            let _ = step;
+            fail::fail_point!(step, |_| Err(io::Error::other(format!("the failpoint {step} says so"))));
+            Ok(())
+        };
         Self::hooked(etc, Box::new(failpoint))
     }
 
@@ -350,12 +356,4 @@ impl Snapshot {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Stops, fails or kills the Agent at a step, where a test of the whole chain says so.
-#[cfg_attr(not(feature = "failpoints"), expect(clippy::unnecessary_wraps, reason = "with failpoints it fails"))]
-fn failpoint(step: &str) -> io::Result<()> {
-    let _ = step;
-    fail::fail_point!(step, |_| Err(io::Error::other(format!("the failpoint {step} says so"))));
-    Ok(())
 }
