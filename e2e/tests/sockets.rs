@@ -170,6 +170,7 @@ fn after_a_stop_and_a_start_what_runs_is_known_again_and_a_neighbours_name_gets_
     let server = Server::new("taken-back");
     let [alice, bob, carol] = ["alice", "bob", "carol"].map(|name| {
         let tenant = Tenant::new(&server, name, &format!("{name}.test"));
+        tenant.put(&server, "hello.php", HELLO);
         assert_eq!(server.get(&tenant.domain, "/hello.php").text(), format!("hello from {name}"));
         tenant
     });

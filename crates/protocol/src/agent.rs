@@ -654,8 +654,8 @@ pub struct Health {
     /// earlier version.
     #[serde(default)]
     pub cgroup_level: Option<CgroupLevel>,
-    /// The versions of PHP that this server has, the newest first, at most [`crate::phpd::MOST_PHP_VERSIONS`]. Nothing if its phpd does not
-    /// answer, or if it or the Agent is of an earlier version: such a server knows no choice but a version.
+    /// The versions of PHP that this server has, the newest first, at most [`crate::phpd::MOST_PHP_VERSIONS`]. Empty if it has none, or if its phpd
+    /// does not answer. Nothing if phpd or the Agent is of an earlier version: such a server knows no choice but a version.
     #[serde(default)]
     pub php_versions: Option<Vec<PhpVersion>>,
 }

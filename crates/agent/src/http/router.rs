@@ -297,8 +297,8 @@ async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusa
         lines_lost_unknown,
         clock: Some(Micros::now()),
         cgroup_level,
-        // A phpd that does not answer is told as a part.
-        php_versions: php_versions.unwrap_or_default(),
+        // A phpd that does not answer is told as a part. This Agent knows every choice all the same.
+        php_versions: php_versions.unwrap_or_else(|_| Some(Vec::new())),
     }))
 }
 
@@ -349,5 +349,15 @@ mod tests {
             client.call(&AcknowledgeOperation { id }, PATIENCE).await.expect("it is acknowledged");
         }
         assert!(host.files().nevers[&id].is_some());
+    }
+
+    #[tokio::test]
+    async fn versions_of_php_are_told_though_phpd_does_not_answer() {
+        let host = FakeHost::new();
+        let engine = Engine::load(Arc::new(host.clone())).await.expect("the fake host can be read");
+        let versions = async || get_health(State(engine.clone())).await.map(|Json(health)| health.php_versions).map_err(|_| ());
+        assert!(versions().await.is_ok_and(|versions| versions.is_some_and(|versions| !versions.is_empty())));
+        host.services().phpd = false;
+        assert_eq!(versions().await, Ok(Some(Vec::new())), "nothing would say that this Agent knows no choice but a version");
     }
 }

@@ -13,6 +13,9 @@ use crate::host::{HostError, PoolSeen};
 /// Closing a pool waits for its processes to end, which takes phpd at most some seconds.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How it is, it says at once or not at all. The Panel waits 10 s for an Agent's health, which is told without phpd's.
+const HEALTH: Duration = Duration::from_secs(5);
+
 /// How long a phpd that is not there, or goes away without an answer, is taken for one that is being restarted: the longest restart that
 /// was measured took a second, with 10,000 pools. What it is asked can be asked again.
 const RESTARTING: Duration = Duration::from_secs(5);
@@ -32,15 +35,15 @@ impl Phpd {
     async fn call<C: Call>(&self, doing: String, call: &C) -> Result<Option<C::Reply>, HostError> {
         let begun = Instant::now();
         loop {
-            match self.call_once(&doing, call).await {
+            match self.call_once(&doing, call, PATIENCE).await {
                 Err(HostError::Unavailable { .. }) if begun.elapsed() < RESTARTING => tokio::time::sleep(PAUSE).await,
                 other => return other,
             }
         }
     }
 
-    async fn call_once<C: Call>(&self, doing: &str, call: &C) -> Result<Option<C::Reply>, HostError> {
-        match self.client.call(call, PATIENCE).await {
+    async fn call_once<C: Call>(&self, doing: &str, call: &C, patience: Duration) -> Result<Option<C::Reply>, HostError> {
+        match self.client.call(call, patience).await {
             Ok(reply) => Ok(Some(reply)),
             Err(CallError::Refused(refusal)) if refusal.code == WireCode::NotFound => Ok(None),
             Err(error @ (CallError::NotSent { .. } | CallError::NoReply { .. })) => Err(HostError::Unavailable {
@@ -65,7 +68,7 @@ impl Phpd {
     }
 
     pub(super) async fn health(&self) -> Result<Health, HostError> {
-        let health = self.call_once("ask phpd how it is", &GetHealth {}).await?;
+        let health = self.call_once("ask phpd how it is", &GetHealth {}, HEALTH).await?;
         health.ok_or_else(|| HostError::failed("ask phpd how it is")("it does not know the question; update it"))
     }
 }
