@@ -312,20 +312,37 @@ async fn terminating_asks_for_the_username_and_a_terminated_account_has_a_page_t
     assert_eq!(lab.agent.begun("alice"), 3);
 }
 
+/// The page of the operation to which an order led.
+async fn operation(lab: &Lab, admin: &Browser, ordered: &Reply) -> Reply {
+    let to = ordered.header("location");
+    assert_eq!((ordered.status, to.starts_with("/operations/")), (303, true), "{}", ordered.text);
+    admin.get(lab, to).await
+}
+
 #[tokio::test]
 async fn what_failed_says_its_operation_and_what_waits_can_be_tried_again() {
     let (lab, admin, path, account) = alice().await;
     let version = hidden(&admin.get(&lab, &path).await, "version");
     lab.agent.script("alice", Behaviour::Fail("site", FailureKind::Failed, "no space left"));
     let failed = admin.send(&lab, &format!("{path}/suspend"), &[("version", &version), ("reason", "x")]).await;
-    assert_eq!(failed.status, 502);
-    assert_says(&failed, &["no space left", "/operations/", "Request "]);
+    assert_says(&operation(&lab, &admin, &failed).await, &["no space left", "everything was undone"]);
     lab.agent.script("alice", Behaviour::Attention);
     let version = hidden(&admin.get(&lab, &path).await, "version");
     let waits = admin.send(&lab, &format!("{path}/suspend"), &[("version", &version), ("reason", "x")]).await;
-    assert_eq!(waits.status, 500);
+    assert_says(&operation(&lab, &admin, &waits).await, &["neither finished nor undone", "/retry"]);
     let page = admin.get(&lab, &path).await;
     assert_says(&page, &["An operation needs attention", "/retry"]);
+    let version = hidden(&page, "version");
+    let later = admin.send(&lab, &format!("{path}/suspend"), &[("version", &version), ("reason", "x")]).await;
+    assert_eq!(later.status, 500, "it began nothing, so it leads nowhere");
+    assert_says(&later, &["could be neither finished nor undone", "/operations/", "Request "]);
+    // An order that fails at once leads to its operation as one that takes long does.
+    lab.agent.script("bertha", Behaviour::Fail("dns zone", FailureKind::Failed, "no answer"));
+    let package = lab.get("/api/packages").await.data(200)[0]["id"].as_str().unwrap().to_owned();
+    let wanted = [("username", "bertha"), ("domain", "bertha.example"), ("package_id", &package), ("password", "correct horse")];
+    let ordered = admin.send(&lab, "/accounts/new", &wanted).await;
+    until("it failed", async || admin.get(&lab, ordered.header("location")).await.text.contains("no answer")).await;
+    assert_says(&operation(&lab, &admin, &ordered).await, &["no answer", "everything was undone"]);
     assert_eq!(status(&lab, &account).await, "needs_attention");
     let list = admin.get(&lab, "/accounts").await;
     assert_says(&list, &["needs attention"]);

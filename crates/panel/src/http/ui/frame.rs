@@ -129,7 +129,7 @@ impl Asked {
         })
     }
 
-    /// A page that says why something was not done or cannot be shown.
+    /// A page that says why something was not done or cannot be shown. What was begun and failed has a page of its own, however soon it failed.
     pub(super) async fn failed(&self, core: &Core, error: AppError) -> Response {
         let refusal = match error {
             AppError::Refused(refusal) => *refusal,
@@ -139,6 +139,12 @@ impl Asked {
                     .hint("Try again in a moment. `journalctl -u opterius-panel` says more.")
             }
         };
+        if let Some(id) = refusal.operation_id
+            && let Ok(operation) = app::operation(core, &self.caller, id).await
+            && operation.request_id == self.request_id
+        {
+            return to(&format!("/operations/{id}"), self.part);
+        }
         let Ok(frame) = self.frame(core).await else { return Message::of(AppError::Broken("show what was wrong")).into_response() };
         let status = problem::status(refusal.code);
         let errors =
