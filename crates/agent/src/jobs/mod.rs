@@ -42,10 +42,10 @@ pub fn start(engine: &Engine, config: &Config, paths: &Paths) {
         })
         .await;
     });
-    spawn(engine, "spare journals", false, |engine| async move {
-        engine.host().keep_spare_journals().await.map_err(|error| opterius_protocol::client::chain(&error))?;
-        tokio::time::sleep(SPARES_EVERY).await;
-        Ok(())
+    let (sparing, jobs) = (engine.clone(), engine.jobs().clone());
+    tokio::spawn(async move {
+        let keep = || async { sparing.host().keep_spare_journals().await.map_err(|error| opterius_protocol::client::chain(&error)) };
+        jobs.run_every(SPARES_EVERY, "spare journals", keep).await;
     });
     let (splitting, jobs) = (logs::Splitting::new(engine, paths), engine.jobs().clone());
     tokio::spawn(async move { jobs.run_with_pauses_up_to(logs::PAUSE, "logs", || splitting.round()).await });

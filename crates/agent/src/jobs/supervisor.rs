@@ -31,11 +31,26 @@ impl Jobs {
     where
         R: Future<Output = Result<(), String>>,
     {
-        self.run_with_pauses_up_to(LONGEST_PAUSE, name, round).await;
+        self.keep_going(Duration::ZERO, LONGEST_PAUSE, name, round).await;
+    }
+
+    /// The same for a job that is due again so long after it succeeded.
+    pub(crate) async fn run_every<R>(&self, every: Duration, name: &'static str, round: impl FnMut() -> R)
+    where
+        R: Future<Output = Result<(), String>>,
+    {
+        self.keep_going(every, LONGEST_PAUSE, name, round).await;
     }
 
     /// The same for a job that must not pause for longer than this after a failure.
-    pub(crate) async fn run_with_pauses_up_to<R>(&self, longest: Duration, name: &'static str, mut round: impl FnMut() -> R)
+    pub(crate) async fn run_with_pauses_up_to<R>(&self, longest: Duration, name: &'static str, round: impl FnMut() -> R)
+    where
+        R: Future<Output = Result<(), String>>,
+    {
+        self.keep_going(Duration::ZERO, longest, name, round).await;
+    }
+
+    async fn keep_going<R>(&self, every: Duration, longest: Duration, name: &'static str, mut round: impl FnMut() -> R)
     where
         R: Future<Output = Result<(), String>>,
     {
@@ -45,6 +60,7 @@ impl Jobs {
             let ended = self.round(name, round()).await;
             if ended {
                 pause = PAUSE;
+                tokio::time::sleep(every).await;
             } else {
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(longest);
