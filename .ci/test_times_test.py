@@ -38,7 +38,7 @@ class TestTimes(unittest.TestCase):
         page, _ = self.page()
         self.assertIn("      12      60  unit tests\n", page)
         self.assertIn("      44       5  the whole chain (FAILED)\n", page)
-        self.assertIn("      59       -  all steps\n", page)
+        self.assertIn("      59       -  all steps, one after the other\n", page)
         self.assertLess(page.index("orders an_order"), page.index("orders another"))
         self.assertLess(page.index("orders another"), page.index("names::one"))
 
