@@ -90,8 +90,7 @@ fn closes_at_once_and_ends_with_phpd(server: &Server, freeze: bool) {
         }
         let ends = if terminate { Standing::Kept } else { Standing::Suspended };
         eventually("it is done by itself", || {
-            (report(server, &id)["outcome"] == "committed" && Standing::of(server, &tenant.username, &tenant.domain) == ends)
-                .then_some(())
+            (report(server, &id)["outcome"] == "committed" && Standing::of(server, &tenant.username, &tenant.domain) == ends).then_some(())
         });
         assert!(!runs(server, &tenant));
         let _ = login.wait();

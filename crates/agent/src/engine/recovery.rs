@@ -178,8 +178,8 @@ async fn repair(engine: &Engine, record: AccountRecord) {
 async fn wait_for_parts(engine: &Engine) {
     let all_well = async {
         loop {
-            match engine.inner.host.parts().await {
-                Ok(parts) if parts.iter().all(|part| part.ok || !SERVICES.contains(&part.name.as_str())) => return,
+            match engine.inner.host.condition().await {
+                Ok(condition) if condition.parts.iter().all(|part| part.ok || !SERVICES.contains(&part.name.as_str())) => return,
                 _ => tokio::time::sleep(Duration::from_millis(200)).await,
             }
         }

@@ -234,6 +234,19 @@ pub struct SiteSeen {
     pub account: Option<AccountId>,
 }
 
+/// How a server is: one look at its services.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// Each service, and the disks.
+    pub parts: Vec<PartHealth>,
+    /// Which limits it enforces.
+    pub enforcement: Vec<Enforcement>,
+    /// What cgroups can do, if phpd says so.
+    pub cgroup_level: Option<CgroupLevel>,
+    /// The versions of PHP, the newest first: none while phpd does not answer, and nothing from a phpd of before there were choices.
+    pub php_versions: Option<Vec<PhpVersion>>,
+}
+
 /// What phpd says of a pool.
 pub type PoolSeen = PoolStatus;
 
@@ -477,10 +490,8 @@ door! {
     /// This calendar month (UTC), as `2026-10`, and the traffic in it of the sites of every account that had any, or of this one, in bytes, in
     /// and out.
     look fn traffic_this_month(&self, only: Option<AccountId>) -> (String, BTreeMap<AccountId, u64>);
-    /// How the services are.
-    look fn parts(&self) -> Vec<PartHealth>;
+    /// How the services are, and what this server can do.
+    look fn condition(&self) -> Condition;
     /// How busy and how full the machine is, if that can be told.
     look fn load(&self) -> Option<Load>;
-    /// Which limits this server enforces, and what cgroups can do here, if phpd says so.
-    look fn enforcement(&self) -> (Vec<Enforcement>, Option<CgroupLevel>);
 }

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use opterius_model::{AccountId, DomainName, OperationId, Pages, PasswordHash, PhpVersion, PoolName, Uid, Username};
 use opterius_protocol::Micros;
-use opterius_protocol::agent::{Enforcement, Load, PartHealth};
+use opterius_protocol::agent::{Load, PartHealth};
 use opterius_protocol::phpd::{CgroupLevel, PoolSpec, PoolState};
 
 use super::{
-    DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Hook, Host, HostError, KeepsakeSeen, LogsSeen, Moment, PoolSeen, ProcessesSeen,
-    RecordSet, Room, SiteSeen, Stored, UserPlan, UserSeen, ZonePlan, ZoneSeen,
+    Condition, DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Hook, Host, HostError, KeepsakeSeen, LogsSeen, Moment, PoolSeen,
+    ProcessesSeen, RecordSet, Room, SiteSeen, Stored, UserPlan, UserSeen, ZonePlan, ZoneSeen,
 };
 
 /// Everything that is on the server. What the Agent writes for itself is apart, so that two servers can be compared without it.
@@ -812,17 +812,18 @@ impl Host for FakeHost {
         Ok(("2026-10".to_owned(), traffic))
     }
 
-    async fn parts(&self) -> Result<Vec<PartHealth>, HostError> {
+    async fn condition(&self) -> Result<Condition, HostError> {
         let services = *self.services();
         let part = |name: &str, ok| PartHealth { name: name.to_owned(), ok, detail: String::new(), hint: None };
-        Ok(vec![part("nginx", services.nginx), part("PowerDNS", services.pdns), part("phpd", services.phpd)])
+        Ok(Condition {
+            parts: vec![part("nginx", services.nginx), part("PowerDNS", services.pdns), part("phpd", services.phpd)],
+            enforcement: Vec::new(),
+            cgroup_level: Some(CgroupLevel::Tree),
+            php_versions: self.php_versions().await.unwrap_or_else(|_| Some(Vec::new())),
+        })
     }
 
     async fn load(&self) -> Result<Option<Load>, HostError> {
         Ok(None)
-    }
-
-    async fn enforcement(&self) -> Result<(Vec<Enforcement>, Option<CgroupLevel>), HostError> {
-        Ok((Vec::new(), Some(CgroupLevel::Tree)))
     }
 }

@@ -12,8 +12,8 @@ pub(crate) mod fake;
 pub mod linux;
 
 pub use door::{
-    DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, Moment, PoolSeen, ProcessesSeen, RecordSet,
-    Room, ShadowField, SiteSeen, Stored, UserPlan, UserSeen, ZonePlan, ZoneSeen,
+    Condition, DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, Moment, PoolSeen, ProcessesSeen,
+    RecordSet, Room, ShadowField, SiteSeen, Stored, UserPlan, UserSeen, ZonePlan, ZoneSeen,
 };
 #[cfg(feature = "failpoints")]
 pub use watched::with_failpoints;

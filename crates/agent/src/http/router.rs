@@ -22,6 +22,7 @@ use tokio::net::UnixListener;
 
 use super::peer::Peer;
 use crate::engine::{Engine, Tally, Watcher};
+use crate::host::Condition;
 use crate::logs::Losses;
 
 /// The longest that an answer waits for something to happen.
@@ -251,9 +252,8 @@ fn internal(error: &crate::host::HostError) -> Refusal {
 
 async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusal> {
     let Tally { open, live, kept, deleting, drifted, unreadable } = engine.tally();
-    let (parts, limits, php_versions) = tokio::join!(engine.host().parts(), engine.host().enforcement(), engine.host().php_versions());
-    let mut parts = parts.map_err(|error| internal(&error))?;
-    let (enforcement, cgroup_level) = limits.map_err(|error| internal(&error))?;
+    let Condition { mut parts, enforcement, cgroup_level, php_versions } =
+        engine.host().condition().await.map_err(|error| internal(&error))?;
     if !unreadable.is_empty() {
         parts.push(opterius_protocol::agent::PartHealth {
             name: "journal".to_owned(),
@@ -297,8 +297,7 @@ async fn get_health(State(engine): State<Engine>) -> Result<Json<Health>, Refusa
         lines_lost_unknown,
         clock: Some(Micros::now()),
         cgroup_level,
-        // A phpd that does not answer is told as a part. This Agent knows every choice all the same.
-        php_versions: php_versions.unwrap_or_else(|_| Some(Vec::new())),
+        php_versions,
     }))
 }
 

@@ -24,15 +24,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use opterius_model::{AccountId, DomainName, OperationId, Pages, PasswordHash, PhpVersion, PoolName, Uid, Username};
 use opterius_protocol::Micros;
-use opterius_protocol::agent::{Enforcement, Load, PartHealth};
-use opterius_protocol::phpd::{CgroupLevel, MOST_PHP_VERSIONS, PoolSpec};
+use opterius_protocol::agent::Load;
+use opterius_protocol::phpd::PoolSpec;
 use tokio::sync::Semaphore;
 
 pub use journal::farewell;
 
 use super::{
-    DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, PoolSeen, ProcessesSeen, Room, SiteSeen,
-    Stored, UserPlan, UserSeen, ZonePlan, ZoneSeen,
+    Condition, DiskSeen, EntryPlan, Haste, HomePlan, HomeSeen, Host, HostError, KeepsakeSeen, LogsSeen, PoolSeen, ProcessesSeen, Room,
+    SiteSeen, Stored, UserPlan, UserSeen, ZonePlan, ZoneSeen,
 };
 use crate::config::Config;
 
@@ -303,8 +303,7 @@ impl Host for LinuxHost {
     }
 
     async fn php_versions(&self) -> Result<Option<Vec<PhpVersion>>, HostError> {
-        let versions = self.php.health().await?.php_versions;
-        Ok(versions.map(|versions| versions.into_iter().take(MOST_PHP_VERSIONS).collect()))
+        Ok(parts::known_versions(self.php.health().await?.php_versions))
     }
 
     async fn put_pool(&self, pool: &PoolSpec) -> Result<(), HostError> {
@@ -461,19 +460,14 @@ impl Host for LinuxHost {
         .await
     }
 
-    async fn parts(&self) -> Result<Vec<PartHealth>, HostError> {
-        Ok(parts::all(self).await)
+    async fn condition(&self) -> Result<Condition, HostError> {
+        let (nginx, pdns, phpd) = tokio::join!(self.web.accepts(), self.dns.answers(), self.php.health());
+        let paths = self.paths.clone();
+        blocking(move || Ok(parts::condition(&paths, nginx, pdns, phpd))).await
     }
 
     async fn load(&self) -> Result<Option<Load>, HostError> {
         let paths = self.paths.clone();
         blocking(move || Ok(parts::load(&paths))).await
-    }
-
-    async fn enforcement(&self) -> Result<(Vec<Enforcement>, Option<CgroupLevel>), HostError> {
-        // Why phpd does not answer is said by its part.
-        let level = self.php.health().await.ok().and_then(|health| health.cgroup_level);
-        let paths = self.paths.clone();
-        blocking(move || Ok((parts::enforcement(&paths, level), level))).await
     }
 }

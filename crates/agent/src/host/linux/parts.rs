@@ -7,10 +7,10 @@ use opterius_model::{Limits, MIB, PhpVersion, Username};
 use opterius_protocol::agent::{Enforcement, Load, PartHealth};
 use opterius_protocol::bounded;
 use opterius_protocol::client::chain;
-use opterius_protocol::phpd::{CgroupLevel, Health, PinnedPools};
+use opterius_protocol::phpd::{CgroupLevel, Health, MOST_PHP_VERSIONS, PinnedPools};
 
-use super::{LinuxHost, Paths};
-use crate::host::HostError;
+use super::Paths;
+use crate::host::{Condition, HostError};
 
 /// Less free space than this on a disk that accounts need is a problem, in bytes.
 const LITTLE_SPACE: u64 = 256 * MIB;
@@ -18,8 +18,26 @@ const LITTLE_SPACE: u64 = 256 * MIB;
 /// The longest file of the kernel that is read, in bytes: its list of mounts, with one for every sandbox.
 const LONGEST_FILE: u64 = 64 * bounded::MIB;
 
-pub(super) async fn all(host: &LinuxHost) -> Vec<PartHealth> {
-    let (nginx, pdns, phpd) = tokio::join!(host.web.accepts(), host.dns.answers(), host.php.health());
+/// What the services answered, with what the disks and mounts say.
+pub(super) fn condition(
+    paths: &Paths,
+    nginx: Result<(), HostError>,
+    pdns: Result<(), HostError>,
+    phpd: Result<Health, HostError>,
+) -> Condition {
+    // Why phpd does not answer is said by its part. This Agent knows every choice of PHP all the same.
+    let cgroup_level = phpd.as_ref().ok().and_then(|health| health.cgroup_level);
+    let php_versions = phpd.as_ref().map_or_else(|_| Some(Vec::new()), |health| known_versions(health.php_versions.clone()));
+    let parts = services(paths, nginx, pdns, phpd);
+    Condition { parts, enforcement: enforcement(paths, cgroup_level), cgroup_level, php_versions }
+}
+
+/// The versions that phpd tells, as many as count.
+pub(super) fn known_versions(told: Option<Vec<PhpVersion>>) -> Option<Vec<PhpVersion>> {
+    told.map(|versions| versions.into_iter().take(MOST_PHP_VERSIONS).collect())
+}
+
+fn services(paths: &Paths, nginx: Result<(), HostError>, pdns: Result<(), HostError>, phpd: Result<Health, HostError>) -> Vec<PartHealth> {
     let php = phpd.as_ref().ok().and_then(php);
     let phpd = phpd.map(|health| format!("phpd {} holds {} pools, of which {} run PHP now.", health.version, health.pools, health.running));
     let mut parts = vec![
@@ -28,7 +46,7 @@ pub(super) async fn all(host: &LinuxHost) -> Vec<PartHealth> {
         part("phpd", phpd),
     ];
     parts.extend(php);
-    parts.push(disk(&host.paths));
+    parts.push(disk(paths));
     parts
 }
 
@@ -112,7 +130,7 @@ fn meminfo(text: &str, name: &str) -> Option<u64> {
 }
 
 /// Every limit, with what a probe of this server says about it. A limit counts as enforced only if this build makes it true here.
-pub(super) fn enforcement(paths: &Paths, level: Option<CgroupLevel>) -> Vec<Enforcement> {
+fn enforcement(paths: &Paths, level: Option<CgroupLevel>) -> Vec<Enforcement> {
     let quota = quota_of(&paths.homes);
     let cgroups = match level {
         Some(CgroupLevel::Full) => "Cgroups here have the level full, and this version does not limit these yet.".to_owned(),
