@@ -150,34 +150,70 @@ fn a_group_that_a_stranger_made_in_the_same_instant_under_the_same_name_and_numb
     order.succeed(&server);
 }
 
-#[test]
-fn with_no_room_in_etc_an_order_is_refused_and_nothing_is_changed_or_left() {
-    let server = Server::new("full-etc");
-    let tenant = Tenant::new(&server, "bob", "bob.test");
+/// Orders are refused while `/etc` cannot be written, and what closes an account waits until it can.
+fn nothing_is_changed_or_left_while_etc_cannot_be_written(server: &Server, blocks: &str, frees: &str) {
+    let tenant = Tenant::new(server, "bob", "bob.test");
     let files = "sha256sum /etc/passwd /etc/shadow /etc/group /etc/gshadow; ls /etc | grep -E '^(passwd|shadow|group|gshadow)[+]' || true";
     let before = server.sh(files);
-    // Another file system with the same files, and no room.
-    server.sh("mkdir /run/small && mount -t tmpfs -o size=16m small /run/small && cp -a /etc/. /run/small/ && mount --bind /run/small /etc
-         head -c 16M /dev/zero >/etc/filler 2>/dev/null || true; systemctl restart opterius-agent.service");
+    server.sh(&format!("{blocks}\nsystemctl restart opterius-agent.service"));
     server.wait_until_ready();
-    let order = Order::new(&server, 1, "alice", "alice.example");
-    let answer = order.create(&server);
-    assert!(!answer.is_success(), "there is no room");
+    let order = Order::new(server, 1, "alice", "alice.example");
+    assert!(!order.create(server).is_success(), "nothing can be written");
     assert_eq!(server.sh(files), before);
     let url = format!("/api/accounts/{}/password", tenant.account);
     server.refused("PUT", &url, Some(&json!({ "password": "another good one" })), 502, "provisioning_failed");
     assert_eq!(server.sh(files), before);
-    Debris::assert_none(&server, "alice", "alice.example");
-    // What closes an account waits for room, and then is done.
+    Debris::assert_none(server, "alice", "alice.example");
+    // What closes an account waits, and then is done.
     let suspend = format!("/api/accounts/{}/suspend", tenant.account);
     std::thread::scope(|scope| {
         let closing = scope.spawn(|| server.api("POST", &suspend, Some(&json!({ "reason": "a test" }))));
         eventually("its site says so at once", || (server.visit("bob.test", "/").0 == 503).then_some(()));
-        server.sh("rm /etc/filler");
+        server.sh(frees);
         let (status, answer) = closing.join().expect("it is answered");
         assert!(matches!(status, 200 | 202), "{answer}");
     });
     eventually("nobody logs in as the user any more", || (!server.lets_in("bob", "login")).then_some(()));
-    order.succeed(&server);
+    order.succeed(server);
     server.sh("pwck -q -r && grpck -r");
+}
+
+#[test]
+fn with_no_room_in_etc_an_order_is_refused_and_nothing_is_changed_or_left() {
+    // Another file system with the same files, and no room.
+    let blocks =
+        "mkdir /run/small && mount -t tmpfs -o size=16m small /run/small && cp -a /etc/. /run/small/ && mount --bind /run/small /etc
+         head -c 16M /dev/zero >/etc/filler 2>/dev/null || true";
+    nothing_is_changed_or_left_while_etc_cannot_be_written(&Server::new("full-etc"), blocks, "rm /etc/filler");
+}
+
+#[test]
+fn with_etc_read_only_an_order_is_refused_and_nothing_is_changed_or_left() {
+    let blocks = "mount --bind /etc /etc && mount -o remount,bind,ro /etc && ! touch /etc/passwd 2>/dev/null";
+    nothing_is_changed_or_left_while_etc_cannot_be_written(
+        &Server::new("frozen-etc"),
+        blocks,
+        "mount -o remount,bind,rw /etc && systemctl restart opterius-agent.service",
+    );
+}
+
+#[test]
+fn who_keeps_users_in_memory_is_told_of_every_change_and_one_that_hangs_holds_up_nobody() {
+    let server = Server::new("caches");
+    // They note what they are asked for, as nscd(8) and sss_cache(8) are asked.
+    server.sh("for name in nscd sss_cache; do
+             printf '#!/bin/sh\\necho %s $* >>/run/told\\n' $name >/usr/sbin/$name && chmod 755 /usr/sbin/$name
+         done");
+    let told = || {
+        let told = server.sh("sort -u /run/told && rm /run/told");
+        told.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let everyone = ["nscd -i group", "nscd -i passwd", "sss_cache -U -G"];
+    let tenant = Tenant::new(&server, "alice", "alice.test");
+    assert_eq!(told(), everyone);
+    server.terminate(&tenant.account);
+    assert_eq!(told(), everyone);
+    server.sh("printf '#!/bin/sh\\nexec sleep 600\\n' >/usr/sbin/sss_cache");
+    Order::new(&server, 1, "bob", "bob.example").succeed(&server);
+    assert_eq!(told(), everyone[..2]);
 }
