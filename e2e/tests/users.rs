@@ -32,6 +32,19 @@ for loop in add_user add_and_delete add_group set_password edit package; do repe
 wait
 "#;
 
+/// A name service that never answers, as sssd(8) may be whose directory is away.
+const HANGING: &str = r"
+#include <grp.h>
+#include <nss.h>
+#include <pwd.h>
+#include <unistd.h>
+static enum nss_status hang(void) { for (;;) pause(); }
+enum nss_status _nss_hang_getpwnam_r(const char *n, struct passwd *p, char *b, size_t s, int *e) { return hang(); }
+enum nss_status _nss_hang_getpwuid_r(uid_t u, struct passwd *p, char *b, size_t s, int *e) { return hang(); }
+enum nss_status _nss_hang_getgrnam_r(const char *n, struct group *g, char *b, size_t s, int *e) { return hang(); }
+enum nss_status _nss_hang_getgrgid_r(gid_t u, struct group *g, char *b, size_t s, int *e) { return hang(); }
+";
+
 /// The numbers that a loop noted.
 fn made(server: &Server, of: &str) -> Vec<u32> {
     let noted = server.run(&["cat", &format!("/run/tools/{of}.made")]).stdout;
@@ -216,4 +229,37 @@ fn who_keeps_users_in_memory_is_told_of_every_change_and_one_that_hangs_holds_up
     server.sh("printf '#!/bin/sh\\nexec sleep 600\\n' >/usr/sbin/sss_cache");
     Order::new(&server, 1, "bob", "bob.example").succeed(&server);
     assert_eq!(told(), everyone[..2]);
+}
+
+#[test]
+fn with_a_name_service_that_hangs_an_order_is_refused_and_what_closes_an_account_is_done() {
+    let server = Server::new("hanging-names");
+    let tenant = Tenant::new(&server, "bob", "bob.test");
+    let directory = tempfile::tempdir().expect("a directory");
+    let (source, library) = (directory.path().join("hang.c"), directory.path().join("libnss_hang.so.2"));
+    std::fs::write(&source, HANGING).expect("it is written");
+    #[expect(clippy::disallowed_methods, reason = "the program is a test")]
+    let built = std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status();
+    assert!(built.expect("cc runs").success());
+    let into = server.sh("dirname $(ls /usr/lib/*/libnss_files.so.2 /usr/lib/*/libc.so.6 2>/dev/null | head -1)");
+    server.feed(&["sh", "-c", &format!("cat >{}/libnss_hang.so.2", into.trim())], std::fs::read(&library).expect("it is there"));
+    server.sh("cp /etc/nsswitch.conf /root/ && printf 'passwd: files hang\\ngroup: files hang\\nshadow: files\\n' >/etc/nsswitch.conf");
+    let asked = server.run(&["timeout", "2", "getent", "passwd", "nobody-of-this-name"]);
+    assert_eq!(asked.status, 124, "it hangs: {}", asked.stderr);
+
+    let order = Order::new(&server, 1, "alice", "alice.example");
+    let answer = order.create(&server);
+    assert!(!answer.is_success() && answer.text().contains("name service"), "{}", answer.text());
+    Debris::assert_none(&server, "alice", "alice.example");
+    let account = format!("/api/accounts/{}", tenant.account);
+    server.done("PUT", &format!("{account}/password"), Some(&json!({ "password": "another good one" })));
+    server.done("POST", &format!("{account}/suspend"), Some(&json!({ "reason": "a test" })));
+    assert_eq!(server.visit("bob.test", "/").0, 503);
+    let (status, answer) = server.admin_send("DELETE", &format!("{account}?keep_days=0"), &json!({}));
+    assert!(matches!(status, 200 | 202), "{answer}");
+    assert_ne!(server.visit("bob.test", "/").0, 200);
+
+    server.sh("cp /root/nsswitch.conf /etc/");
+    eventually("it is terminated", || (Standing::of(&server, "bob", "bob.test") == Standing::Gone).then_some(()));
+    order.succeed(&server);
 }
