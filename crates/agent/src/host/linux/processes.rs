@@ -1,8 +1,9 @@
 //! The processes of an account: those of its uid, and whatever runs in its cgroup. What is killed is held by a descriptor while it is looked
 //! whose it is, so that a number that was given to somebody else meanwhile costs nobody's process.
 
-use std::collections::BTreeSet;
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,6 +32,9 @@ const MOST_CGROUPS: usize = 10_000;
 /// The longest that a file of a process in `/proc` can be: its list of groups is what may be long.
 const MOST_STATUS_BYTES: u64 = bounded::MIB;
 
+/// The beginning of a process's status, in which the uids stand: no line before them is long.
+const STATUS_BEGIN: usize = 4096;
+
 /// Looks at every process of the server take turns, so that closing many accounts at once leaves threads for everything else.
 pub(super) static LOOKS: Semaphore = Semaphore::const_new(8);
 
@@ -40,6 +44,8 @@ struct Owner {
     uid: Uid,
     /// The account's cgroup in each hierarchy that systemd manages: the path as `/proc/<pid>/cgroup` says it, and the directory.
     cgroups: Vec<(String, PathBuf)>,
+    /// Whether the kernel's lists of who is in these can be read here.
+    has_lists: bool,
 }
 
 /// What is looked at of a process.
@@ -53,45 +59,65 @@ impl Owner {
     fn new(account: Option<AccountId>, uid: Uid) -> Self {
         let own = bounded::text("/proc/self/cgroup", MOST_STATUS_BYTES).unwrap_or_default();
         let cgroups = account.map(|account| own.lines().filter_map(|line| beside(line, account)).collect()).unwrap_or_default();
-        Self { uid, cgroups }
+        let has_lists = own.lines().filter_map(directory_of).all(|(_, _, directory)| lists_this_process(&directory));
+        Self { uid, cgroups, has_lists }
     }
 
     /// Looks at a process; nothing if it has ended.
-    fn look_at(&self, pid: i32) -> Option<Process> {
-        // A process that ended meanwhile has no file any more.
-        let status = bounded::text(format!("/proc/{pid}/status"), MOST_STATUS_BYTES).ok()?;
+    fn look_at(&self, pid: i32) -> io::Result<Option<Process>> {
+        let Some(status) = or_gone(bounded::file(format!("/proc/{pid}/status"), MOST_STATUS_BYTES))? else { return Ok(None) };
+        // A process names itself, in whatever bytes it pleases.
+        let status = String::from_utf8_lossy(&status);
         if has_ended(&status) {
-            return None;
+            return Ok(None);
         }
-        let number = self.uid.to_string();
-        // The real, effective, saved and file-system uid.
-        let uids = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
-        let of_uid = uids.split_whitespace().any(|uid| uid == number);
+        let of_uid = status.lines().find_map(|line| line.strip_prefix("Uid:")).is_some_and(|uids| self.is_among(uids));
         let in_cgroup = !self.cgroups.is_empty() && {
-            let cgroups = bounded::text(format!("/proc/{pid}/cgroup"), MOST_STATUS_BYTES).unwrap_or_default();
+            let cgroups = or_gone(bounded::file(format!("/proc/{pid}/cgroup"), MOST_STATUS_BYTES))?.unwrap_or_default();
             let is_below = |line: &str| self.cgroups.iter().any(|(path, _)| is_in(line, path));
-            cgroups.lines().any(is_below)
+            String::from_utf8_lossy(&cgroups).lines().any(is_below)
         };
         // Nothing more of strangers' processes: a create looks at every process of the server.
-        Some(Process { of_uid, in_cgroup, sandboxed: in_cgroup || (of_uid && is_sandboxed(&pid.to_string())) })
+        Ok(Some(Process { of_uid, in_cgroup, sandboxed: in_cgroup || (of_uid && is_sandboxed(&pid.to_string())) }))
     }
 
-    /// Every process that may be the account's.
-    fn candidates(&self) -> Result<BTreeSet<i32>, HostError> {
-        let mut found: BTreeSet<i32> = bounded::names("/proc", MOST_PROCESSES)
-            .map_err(HostError::failed("read /proc"))?
-            .iter()
-            .filter_map(|name| name.to_str()?.parse().ok())
-            .collect();
-        // `/proc` may hide processes; the cgroup's own list hides none.
-        for (_, directory) in &self.cgroups {
-            members(directory, CGROUP_DEPTH, &mut found).map_err(HostError::failed(format!("read {}", directory.display())))?;
-        }
-        Ok(found)
+    /// Whether the uid is one of these: the real, effective, saved and file-system uid of a process.
+    fn is_among(&self, uids: &str) -> bool {
+        uids.split_whitespace().any(|uid| uid.parse() == Ok(self.uid.get()))
     }
 
+    /// Whether a process is another uid's, by the beginning of its status, which is all that is read of most processes. What cannot be told
+    /// from that is looked at as a whole.
+    fn is_a_strangers(&self, pid: i32) -> io::Result<bool> {
+        let mut begin = [0; STATUS_BEGIN];
+        let read = File::open(format!("/proc/{pid}/status")).and_then(|mut status| status.read(&mut begin));
+        let Some(length) = or_gone(read)? else { return Ok(true) };
+        let mut ends = memchr::memmem::find_iter(&begin[..length], "\nUid:");
+        let Some(uids) = ends.next().map(|at| &begin[at + "\nUid:".len()..length]) else { return Ok(false) };
+        let Some(end) = memchr::memchr(b'\n', uids) else { return Ok(false) };
+        Ok(!self.is_among(&String::from_utf8_lossy(&uids[..end])))
+    }
+
+    /// Every process of the uid and in the cgroups. These lists are read last: whoever was in a cgroup when this began is in one of them, and
+    /// they hide nobody, as `/proc` may.
     fn all(&self) -> Result<Vec<(i32, Process)>, HostError> {
-        let processes = self.candidates()?.into_iter().filter_map(|pid| Some((pid, self.look_at(pid)?)));
+        let looking = |pid: i32| HostError::failed(format!("look at the process {pid}"));
+        let mut found = BTreeMap::new();
+        for name in bounded::names("/proc", MOST_PROCESSES).map_err(HostError::failed("read /proc"))? {
+            let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+            let is_enough = self.cgroups.is_empty() || self.has_lists;
+            if !(is_enough && self.is_a_strangers(pid).map_err(looking(pid))?) {
+                found.insert(pid, self.look_at(pid).map_err(looking(pid))?);
+            }
+        }
+        let mut listed = BTreeSet::new();
+        for (_, directory) in &self.cgroups {
+            members(directory, CGROUP_DEPTH, &mut listed).map_err(HostError::failed(format!("read {}", directory.display())))?;
+        }
+        for pid in listed {
+            found.insert(pid, self.look_at(pid).map_err(looking(pid))?);
+        }
+        let processes = found.into_iter().filter_map(|(pid, process)| Some((pid, process?)));
         Ok(processes.filter(|(_, process)| process.of_uid || process.in_cgroup).collect())
     }
 
@@ -99,9 +125,17 @@ impl Owner {
     fn kill(&self, pid: i32, wanted: fn(&Process) -> bool) {
         // From here on the number may be given to another process, but the descriptor is this one's.
         let Some(Ok(process)) = Pid::from_raw(pid).map(|pid| pidfd_open(pid, PidfdFlags::empty())) else { return };
-        if self.look_at(pid).is_some_and(|found| (found.of_uid || found.in_cgroup) && wanted(&found)) {
+        if self.look_at(pid).ok().flatten().is_some_and(|found| (found.of_uid || found.in_cgroup) && wanted(&found)) {
             let _ = pidfd_send_signal(&process, Signal::KILL);
         }
+    }
+}
+
+/// Nothing of a process that ended meanwhile; any other failure says nothing about it.
+fn or_gone<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
+        read => read.map(Some),
     }
 }
 
@@ -134,9 +168,8 @@ fn members(cgroup: &Path, depth: usize, found: &mut BTreeSet<i32>) -> io::Result
     Ok(())
 }
 
-/// The account's cgroup in a hierarchy that systemd manages, from the line of `/proc/self/cgroup` that names the Agent's own: the unit of all
-/// accounts stands beside the Agent's. The path as such a line says it, and the directory.
-fn beside(line: &str, account: AccountId) -> Option<(String, PathBuf)> {
+/// The cgroup that a line of `/proc/self/cgroup` names in a hierarchy that systemd manages: how the line begins, the mount, the directory.
+fn directory_of(line: &str) -> Option<(String, &'static Path, PathBuf)> {
     let mut fields = line.splitn(3, ':');
     let (id, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
     let mount = match (id, controllers) {
@@ -145,9 +178,24 @@ fn beside(line: &str, account: AccountId) -> Option<(String, PathBuf)> {
         (_, "name=systemd") => "/sys/fs/cgroup/systemd",
         _ => return None,
     };
-    let path = Path::new(path).parent()?.join(UNIT).join(account.to_string());
-    let directory = Path::new(mount).join(path.strip_prefix("/").ok()?);
-    Some((format!("{id}:{controllers}:{}", path.to_str()?), directory))
+    let mount = Path::new(mount);
+    Some((format!("{id}:{controllers}:"), mount, mount.join(path.strip_prefix('/')?)))
+}
+
+/// The account's cgroup in a hierarchy that systemd manages, from the line of `/proc/self/cgroup` that names the Agent's own: the unit of all
+/// accounts stands beside the Agent's. The path as such a line says it, and the directory.
+fn beside(line: &str, account: AccountId) -> Option<(String, PathBuf)> {
+    let (begin, mount, own) = directory_of(line)?;
+    let parent = own.parent().filter(|parent| parent.starts_with(mount))?;
+    let directory = parent.join(UNIT).join(account.to_string());
+    let path = Path::new("/").join(directory.strip_prefix(mount).ok()?);
+    Some((format!("{begin}{}", path.to_str()?), directory))
+}
+
+/// Whether a cgroup's list of processes can be read, and is the kernel's: this process must be in it.
+fn lists_this_process(own: &Path) -> bool {
+    let this = std::process::id().to_string();
+    bounded::text(own.join("cgroup.procs"), MOST_PROCS_BYTES).is_ok_and(|procs| procs.lines().any(|line| line.trim() == this))
 }
 
 /// Whether a line of `/proc/<pid>/cgroup` names this cgroup or one below it.
@@ -214,6 +262,10 @@ pub(super) async fn end_sessions(account: AccountId, uid: Uid) -> Result<(), Hos
     end(Some(account), uid, Whose::Sessions).await
 }
 
+/// So often is killed and looked, with a shorter pause at the beginning, when most of what was killed has ended.
+const ROUNDS: u32 = 200;
+const SOON: u32 = 10;
+
 /// Which of the account's processes are ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Whose {
@@ -228,7 +280,7 @@ async fn end(account: Option<AccountId>, uid: Uid, whose: Whose) -> Result<(), H
         Whose::Sessions => |process| !process.sandboxed,
     };
     let mut empty = 0;
-    for _ in 0..200 {
+    for round in 0..ROUNDS {
         let left = super::blocking_in_turn(&LOOKS, move || {
             if whose == Whose::All {
                 kill_at_once(uid)?;
@@ -241,12 +293,21 @@ async fn end(account: Option<AccountId>, uid: Uid, whose: Whose) -> Result<(), H
             Ok(processes.len())
         })
         .await?;
-        empty = if left == 0 { empty + 1 } else { 0 };
-        // Something may have begun between the two.
+        if left > 0 {
+            // They need a moment to end.
+            empty = 0;
+            tokio::time::sleep(Duration::from_millis(if round < SOON { 2 } else { 10 })).await;
+            continue;
+        }
+        empty += 1;
         if empty == 2 {
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        // Something may have begun between the two. What is killed at once has nothing left that could begin anything, so that the next look
+        // needs no pause; of sessions that fork it may show another one.
+        if whose == Whose::Sessions {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
     Err(HostError::failed(format!("end the processes of uid {uid}"))("some were still there after 200 rounds of SIGKILL"))
 }
@@ -290,7 +351,7 @@ mod tests {
     fn owner() -> Owner {
         let own = bounded::text("/proc/self/cgroup", MOST_STATUS_BYTES).expect("a file of the kernel");
         let line = own.lines().find(|line| line.starts_with("0::") || line.contains(":name=systemd:")).expect("a hierarchy of systemd");
-        Owner { uid: Uid::try_from(20_000).expect("a uid"), cgroups: vec![(line.to_owned(), "/nowhere".into())] }
+        Owner { uid: Uid::try_from(20_000).expect("a uid"), cgroups: vec![(line.to_owned(), "/nowhere".into())], has_lists: false }
     }
 
     #[test]
@@ -299,13 +360,13 @@ mod tests {
         let pid = i32::try_from(child.id()).expect("a pid");
         let theirs = Owner { cgroups: vec![("0::/nobody's".to_owned(), "/nowhere".into())], ..owner() };
         theirs.kill(pid, |_| true);
-        assert!(theirs.look_at(pid).is_some_and(|found| !found.in_cgroup && !found.of_uid), "a stranger's process stays");
+        assert!(theirs.look_at(pid).expect("a look").is_some_and(|found| !found.in_cgroup && !found.of_uid), "a stranger's process stays");
         assert!(owner().all().expect("a look").iter().any(|(found, process)| *found == pid && process.in_cgroup));
         owner().kill(pid, |_| false);
         assert!(child.try_wait().expect("a look").is_none(), "what is not wanted stays");
         owner().kill(pid, |_| true);
         assert!(!child.wait().expect("it ends").success());
-        assert!(owner().look_at(pid).is_none());
+        assert!(owner().look_at(pid).expect("a look").is_none());
     }
 
     #[test]
@@ -350,9 +411,44 @@ mod tests {
             }
         })
         .await;
-        assert!(Owner::new(None, uid).look_at(pid).is_some_and(|found| found.of_uid), "{}", status());
+        assert!(Owner::new(None, uid).look_at(pid).expect("a look").is_some_and(|found| found.of_uid), "{}", status());
         end(None, uid, Whose::All).await.expect("an end");
         assert!(!at_most("the process", child.wait()).await.expect("it ends").success());
+    }
+
+    #[tokio::test]
+    async fn a_process_is_seen_whatever_it_calls_itself() {
+        let uid = Uid::try_from(UID + 3).expect("a uid");
+        // No UTF-8, and what looks like a line of its status.
+        for name in [r"b'\xff\xfe'", r"b'x\nUid:\t0 0 0'", r"b'\n\n\n\n\n\n\n\n'"] {
+            let script =
+                format!("import ctypes, os, time\nctypes.CDLL(None).prctl(15, {name}, 0, 0, 0)\nos.write(1, b'x')\ntime.sleep(600)");
+            let mut child = python(&script).uid(uid.get()).stdout(std::process::Stdio::piped()).spawn().expect("it starts");
+            let mut output = child.stdout.take().expect("a pipe");
+            let begins = tokio::io::AsyncReadExt::read_exact(&mut output, &mut [0]).await;
+            begins.expect("it begins");
+            assert!(any_of(uid).expect("a look"), "{name}");
+            end(None, uid, Whose::Sessions).await.expect("an end");
+            assert!(!at_most("the process", child.wait()).await.expect("it ends").success(), "{name}");
+        }
+        assert!(!any_of(uid).expect("a look"));
+    }
+
+    #[test]
+    fn who_is_in_a_cgroup_is_looked_for_among_all_processes_where_its_lists_cannot_be_read() {
+        let mut child = std::process::Command::new("/bin/sleep").arg("600").spawn().expect("it starts");
+        let pid = i32::try_from(child.id()).expect("a pid");
+        let is_found = |owner: &Owner| owner.all().expect("a look").iter().any(|(found, process)| *found == pid && process.in_cgroup);
+        assert!(is_found(&owner()), "its directory is nowhere");
+        let dir = tempfile::tempdir().expect("a directory");
+        let listed = Owner { cgroups: vec![(owner().cgroups.remove(0).0, dir.path().to_owned())], has_lists: true, ..owner() };
+        std::fs::write(dir.path().join("cgroup.procs"), format!("{pid}\n")).expect("written");
+        assert!(is_found(&listed), "by the list, whatever its uid");
+        std::fs::write(dir.path().join("cgroup.procs"), "").expect("written");
+        assert!(!lists_this_process(dir.path()), "a list without this process is not the kernel's");
+        std::fs::write(dir.path().join("cgroup.procs"), format!("1\n{}\n", std::process::id())).expect("written");
+        assert!(lists_this_process(dir.path()));
+        child.kill().and_then(|()| child.wait()).expect("it ends");
     }
 
     #[tokio::test]
@@ -360,7 +456,7 @@ mod tests {
         let mut child = std::process::Command::new("/bin/true").spawn().expect("it starts");
         let pid = i32::try_from(child.id()).expect("a pid");
         at_most("the process", async {
-            while owner().look_at(pid).is_some() {
+            while owner().look_at(pid).expect("a look").is_some() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         })
