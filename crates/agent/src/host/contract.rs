@@ -52,6 +52,9 @@ async fn users(host: &dyn Host, ours: &Names, theirs: &Names) {
     let hash = |password: &str| opterius_model::Password::parse(password.to_owned()).expect("a password").hash();
     let first = hash("the first password");
     host.add_user(&new, &first, true).await.expect("a new user");
+    let mark = Some((ours.account, ours.uid.get()));
+    assert_eq!(host.owner(&ours.username).await.expect("a look"), mark);
+    assert_eq!(host.owner(&theirs.username).await.expect("a look"), None, "nobody has this name yet");
     let seen = host.user(&ours.username).await.expect("a look").expect("the user");
     assert_eq!((seen.uid, seen.account, seen.group), (Some(ours.uid.get()), Some(ours.account), Some(ours.uid.get())));
     assert_eq!((seen.shadow, seen.expired, seen.as_made), (Some(first.expose().into()), true, true));

@@ -342,6 +342,8 @@ macro_rules! door {
 door! {
     /// The user and group of this name.
     look fn user(&self, username: &Username) -> Option<UserSeen>;
+    /// The account and the number of the user of this name, by its line in passwd, if that bears an account's mark.
+    look fn owner(&self, username: &Username) -> Option<(AccountId, u32)>;
     /// Whether a user, a group or a process has this number.
     look fn uid_in_use(&self, uid: Uid) -> bool;
     /// Makes a user and its group, with its password, expired or not. Taken: a user or group of this name.

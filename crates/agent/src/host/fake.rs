@@ -180,6 +180,10 @@ impl Host for FakeHost {
         Ok(self.world().users.get(username).cloned())
     }
 
+    async fn owner(&self, username: &Username) -> Result<Option<(AccountId, u32)>, HostError> {
+        Ok(self.world().users.get(username).and_then(|user| Some((user.account?, user.uid?))))
+    }
+
     async fn uid_in_use(&self, uid: Uid) -> Result<bool, HostError> {
         let number = Some(uid.get());
         let world = self.world();

@@ -70,8 +70,7 @@ impl Resource for Sessions {
 
 /// Whether the uid is the account's: whether its user is. A number whose user is somebody else's, or nobody's, has no sessions of this account.
 pub(super) async fn is_its_own(host: &dyn Host, target: &Target) -> Result<bool, HostError> {
-    let user = host.user(&target.spec.username).await?;
-    Ok(user.is_some_and(|user| user.account == Some(target.spec.account_id) && user.uid == Some(target.uid.get())))
+    Ok(host.owner(&target.spec.username).await? == Some((target.spec.account_id, target.uid.get())))
 }
 
 #[cfg(test)]

@@ -145,6 +145,10 @@ impl Host for LinuxHost {
         self.users.see(username).await
     }
 
+    async fn owner(&self, username: &Username) -> Result<Option<(AccountId, u32)>, HostError> {
+        self.users.owner(username).await
+    }
+
     async fn uid_in_use(&self, uid: Uid) -> Result<bool, HostError> {
         self.users.uid_in_use(uid).await
     }

@@ -386,6 +386,12 @@ pub(super) fn see(contents: &Contents, username: &Username, today: i64) -> Optio
     })
 }
 
+/// The account whose mark the line of a name in passwd bears, and its number.
+pub(super) fn owner(passwd: &[u8], username: &Username) -> Option<(AccountId, u32)> {
+    let line = line_of(passwd, username.as_str())?;
+    Some((field(line, GECOS).and_then(marked_by)?, number_in(line, UID)?.try_into().ok()?))
+}
+
 /// Whether a number is anywhere in passwd or group.
 pub(super) fn has_number(contents: &Contents, number: u32) -> bool {
     let has = |file, indexes: &[usize]| {
@@ -419,9 +425,12 @@ pub(super) fn apply(contents: &Contents, changes: &[&Change], today: i64) -> (Ve
             results[*at] = tables.mark_group(user);
         }
         let pass = tables.render(&[File::Gshadow]);
-        finish(&mut contents, pass);
-
-        let mut tables = Tables::parse(&contents);
+        // What was not changed is not parsed once more: with 10,000 accounts that costs as much as all else here.
+        if !pass.is_empty() {
+            drop(tables);
+            finish(&mut contents, pass);
+            tables = Tables::parse(&contents);
+        }
         let mut gone: HashSet<&[u8]> = HashSet::new();
         for (at, user) in &removals {
             if results[*at].is_ok() {
@@ -446,6 +455,10 @@ pub(super) fn apply(contents: &Contents, changes: &[&Change], today: i64) -> (Ve
         }
         pass.extend(tables.render(&[File::Passwd, File::Shadow, File::Group, File::Gshadow]));
         finish(&mut contents, pass);
+    }
+    passes.retain(|pass| !pass.is_empty());
+    if removals.len() == changes.len() {
+        return (results, passes);
     }
     let mut tables = Tables::parse(&contents);
     for (result, change) in results.iter_mut().zip(changes) {

@@ -14,7 +14,7 @@ mod writer;
 
 use std::path::PathBuf;
 
-use opterius_model::{PasswordHash, Uid, Username};
+use opterius_model::{AccountId, PasswordHash, Uid, Username};
 
 use self::changes::{Change, Refusal};
 use self::writer::{Snapshot, Writer};
@@ -52,6 +52,17 @@ impl Users {
         let nothing = UserSeen { uid: None, account: None, group: None, shadow: None, expired: false, as_made: true };
         let seen = seen.unwrap_or(nothing);
         Ok(Some(UserSeen { uid: seen.uid.or(user), group: seen.group.or(group), ..seen }))
+    }
+
+    /// The account and the number that a user's line in passwd tells: that file alone is read, and the name service not asked.
+    pub(super) async fn owner(&self, username: &Username) -> Result<Option<(AccountId, u32)>, HostError> {
+        let (etc, name) = (self.etc.clone(), username.clone());
+        blocking(move || {
+            let passwd = writer::read_alone(&etc, changes::File::Passwd);
+            let passwd = passwd.map_err(HostError::failed(format!("look up the user {name}")))?;
+            Ok(changes::owner(&passwd, &name))
+        })
+        .await
     }
 
     /// Whether a user, a group or a process has this number.

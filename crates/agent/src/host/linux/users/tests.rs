@@ -116,6 +116,10 @@ fn a_user_is_a_line_of_each_file_and_its_line_in_passwd_comes_last_and_goes_firs
     let seen = see(&there, &alice()).expect("the user");
     assert_eq!((seen.uid, seen.account, seen.group), (Some(59_990), Some(id), Some(59_990)));
     assert!(seen.as_made && !seen.expired && seen.shadow.is_some());
+    let owner = |bytes: &str| changes::owner(bytes.as_bytes(), &alice().username);
+    assert_eq!(owner(&text(&there, File::Passwd)), Some((id, 59_990)));
+    assert_eq!(owner(&text(&usual(), File::Passwd)), None);
+    assert_eq!(owner("alice:x:59990:59990:Alice:/home/alice:/usr/sbin/nologin\n"), None, "without a mark it is not an account's");
 
     assert_eq!(order(&usual(), &[add(&alice())]), [["gshadow", "group", "shadow", "passwd"]]);
     assert_eq!(order(&there, &[remove(&alice())]), [["passwd", "shadow", "group", "gshadow"]]);

@@ -314,6 +314,16 @@ impl Identity {
     }
 }
 
+fn open(path: &Path) -> io::Result<Opened> {
+    OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)
+}
+
+/// One of the files in `etc`, for who needs no other.
+pub(super) fn read_alone(etc: &Path, file: File) -> io::Result<Vec<u8>> {
+    let path = etc.join(file.name());
+    open(&path).and_then(|opened| bounded::regular(opened, LONGEST)).map_err(doing("read", &path))
+}
+
 /// The files as they were read.
 pub(super) struct Snapshot {
     pub(super) contents: Contents,
@@ -330,8 +340,7 @@ impl Snapshot {
         let mut read = Self { contents: Contents::default(), opened: Default::default(), identities: Default::default() };
         for file in File::ALL {
             let path = etc.join(file.name());
-            let opened = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(&path);
-            let opened = match opened {
+            let opened = match open(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound && file.is_optional() => continue,
                 opened => opened.map_err(doing("read", &path))?,
             };
