@@ -16,6 +16,9 @@ pub const KIB: u64 = 1024;
 /// 1 MiB in bytes.
 pub const MIB: u64 = 1024 * KIB;
 
+/// No more room than this is made for a file before anything of it was read.
+const MOST_AT_ONCE: u64 = 4 * MIB;
+
 /// O_NONBLOCK of Linux: opening a named pipe does not wait for a writer.
 const NONBLOCK: i32 = 0o4000;
 
@@ -24,7 +27,10 @@ const NONBLOCK: i32 = 0o4000;
 /// # Errors
 /// [`io::ErrorKind::FileTooLarge`] if there are more than `most` bytes; nothing of them is answered.
 pub fn read(reader: impl Read, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    within(reader, most, Vec::new())
+}
+
+fn within(reader: impl Read, most: u64, mut bytes: Vec<u8>) -> io::Result<Vec<u8>> {
     reader.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most { Err(too_large(most)) } else { Ok(bytes) }
 }
@@ -50,10 +56,13 @@ pub fn file(path: impl AsRef<Path>, most: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As those of [`file`].
 pub fn regular(file: File, most: u64) -> io::Result<Vec<u8>> {
-    if !file.metadata()?.is_file() {
+    let found = file.metadata()?;
+    if !found.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
-    read(file, most)
+    // Its size only says how it is best read: one byte more, so that its end is met without more room.
+    let size = usize::try_from(found.len().min(most).min(MOST_AT_ONCE)).unwrap_or_default();
+    within(file, most, Vec::with_capacity(if size == 0 { 0 } else { size + 1 }))
 }
 
 /// Reads a whole file of text, as [`file`] does.
