@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use opterius_e2e::{Debris, Order, Server, Standing, Tenant, eventually};
+use opterius_protocol::bounded;
 use serde_json::json;
 
 /// Loops of what administrators and packages run, each of which notes what it made, until the file `enough` is there. The editor is a script, as
@@ -238,11 +239,13 @@ fn with_a_name_service_that_hangs_an_order_is_refused_and_what_closes_an_account
     let directory = tempfile::tempdir().expect("a directory");
     let (source, library) = (directory.path().join("hang.c"), directory.path().join("libnss_hang.so.2"));
     std::fs::write(&source, HANGING).expect("it is written");
-    #[expect(clippy::disallowed_methods, reason = "the program is a test")]
     let built = std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status();
     assert!(built.expect("cc runs").success());
     let into = server.sh("dirname $(ls /usr/lib/*/libnss_files.so.2 /usr/lib/*/libc.so.6 2>/dev/null | head -1)");
-    server.feed(&["sh", "-c", &format!("cat >{}/libnss_hang.so.2", into.trim())], std::fs::read(&library).expect("it is there"));
+    server.feed(
+        &["sh", "-c", &format!("cat >{}/libnss_hang.so.2", into.trim())],
+        bounded::file(&library, bounded::MIB).expect("it is there"),
+    );
     server.sh("cp /etc/nsswitch.conf /root/ && printf 'passwd: files hang\\ngroup: files hang\\nshadow: files\\n' >/etc/nsswitch.conf");
     let asked = server.run(&["timeout", "2", "getent", "passwd", "nobody-of-this-name"]);
     assert_eq!(asked.status, 124, "it hangs: {}", asked.stderr);
