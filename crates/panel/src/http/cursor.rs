@@ -3,7 +3,7 @@
 use opterius_model::AccountId;
 use opterius_protocol::Micros;
 
-use super::fields::digits;
+use super::read::digits;
 
 /// Behind which account a page begins, and the moment whose accounts all pages of the list show.
 #[derive(Debug, Clone, Copy)]

@@ -12,7 +12,7 @@ use crate::app::Code;
 const REFUSALS: &str = "x-refusals";
 
 /// The most entries of a list in a body, unless less is said.
-const MOST_ENTRIES: u64 = super::fields::MOST_ENTRIES as u64;
+const MOST_ENTRIES: u64 = super::read::MOST_ENTRIES as u64;
 
 pub(super) fn complete(document: &utoipa::openapi::OpenApi) -> Value {
     let mut document = serde_json::to_value(document).unwrap_or_default();

@@ -12,9 +12,9 @@ use super::shape::{Data, List, Page, data};
 use super::texts;
 use crate::app::{self, Verdict};
 use crate::core::Core;
-use crate::http::fields::{OptionalBody, QueryFields, digits};
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
+use crate::http::read::{OptionalBody, QueryFields, digits};
 use crate::store::activity::{self, Filter, Row};
 
 /// Something that was asked for, done or refused.

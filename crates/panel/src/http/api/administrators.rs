@@ -12,9 +12,9 @@ use super::shape::{Data, Id, data};
 use super::texts;
 use crate::app::{self, AdministratorName, Code};
 use crate::core::Core;
-use crate::http::fields::Body;
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
+use crate::http::read::Body;
 use crate::store::administrator::Role;
 
 /// An administrator.

@@ -7,14 +7,14 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::accounts::{package_choice, server_choice};
 use super::shape::{Data, data};
 use super::texts;
 use crate::app::{self, Availability, Code, Refusal, Wish};
 use crate::core::Core;
-use crate::http::fields::QueryFields;
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
+use crate::http::read::QueryFields;
+use crate::http::read::{package_choice, server_choice};
 
 /// Whether what is wished for can be had.
 #[derive(Debug, Serialize, ToSchema)]

@@ -12,9 +12,9 @@ use super::shape::{Data, data};
 use super::texts;
 use crate::app::{self, Code, MailAddress, MailHost, MailServerChange, MailUsername, Refusal};
 use crate::core::Core;
-use crate::http::fields::Body;
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
+use crate::http::read::Body;
 use crate::store::mail_server::{Encryption, MailPassword, MailServer};
 
 /// The mail server.

@@ -20,9 +20,9 @@ use super::shape::{Data, Id, List, Page, data};
 use super::texts;
 use crate::app::{self, Caller, Code, ExternalRef, Progress};
 use crate::core::Core;
-use crate::http::fields::{OptionalBody, QueryFields};
 use crate::http::frame::Call;
 use crate::http::problem::{Problem, ProblemView};
+use crate::http::read::{OptionalBody, QueryFields};
 use crate::store::operation::{self, Filter, Operation, Outcome};
 
 /// One change of one account.

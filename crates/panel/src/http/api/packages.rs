@@ -14,9 +14,9 @@ use super::shape::{Data, Id, List, data, whole};
 use super::texts;
 use crate::app::{self, Code};
 use crate::core::Core;
-use crate::http::fields::{Body, OptionalBody, QueryFields};
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
+use crate::http::read::{Body, OptionalBody, QueryFields};
 use crate::store::package::{self, Package};
 
 /// A named set of limits.

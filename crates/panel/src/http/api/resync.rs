@@ -11,9 +11,9 @@ use utoipa::ToSchema;
 use super::shape::{Data, data};
 use crate::app::{self, Adoption, Code, Difference, Finding, Report};
 use crate::core::Core;
-use crate::http::fields::OptionalBody;
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
+use crate::http::read::OptionalBody;
 
 /// What a comparison found.
 #[derive(Debug, Default, Serialize, ToSchema)]

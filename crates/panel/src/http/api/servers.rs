@@ -16,9 +16,9 @@ use super::texts;
 use crate::app::{self, ServerChange};
 use crate::core::Core;
 use crate::fleet::ServerPhp;
-use crate::http::fields::{Body, Fields, QueryFields};
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
+use crate::http::read::{Body, Fields, QueryFields};
 use crate::store::server::{self, Server};
 
 /// A machine that runs an Agent.

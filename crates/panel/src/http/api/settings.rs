@@ -11,9 +11,9 @@ use super::shape::{Data, data};
 use super::texts;
 use crate::app::{self, ActivityDays, ActivityRows, KeptDays, Settings, SettingsChange, TimeZone};
 use crate::core::Core;
-use crate::http::fields::Body;
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
+use crate::http::read::Body;
 
 /// The settings.
 #[derive(Debug, Serialize, ToSchema)]

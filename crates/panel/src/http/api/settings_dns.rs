@@ -12,9 +12,9 @@ use super::shape::{Data, data};
 use super::texts;
 use crate::app;
 use crate::core::Core;
-use crate::http::fields::{Body, Fields};
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
+use crate::http::read::{Body, Fields};
 
 /// The records that the zone of a new account has beside SOA, NS and the addresses of the domain and its `www`.
 #[derive(Debug, Serialize, ToSchema)]

@@ -12,9 +12,9 @@ use super::shape::{Data, data};
 use super::texts;
 use crate::app::{self, PagesChange};
 use crate::core::Core;
-use crate::http::fields::{Body, Fields};
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
+use crate::http::read::{Body, Fields};
 
 /// The host's own pages. What is null is as it is built in.
 #[derive(Debug, Serialize, ToSchema)]

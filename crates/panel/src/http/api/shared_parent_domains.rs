@@ -11,9 +11,9 @@ use super::shape::{List, whole};
 use super::texts;
 use crate::app;
 use crate::core::Core;
-use crate::http::fields::{Body, QueryFields};
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
+use crate::http::read::{Body, QueryFields};
 use crate::store::shared_parent_domain;
 
 /// All of them.

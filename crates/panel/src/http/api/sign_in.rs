@@ -16,9 +16,9 @@ use super::texts;
 use crate::app::{self, Code, Link, Reference, Target};
 use crate::core::Core;
 use crate::http::auth::Peer;
-use crate::http::fields::Body;
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
+use crate::http::read::Body;
 
 /// A link that signs somebody in. No `Debug`: it lets in whoever has it.
 #[derive(Serialize, ToSchema)]

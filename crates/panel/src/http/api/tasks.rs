@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use super::shape::{List, whole};
 use crate::core::Core;
 use crate::http::LISTENING;
-use crate::http::fields::QueryFields;
 use crate::http::problem::Problem;
+use crate::http::read::QueryFields;
 use crate::tasks::{Name, TaskState};
 
 /// Something that the Panel does again and again, and how it does since the Panel started.

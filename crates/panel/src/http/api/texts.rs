@@ -10,7 +10,7 @@ use utoipa::openapi::{ArrayBuilder, KnownFormat, ObjectBuilder, RefOr, SchemaFor
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::app::{self, ActivityDays, ActivityRows, Scope, Target};
-use crate::http::fields::MOST_ENTRIES;
+use crate::http::read::MOST_ENTRIES;
 use crate::store::account::Status;
 use crate::store::activity;
 use crate::store::administrator::Role;
@@ -339,7 +339,7 @@ mod tests {
     use super::*;
     use crate::app::{self, CallsFrom, Cidr, ClientRef, EmailAddress, ExternalRef, MailHost, MailUsername, Reference, TokenName};
     use crate::http::cursor::Cursor;
-    use crate::http::fields::{Classed, digits};
+    use crate::http::read::{Classed, digits};
     use crate::store::mail_server::MailPassword;
 
     /// Reads a text as a request's is read; the code of the refusal otherwise.
@@ -382,7 +382,7 @@ mod tests {
             ("MailAddress", by(app::MailAddress::parse)),
             ("Day", by(app::day)),
             ("Reason", by(crate::app::Reason::parse)),
-            ("ServerChoice", by(super::super::accounts::server_choice)),
+            ("ServerChoice", by(crate::http::read::server_choice)),
             ("PhpChoice", by(opterius_model::PhpChoice::parse)),
             ("AnyText", any_of(1..=usize::MAX)),
             ("WishedName", any_of(1..=1000)),

@@ -15,9 +15,9 @@ use super::shape::{Data, Id, List, data, whole};
 use super::texts;
 use crate::app::{self, CallsFrom, Cidr, Code, NewToken, RefPrefix, Scope, TokenName};
 use crate::core::Core;
-use crate::http::fields::{Body, Fields, QueryFields};
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
+use crate::http::read::{Body, Fields, QueryFields};
 use crate::store::token::{self, Token};
 use crate::store::token_caller::{self, TokenCaller};
 

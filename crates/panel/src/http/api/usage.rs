@@ -8,15 +8,15 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::accounts::server_choice;
 use super::shape::{List, Page};
 use super::texts;
 use crate::app::{self, Caller, Code};
 use crate::core::Core;
 use crate::http::cursor::Cursor;
-use crate::http::fields::QueryFields;
 use crate::http::frame::Call;
 use crate::http::problem::Problem;
+use crate::http::read::QueryFields;
+use crate::http::read::server_choice;
 use crate::store::account_usage::{self, Filter, Listed};
 
 /// Most entries of one page: enough for every account of a server.

@@ -14,8 +14,8 @@ use super::gate::secret;
 use super::message::Message;
 use crate::app::{self, AppError, Code, Proof, Refusal, sentence};
 use crate::http::body;
-use crate::http::fields::Fields;
 use crate::http::problem::{self, Problem};
+use crate::http::read::Fields;
 
 /// The body of a form, within the bounds of every body; nothing if it is no form.
 async fn sent(request: Request) -> Result<Option<Zeroizing<Vec<u8>>>, Response> {

@@ -14,7 +14,7 @@ use crate::app::{
     self, AppError, Edit, MailAddress, MailHost, MailServerChange, MailUsername, Scope, Version, mail_port_text, mail_server_version,
 };
 use crate::core::Core;
-use crate::http::fields::Fields;
+use crate::http::read::Fields;
 use crate::notices;
 use crate::store::mail_server::{Encryption, MailPassword, MailServer};
 use crate::store::notice::{self, Notice, State};

@@ -18,7 +18,7 @@ use crate::app::{
     Verb, Version,
 };
 use crate::core::Core;
-use crate::http::fields::Fields;
+use crate::http::read::Fields;
 
 /// How long the page waits for the outcome before it shows the operation instead: most changes are made within it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);

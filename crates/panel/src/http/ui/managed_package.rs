@@ -17,7 +17,7 @@ use super::plan::PlanShown;
 use super::texts::Texts;
 use crate::app::{self, AppError, PackageChange, PackageChoice, Reference};
 use crate::core::Core;
-use crate::http::fields::Fields;
+use crate::http::read::Fields;
 use crate::store::package;
 
 #[derive(Template)]

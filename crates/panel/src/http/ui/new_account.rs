@@ -20,8 +20,8 @@ use super::plan::PlanShown;
 use super::texts::Texts;
 use crate::app::{self, Answer, AppError, Availability, PackageChoice, Refusal, Wish};
 use crate::core::Core;
-use crate::http::api::accounts::order;
-use crate::http::fields::Fields;
+use crate::http::read::Fields;
+use crate::http::read::order;
 use crate::store::operation::Kind;
 use crate::store::{package, server};
 

@@ -15,7 +15,7 @@ use super::frame::{Asked, Frame, shown, to};
 use super::moment::Moment;
 use crate::app::{self, AppError, LimitChanges, Refusal, Scope};
 use crate::core::Core;
-use crate::http::fields::Fields;
+use crate::http::read::Fields;
 use crate::store::account;
 use crate::store::package::{self, Package};
 

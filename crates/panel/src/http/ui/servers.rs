@@ -18,7 +18,7 @@ use super::moment::Moment;
 use crate::app::{self, AppError, Scope, ServerChange};
 use crate::core::Core;
 use crate::http::api::servers::change_of;
-use crate::http::fields::Fields;
+use crate::http::read::Fields;
 use crate::store::server::{self, Server};
 use crate::tls::Pins;
 

@@ -16,7 +16,7 @@ use crate::app::{self, AppError, Scope, ServerChange};
 use crate::core::Core;
 use crate::http::api::servers::enough;
 use crate::http::api::settings_dns::record;
-use crate::http::fields::Fields;
+use crate::http::read::Fields;
 use crate::store::server::{self, Server};
 
 /// Rows without a record, for those that are to come.

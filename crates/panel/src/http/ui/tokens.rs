@@ -20,7 +20,7 @@ use super::moment::Moment;
 use super::once::{Once, Value};
 use crate::app::{self, AppError, CallsFrom, Cidr, NewToken, RefPrefix, Refusal, Scope, TokenName};
 use crate::core::Core;
-use crate::http::fields::Fields;
+use crate::http::read::Fields;
 use crate::store::token::{self, Token};
 use crate::store::token_caller::{self, TokenCaller};
 

@@ -9,9 +9,9 @@ use http::request::Parts;
 use opterius_model::{InvalidDomain, InvalidPassword, InvalidUsername, Limit, Limits, Password};
 use serde_json::{Map, Value};
 
-use super::problem::Problem;
-use super::{body, json};
 use crate::app::{AppError, Code, Edit, FieldProblem, LimitChanges, Refusal, Version};
+use crate::http::problem::Problem;
+use crate::http::{body, json};
 
 /// The most entries of a list in a body.
 pub(crate) const MOST_ENTRIES: usize = 100;
