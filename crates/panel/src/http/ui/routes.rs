@@ -9,11 +9,12 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{self, MethodRouter};
 use http::Method;
 
-use super::gate::{Rules, Who, gate};
-use super::{
-    account, accounts, activity, activity_verdict, assets, dashboard, enter, mail, managed, managed_changes, managed_package, new_account,
-    operation, operations, packages, people, php, profile, servers, settings, settings_dns, settings_pages, sign_in, sign_out, style,
-    tokens,
+use super::customer::{account, sign_in, sign_out};
+use super::kit::gate::{Rules, Who, gate};
+use super::kit::{assets, style};
+use super::staff::{
+    accounts, activity, activity_verdict, dashboard, enter, mail, managed, managed_changes, managed_package, new_account, operation,
+    operations, packages, people, php, profile, servers, settings, settings_dns, settings_pages, tokens,
 };
 use crate::app::Scope;
 use crate::core::Core;
