@@ -102,11 +102,11 @@ impl Owner {
     /// they hide nobody, as `/proc` may.
     fn all(&self) -> Result<Vec<(i32, Process)>, HostError> {
         let looking = |pid: i32| HostError::failed(format!("look at the process {pid}"));
+        let uids_are_enough = self.cgroups.is_empty() || self.has_lists;
         let mut found = BTreeMap::new();
         for name in bounded::names("/proc", MOST_PROCESSES).map_err(HostError::failed("read /proc"))? {
             let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
-            let is_enough = self.cgroups.is_empty() || self.has_lists;
-            if !(is_enough && self.is_a_strangers(pid).map_err(looking(pid))?) {
+            if !(uids_are_enough && self.is_a_strangers(pid).map_err(looking(pid))?) {
                 found.insert(pid, self.look_at(pid).map_err(looking(pid))?);
             }
         }
